@@ -1,0 +1,60 @@
+"Run notebooks top to bottom and keep their outputs, without the traces of progress bars: run_notebooks.py [NAME ...]"
+import os, re, sys, time
+from pathlib import Path
+import nbformat
+from nbclient import NotebookClient
+
+notebooks_path = Path(__file__).resolve().parent.parent/'nbs'
+
+def drop_progress(text):
+    "What remains of `text` on a screen: a carriage return starts the line again, bars are left out."
+    lines = [line.split('\r')[-1] for line in text.replace('\r\n', '\n').split('\n')]
+    return '\n'.join(line.rstrip() for line in lines if not re.search(r'\d+%\||it/s\]|s/it\]|\x1b\[A', line))
+
+def tidy_outputs(cell):
+    "Keep what a reader should see of the outputs of `cell`, drop what differs from run to run."
+    kept = []
+    for output in cell.get('outputs', []):
+        output.pop('metadata', None) if output.output_type == 'stream' else None
+        if output.output_type == 'stream':
+            output['text'] = drop_progress(output['text'])
+            if not output['text'].strip(): continue
+        if 'execution_count' in output: output['execution_count'] = None
+        kept.append(output)
+    if 'outputs' in cell: cell['outputs'] = kept
+    if 'execution_count' in cell: cell['execution_count'] = None
+
+def tidy(nb):
+    "Stable cell ids, no run times, no kernel details: a re-run changes only what really changed."
+    for i, cell in enumerate(nb.cells):
+        cell['id'] = f'cell-{i:03d}'
+        cell['metadata'] = {}
+        tidy_outputs(cell)
+    nb['metadata'] = {'kernelspec': {'display_name': 'python3', 'language': 'python', 'name': 'python3'}, 'language_info': {'name': 'python'}}
+    nb['nbformat'], nb['nbformat_minor'] = 4, 5
+
+def skipped(cell, flags):
+    "Is `cell` marked with one of `flags`, and so left for a machine with a GPU or a network?"
+    marks = re.findall(r'^#\|\s*(\w+)\s*$', cell.source, re.M)
+    return cell.cell_type == 'code' and any(mark in flags or mark == 'eval: false' for mark in marks)
+
+def run(path, flags=('cuda', 'network', 'slow')):
+    "Execute `path` in place; cells marked with one of `flags` keep what they had."
+    nb = nbformat.read(path, as_version=4)
+    client = NotebookClient(nb, timeout=1200, kernel_name='python3', resources={'metadata': {'path': str(path.parent)}})
+    started = time.time()
+    with client.setup_kernel():
+        for i, cell in enumerate(nb.cells):
+            if not skipped(cell, flags): client.execute_cell(cell, i)
+    tidy(nb)
+    temporary = path.with_suffix('.tmp')
+    nbformat.write(nb, temporary)
+    os.replace(temporary, path)
+    print(f'{path.name}: {time.time()-started:.0f} s')
+
+def main(names):
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
+    paths = [p for p in sorted(notebooks_path.rglob('*.ipynb')) if not names or any(p.name.startswith(n) for n in names)]
+    for path in paths: run(path)
+
+if __name__ == '__main__': main(sys.argv[1:])

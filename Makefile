@@ -1,0 +1,86 @@
+# make demo: set up .venv and run the main job.   make test: set up .venv and pass all tests.
+PYTHON ?= python3
+VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
+WORKERS ?= 2
+
+ifeq ($(OS),Windows_NT)
+BIN = $(VENV)/Scripts
+else
+BIN = $(VENV)/bin
+endif
+RUN = $(BIN)/python
+INPUTS = settings.ini setup.py pyproject.toml $(CONSTRAINTS)
+
+# nbdev's commands start kernels and other commands by name, so the environment's own come first.
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: help demo test export-check notebook-test unit-test notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark clean
+
+help:
+	@echo "make demo            set up $(VENV), train on the embedded reviews, write demo_output/report.html"
+	@echo "make test            set up $(VENV), pass all tests"
+	@echo "make notebooks       run all notebooks and keep their outputs"
+	@echo "make readme          write README.md from nbs/index.ipynb"
+	@echo "make wheel-test      build the wheel and use it in an environment without nbdev"
+	@echo "make nbdev3-test     export and test the notebooks under nbdev 3"
+	@echo "make test-newest     all tests with the newest versions of everything"
+	@echo "make test-oldest     all tests with the oldest versions that settings.ini allows"
+	@echo "make workflow-check  hold .github/workflows against the schema"
+	@echo "make benchmark       what import costs"
+
+$(VENV)/user-ready: $(INPUTS)
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install -q -c $(CONSTRAINTS) torch
+	$(RUN) -m pip install -q -c $(CONSTRAINTS) -e .
+	$(RUN) -c "open('$(VENV)/user-ready', 'w').close()"
+
+$(VENV)/dev-ready: $(VENV)/user-ready
+	$(RUN) -m pip install -q -c $(CONSTRAINTS) -e ".[dev]"
+	$(RUN) -c "open('$(VENV)/dev-ready', 'w').close()"
+
+demo: $(VENV)/user-ready
+	$(RUN) -m fastnlp_course.cli demo
+
+test: export-check notebook-test unit-test
+
+export-check: $(VENV)/dev-ready
+	$(RUN) tools/check_export.py
+
+# One torch thread for each worker: more would fight for the same cores.
+notebook-test: $(VENV)/dev-ready
+	OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers $(WORKERS)
+
+unit-test: $(VENV)/dev-ready
+	$(RUN) -m pytest -q tests
+
+notebooks: $(VENV)/dev-ready
+	$(RUN) tools/notebook_headers.py
+	$(RUN) tools/run_notebooks.py
+
+readme: $(VENV)/dev-ready
+	$(RUN) tools/make_readme.py
+
+badges: $(VENV)/dev-ready
+	$(RUN) tools/notebook_headers.py
+
+wheel-test:
+	$(PYTHON) tools/check_wheel.py
+
+nbdev3-test:
+	$(PYTHON) tools/check_nbdev3.py
+
+test-newest:
+	$(MAKE) test VENV=.venv-newest CONSTRAINTS=constraints-newest.txt
+
+test-oldest:
+	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt
+
+workflow-check: $(VENV)/dev-ready
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/test.yaml
+
+benchmark: $(VENV)/user-ready
+	$(RUN) benchmarks/import_time.py
+
+clean:
+	rm -rf .venv .venv-newest .venv-oldest build dist *.egg-info

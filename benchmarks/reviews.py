@@ -1,0 +1,67 @@
+"""The embedded movie reviews, three models, several seeds: mean and spread of accuracy and log loss.
+
+    python benchmarks/reviews.py                 the test rows (RandomSplitter(0.2, seed=42)), for the report
+    python benchmarks/reviews.py --development   a tenth of the training rows instead, for choosing a recipe
+"""
+import argparse, tempfile, time
+from pathlib import Path
+from dataclasses import fields, replace
+from common import machine, write_section
+import numpy as np
+from fastnlp_course.demo import Recipe, describe_tokens, movie_reviews, tfidf_baseline, train_from_scratch, train_language_model, train_ulmfit, with_split
+from fastnlp_course.files import read_json
+
+def development_rows(table):
+    "The training rows alone, a tenth of them marked for choosing."
+    return with_split(table[~table.is_valid].drop(columns='is_valid').reset_index(drop=True), valid_pct=0.1, seed=7)
+
+def timed(work):
+    "The result of `work`, with its seconds."
+    started = time.perf_counter()
+    return {**work(), 'seconds': time.perf_counter() - started}
+
+def run(table, recipe, which):
+    "Name -> scores for one seed."
+    rows = {}
+    with tempfile.TemporaryDirectory() as out:
+        describe_tokens(table, out, recipe)
+        vocab = read_json(Path(out)/'vocab.json')
+        if 'scratch' in which: rows['classifier from scratch'] = timed(lambda: train_from_scratch(table, recipe, vocab))
+        if 'ulmfit' in which:
+            language = timed(lambda: train_language_model(table, out, recipe))
+            rows['ULMFiT'] = timed(lambda: train_ulmfit(table, out, recipe, vocab))
+            rows['ULMFiT']['seconds'] += language['seconds']
+            rows['ULMFiT']['perplexity'] = language['perplexity']
+    return rows
+
+def summary(name, runs):
+    "One line of the table."
+    accuracy = [run['accuracy'] for run in runs]
+    loss = [run['log_loss'] for run in runs]
+    seconds = np.mean([run['seconds'] for run in runs])
+    return f'| {name} | {np.mean(accuracy):.1%} ± {np.std(accuracy)*100:.1f} | {np.mean(loss):.3f} ± {np.std(loss):.3f} | {seconds:.0f} |'
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--development', action='store_true')
+    parser.add_argument('--seeds', type=int, default=3)
+    parser.add_argument('--only', default='scratch,ulmfit')
+    for field in fields(Recipe):
+        if field.name != 'seed': parser.add_argument(f'--{field.name}', type=type(field.default))
+    given = parser.parse_args()
+    changes = {field.name: getattr(given, field.name) for field in fields(Recipe) if getattr(given, field.name, None) is not None and field.name != 'seed'}
+    table = movie_reviews()
+    if given.development: table = development_rows(table)
+    started = time.perf_counter()
+    baseline = tfidf_baseline(table)
+    collected = {'TF-IDF + logistic regression': [{**baseline, 'seconds': time.perf_counter() - started}]}
+    for seed in range(given.seeds):
+        for name, scores in run(table, replace(Recipe(seed=42 + seed), **changes), given.only.split(',')).items():
+            collected.setdefault(name, []).append(scores)
+            print(seed, name, {key: round(value, 4) for key, value in scores.items() if isinstance(value, float)}, flush=True)
+    lines = ['| model | accuracy | log loss | seconds |', '| --- | --- | --- | --- |'] + [summary(name, runs) for name, runs in collected.items()]
+    text = f'`python benchmarks/reviews.py`, {given.seeds} seeds, mean ± standard deviation; {(~table.is_valid).sum():,} rows to train, {table.is_valid.sum():,} to test. {machine()}.\n\n' + '\n'.join(lines)
+    print(text)
+    if not given.development: write_section('Movie reviews', text)
+
+if __name__ == '__main__': main()

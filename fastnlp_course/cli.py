@@ -1,0 +1,134 @@
+"The command `fastnlp`. It reads arguments and prints; the work is done by the modules."
+import sys
+from functools import wraps
+from pathlib import Path
+from typing import Optional
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+                  context_settings={'help_option_names': ['-h', '--help']},
+                  help="Train and use text classifiers the ULMFiT way. Example: fastnlp demo")
+
+def say_errors(command):
+    "Turn what a user can mend into one sentence and exit code 1; FASTNLP_DEBUG=1 shows where it came from."
+    @wraps(command)
+    def wrapped(*args, **kwargs):
+        import os
+        try:
+            return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            typer.echo('\nStopped. Run the same command again to go on from the last finished stage.', err=True)
+            raise typer.Exit(130) from None
+        except (ValueError, OSError, KeyError, TypeError, RuntimeError) as error:
+            if os.environ.get('FASTNLP_DEBUG'): raise
+            message = error.args[0] if isinstance(error, KeyError) and error.args else error
+            typer.echo(f'Error: {message}', err=True)
+            raise typer.Exit(1) from None
+    return wrapped
+
+@app.command()
+@say_errors
+def demo(
+    out: Path = typer.Option(Path('demo_output'), help='Folder for model, report and figures.'),
+    fresh: bool = typer.Option(False, '--fresh', help='Start over instead of going on from the last finished stage.'),
+    rows: Optional[int] = typer.Option(None, min=50, help='Use only so many reviews, for a quick look.'),
+):
+    """Run the main job on the embedded movie reviews: language model, classifier, report.
+
+    Example: fastnlp demo --out demo_output
+    """
+    from fastnlp_course.demo import how_to_use, movie_reviews, run_stages
+    table = movie_reviews()
+    if rows is not None and rows < len(table):
+        table = table.sample(rows, random_state=42).reset_index(drop=True)
+    run_stages(table, out, fresh=fresh, log=typer.echo)
+    typer.echo('')
+    typer.echo(how_to_use(out))
+
+@app.command('train-classifier')
+@say_errors
+def train_classifier(
+    file: Path = typer.Argument(..., help='CSV file with a header line, UTF-8.'),
+    text_col: str = typer.Option('text', help='Column with the texts.'),
+    label_col: str = typer.Option('label', help='Column with the labels.'),
+    valid_col: Optional[str] = typer.Option(None, help='Column that marks validation rows; without it 20% are drawn at random.'),
+    out: Optional[Path] = typer.Option(None, help='Folder for the results; FILE_classifier without it.'),
+    fresh: bool = typer.Option(False, '--fresh', help='Start over instead of going on from the last finished stage.'),
+    lm_epochs: Optional[int] = typer.Option(None, min=1, help='Epochs of the language model.'),
+    last_epochs: Optional[int] = typer.Option(None, min=1, help='Epochs of the unfrozen classifier.'),
+    seed: int = typer.Option(42, help='Of the split, the weights and the batches.'),
+):
+    """Train a text classifier on a CSV file, with a TF-IDF baseline beside it.
+
+    Example: fastnlp train-classifier reviews.csv --text-col text --label-col label
+    """
+    from dataclasses import replace
+    from fastnlp_course.demo import Recipe, csv_table, how_to_use, run_stages
+    table = csv_table(file, text_col, label_col, valid_col, seed=seed)
+    given = {name: value for name, value in (('lm_epochs', lm_epochs), ('last_epochs', last_epochs)) if value is not None}
+    out = file.with_name(f'{file.stem}_classifier') if out is None else out
+    run_stages(table, out, replace(Recipe(seed=seed), **given), fresh=fresh, scratch=False, log=typer.echo)
+    typer.echo('')
+    typer.echo(how_to_use(out))
+
+@app.command()
+@say_errors
+def predict(
+    model: Path = typer.Argument(..., help='Folder of an exported classifier.'),
+    text: Optional[str] = typer.Argument(None, help='The text to classify.'),
+    file: Optional[Path] = typer.Option(None, help='A CSV file, or a text file with one text per line.'),
+    text_col: str = typer.Option('text', help='Column with the texts, for a CSV file.'),
+    out: Optional[Path] = typer.Option(None, help='Write a CSV file instead of printing.'),
+):
+    """Classify a text, or every row of a file.
+
+    Example: fastnlp predict demo_output/model "A moving and funny film."
+    """
+    from fastnlp_course.demo import predict_texts, texts_of_file
+    if (text is None) == (file is None):
+        raise ValueError('pass either a text or --file, not both and not neither. Example: fastnlp predict MODEL "A moving film."')
+    texts = [text] if file is None else texts_of_file(file, text_col)
+    predictions = predict_texts(model, texts)
+    if out is None:
+        typer.echo(predictions.to_csv(index=False, lineterminator='\n') if file else predictions.iloc[0].drop('text').to_string())
+        return
+    from fastnlp_course.files import atomic_write
+    with atomic_write(out, 'w', encoding='utf-8') as handle:
+        predictions.to_csv(handle, index=False, lineterminator='\n')
+    typer.echo(f'{len(predictions)} predictions written to {out}')
+
+@app.command()
+@say_errors
+def generate(
+    model: Path = typer.Argument(..., help='Folder of an exported language model.'),
+    prompt: str = typer.Argument(..., help='How the text begins.'),
+    words: int = typer.Option(40, min=1, help='How many tokens to add.'),
+    temperature: float = typer.Option(0.75, min=0.01, help='Lower is safer, higher is wilder.'),
+    seed: Optional[int] = typer.Option(None, help='The same seed gives the same text.'),
+):
+    """Continue a text with a language model.
+
+    Example: fastnlp generate demo_output/language_model "the movie" --words 30
+    """
+    from fastnlp_course.demo import generate_text
+    typer.echo(generate_text(model, prompt, words, temperature, seed))
+
+@app.command()
+@say_errors
+def doctor():
+    """Show versions, processor, accelerator, data at hand and cache sizes.
+
+    Example: fastnlp doctor
+    """
+    from fastnlp_course.sources import doctor as examine
+    for topic, findings in examine().items():
+        if isinstance(findings, dict):
+            typer.echo(f'{topic}:')
+            for name, value in findings.items():
+                typer.echo(f'  {name}: {value}')
+        else:
+            typer.echo(f'{topic}: {findings}')
+
+if __name__ == '__main__':
+    app()

@@ -1,0 +1,84 @@
+"The command line: help, a small run that stops and goes on, prediction, generation, errors."
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+def fastnlp(*arguments, cwd=None, **variables):
+    "Run the command in a process of its own."
+    return subprocess.run([sys.executable, '-m', 'fastnlp_course.cli', *map(str, arguments)], capture_output=True, text=True,
+                          encoding='utf-8', cwd=cwd, env={**os.environ, 'PYTHONIOENCODING': 'utf-8', **variables})
+
+@pytest.fixture(scope='module')
+def table(tmp_path_factory):
+    "A CSV with texts that can be told apart."
+    folder = tmp_path_factory.mktemp('cli')
+    good = [f'a wonderful and moving film number {i}' for i in range(60)]
+    bad = [f'a dull and tiresome bore number {i}' for i in range(60)]
+    frame = pd.DataFrame({'review': good + bad, 'verdict': ['good']*60 + ['bad']*60, 'part': (['train']*4 + ['valid'])*24})
+    frame.to_csv(folder/'films.csv', index=False)
+    return folder/'films.csv'
+
+@pytest.fixture(scope='module')
+def trained(table):
+    "The result of train-classifier on it."
+    done = fastnlp('train-classifier', table, '--text-col', 'review', '--label-col', 'verdict', '--valid-col', 'part', '--lm-epochs', 1, '--last-epochs', 1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return table.with_name('films_classifier')
+
+@pytest.mark.parametrize('command', [[], ['demo'], ['train-classifier'], ['predict'], ['generate'], ['doctor']])
+def test_help_has_an_example(command):
+    done = fastnlp(*command, '-h')
+    assert done.returncode == 0 and 'Example: fastnlp' in done.stdout
+
+def test_doctor():
+    done = fastnlp('doctor')
+    assert done.returncode == 0 and 'torch' in done.stdout
+
+def test_results_of_training(trained):
+    metrics = json.loads((trained/'metrics.json').read_text(encoding='utf-8'))
+    assert set(metrics['models']) == {'TF-IDF + logistic regression', 'ULMFiT'}
+    assert {'accuracy', 'log_loss', 'seconds'} <= set(metrics['models']['ULMFiT'])
+    assert len(pd.read_csv(trained/'predictions.csv')) == 24
+    assert '<img' in (trained/'report.html').read_text(encoding='utf-8')
+
+def test_second_run_trains_nothing(trained, table):
+    done = fastnlp('train-classifier', table, '--text-col', 'review', '--label-col', 'verdict', '--valid-col', 'part', '--lm-epochs', 1, '--last-epochs', 1)
+    assert done.returncode == 0 and done.stdout.count('finished earlier') == 4
+
+def test_an_unfinished_stage_is_repeated(trained, table):
+    (trained/'stages'/'ulmfit.json').unlink()
+    (trained/'predictions.csv').unlink()
+    done = fastnlp('train-classifier', table, '--text-col', 'review', '--label-col', 'verdict', '--valid-col', 'part', '--lm-epochs', 1, '--last-epochs', 1)
+    assert done.returncode == 0 and done.stdout.count('finished earlier') == 3
+    assert (trained/'predictions.csv').exists()
+
+def test_predict_text_and_file(trained, tmp_path):
+    one = fastnlp('predict', trained/'model', 'a wonderful film')
+    assert one.returncode == 0 and 'predicted' in one.stdout
+    (tmp_path/'new.txt').write_text('a wonderful film\na dull bore\n', encoding='utf-8')
+    many = fastnlp('predict', trained/'model', '--file', tmp_path/'new.txt', '--out', tmp_path/'out.csv')
+    assert many.returncode == 0, many.stderr
+    assert len(pd.read_csv(tmp_path/'out.csv')) == 2
+
+def test_generate(trained):
+    first, second = (fastnlp('generate', trained/'language_model', 'a wonderful', '--words', 5, '--seed', 3) for _ in range(2))
+    assert first.returncode == 0 and first.stdout == second.stdout
+
+@pytest.mark.parametrize('arguments, message', [
+    (['train-classifier', 'missing.csv'], 'missing.csv does not exist'),
+    (['predict', 'nowhere', 'text'], 'nowhere'),
+    (['generate', 'nowhere', 'text'], 'nowhere'),
+    (['predict', 'nowhere'], 'either a text or --file'),
+])
+def test_errors_are_one_sentence(arguments, message, tmp_path):
+    done = fastnlp(*arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr and 'Traceback' not in done.stderr and done.stderr.count('\n') == 1
+
+def test_wrong_column_is_named(table):
+    done = fastnlp('train-classifier', table, '--text-col', 'nothing')
+    assert done.returncode == 1 and "column 'nothing' is not in films.csv" in done.stderr and "'verdict'" in done.stderr

@@ -4,14 +4,14 @@
 __all__ = ['BaseLoss', 'CrossEntropyLossFlat', 'BCEWithLogitsLossFlat', 'BCELossFlat', 'MSELossFlat', 'L1LossFlat',
            'LabelSmoothingCrossEntropy', 'LabelSmoothingCrossEntropyFlat', 'FocalLoss', 'FocalLossFlat', 'DiceLoss']
 
-# %% ../nbs/04a_losses.ipynb #953142c1
+# %% ../nbs/04a_losses.ipynb #ba8b029e
 import inspect
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# %% ../nbs/04a_losses.ipynb #5f867926
+# %% ../nbs/04a_losses.ipynb #e955d8ca
 class BaseLoss:
     "A loss of PyTorch that takes predictions and targets of any leading shape."
     y_int = False  # does the target hold class numbers?
@@ -134,7 +134,7 @@ class BaseLoss:
             return cls(loss_cls, **config)
         return cls(**config)
 
-# %% ../nbs/04a_losses.ipynb #6b714d9d
+# %% ../nbs/04a_losses.ipynb #be82a77e
 class CrossEntropyLossFlat(BaseLoss):
     "`nn.CrossEntropyLoss` for predictions of any leading shape."
     y_int = True
@@ -162,7 +162,7 @@ class CrossEntropyLossFlat(BaseLoss):
         "Logits or probabilities to class numbers."
         return x.argmax(dim=self.axis)
 
-# %% ../nbs/04a_losses.ipynb #392bc4b2
+# %% ../nbs/04a_losses.ipynb #64544d9d
 class BCEWithLogitsLossFlat(BaseLoss):
     "`nn.BCEWithLogitsLoss` on flat predictions and targets."
     thresh = 0.5
@@ -196,7 +196,7 @@ class BCEWithLogitsLossFlat(BaseLoss):
         "Which classes lie above the threshold."
         return x > self.thresh
 
-# %% ../nbs/04a_losses.ipynb #e38499a5
+# %% ../nbs/04a_losses.ipynb #cb00adac
 def BCELossFlat(
     *args,                # positional arguments of `nn.BCELoss`
     axis:int=-1,          # axis of the classes
@@ -208,7 +208,7 @@ def BCELossFlat(
     "`nn.BCELoss` on flat predictions (probabilities, not logits) and targets."
     return BaseLoss(nn.BCELoss, *args, axis=axis, floatify=floatify, is_2d=False, weight=weight, reduction=reduction, **kwargs)
 
-# %% ../nbs/04a_losses.ipynb #a9cf3874
+# %% ../nbs/04a_losses.ipynb #bfb214ad
 def MSELossFlat(
     *args,                # positional arguments of `nn.MSELoss`
     axis:int=-1,          # axis of the outputs
@@ -219,7 +219,7 @@ def MSELossFlat(
     "`nn.MSELoss` on flat predictions and targets."
     return BaseLoss(nn.MSELoss, *args, axis=axis, floatify=floatify, is_2d=False, reduction=reduction, **kwargs)
 
-# %% ../nbs/04a_losses.ipynb #1ccaa5a9
+# %% ../nbs/04a_losses.ipynb #63d32707
 def L1LossFlat(
     *args,                # positional arguments of `nn.L1Loss`
     axis:int=-1,          # axis of the outputs
@@ -230,7 +230,7 @@ def L1LossFlat(
     "`nn.L1Loss` on flat predictions and targets."
     return BaseLoss(nn.L1Loss, *args, axis=axis, floatify=floatify, is_2d=False, reduction=reduction, **kwargs)
 
-# %% ../nbs/04a_losses.ipynb #dd164f41
+# %% ../nbs/04a_losses.ipynb #8b2d1512
 class LabelSmoothingCrossEntropy(nn.Module):
     "Cross entropy against targets of which a share `eps` is spread evenly over all classes."
     y_int = True
@@ -265,7 +265,7 @@ class LabelSmoothingCrossEntropy(nn.Module):
         "Logits or probabilities to class numbers."
         return out.argmax(dim=-1)
 
-# %% ../nbs/04a_losses.ipynb #690330af
+# %% ../nbs/04a_losses.ipynb #0b340b28
 class LabelSmoothingCrossEntropyFlat(BaseLoss):
     "`LabelSmoothingCrossEntropy` for predictions of any leading shape."
     y_int = True
@@ -292,7 +292,7 @@ class LabelSmoothingCrossEntropyFlat(BaseLoss):
         "Logits or probabilities to class numbers."
         return out.argmax(dim=-1)
 
-# %% ../nbs/04a_losses.ipynb #5faaad22
+# %% ../nbs/04a_losses.ipynb #e215d292
 class FocalLoss(nn.Module):
     "Cross entropy in which examples the model already gets right count less."
     y_int = True
@@ -316,7 +316,7 @@ class FocalLoss(nn.Module):
             return losses.mean()
         return losses.sum() if self.reduction == 'sum' else losses
 
-# %% ../nbs/04a_losses.ipynb #5acfc62a
+# %% ../nbs/04a_losses.ipynb #d878a650
 class FocalLossFlat(BaseLoss):
     "`FocalLoss` for predictions of any leading shape."
     y_int = True
@@ -340,7 +340,7 @@ class FocalLossFlat(BaseLoss):
         "Logits or probabilities to class numbers."
         return x.argmax(dim=self.axis)
 
-# %% ../nbs/04a_losses.ipynb #69975721
+# %% ../nbs/04a_losses.ipynb #1209585d
 class DiceLoss:
     "One minus the Dice overlap of predicted and true regions, per class."
 

@@ -9,9 +9,9 @@ __all__ = ['accepts', 'Overloads', 'Transform', 'ItemTransform', 'InplaceTransfo
            'ColSplitter', 'RandomSubsetSplitter', 'GroupSplitter', 'TimeSplitter', 'parent_label', 'RegexLabeller',
            'ColReader', 'ItemGetter', 'AttrGetter', 'reverse_text', 'CategoryMap', 'Categorize', 'MultiCategorize',
            'OneHotEncode', 'EncodedMultiCategorize', 'RegressionSetup', 'get_c', 'TransformBlock', 'CategoryBlock',
-           'MultiCategoryBlock', 'RegressionBlock', 'TextBlock', 'DataBlock', 'TextDataLoaders']
+           'MultiCategoryBlock', 'RegressionBlock', 'TextBlock', 'DataBlock', 'dls_from_config', 'TextDataLoaders']
 
-# %% ../nbs/05_pipeline.ipynb #298626f0
+# %% ../nbs/05_pipeline.ipynb #8e7971b8
 import inspect
 import os
 import re
@@ -28,15 +28,17 @@ import torch
 from fastcore.basics import patch
 from fastcore.foundation import L, coll_repr
 
-from .dataloaders import DataLoader, DataLoaders, Pad_Chunk, SortedDL
-from .files import configurable, from_config, to_config
+from .dataloaders import DataLoader, DataLoaders, Pad_Chunk, SortedDL, show_table
+from .files import configurable
+from .files import from_config as part_from_config
+from .files import to_config as part_to_config
 from .lm_dataloader import LMDataLoader
 from .losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat, MSELossFlat
 from .numericalization import Numericalize
 from .sources import default_device, get_text_files
-from .tokenization import Tokenizer
+from .tokenization import PAD, Tokenizer
 
-# %% ../nbs/05_pipeline.ipynb #4f822982
+# %% ../nbs/05_pipeline.ipynb #504c36a8
 _METHODS = ('encodes', 'decodes', 'setups')
 
 @lru_cache(maxsize=None)
@@ -75,7 +77,7 @@ def accepts(
     annotation = _first_annotation(plain, plain is not function)
     return annotation is None or isinstance(x, annotation)
 
-# %% ../nbs/05_pipeline.ipynb #48cca822
+# %% ../nbs/05_pipeline.ipynb #b44dee15
 class Overloads:
     "Several methods of one name in one class: the first whose annotation fits is called, the narrowest first."
     def __init__(self,
@@ -154,7 +156,7 @@ class _TransformType(type):
             return cls
         return super().__call__(*args, **kwargs)
 
-# %% ../nbs/05_pipeline.ipynb #6b0db942
+# %% ../nbs/05_pipeline.ipynb #2460ab3f
 def _choose(method, x):
     "`method` if it takes `x`, else None."
     if method is None:
@@ -249,7 +251,7 @@ class Transform(metaclass=_TransformType):
     def __repr__(self):
         return self.name
 
-# %% ../nbs/05_pipeline.ipynb #503546e6
+# %% ../nbs/05_pipeline.ipynb #30fe6691
 class ItemTransform(Transform):
     "A transform that sees a tuple as one thing, not element by element."
     _retain = True
@@ -280,7 +282,24 @@ class ToTensor(Transform):
     "Placeholder of fast.ai's item transforms: text is a tensor as soon as it has numbers, so nothing is left to do."
     order = 5
 
-# %% ../nbs/05_pipeline.ipynb #c786d5c9
+# %% ../nbs/05_pipeline.ipynb #fbd82584
+class _Adapter(Transform):
+    "A transform around any object with `encodes`, and `decodes` and `setups` if it likes."
+    def __init__(self, step):
+        self.step = step
+        for name in ('encodes', 'decodes', 'setups', 'order', 'split_idx', 'train_setup'):
+            if hasattr(step, name):
+                setattr(self, name, getattr(step, name))
+
+    @property
+    def name(self):
+        return type(self.step).__name__
+
+    def __getattr__(self, name):
+        if name == 'step' or name.startswith('__'):
+            raise AttributeError(name)
+        return getattr(self.step, name)
+
 def _as_step(step):
     "What a pipeline holds: an object with `__call__`, made from a class, a function or anything with `encodes`."
     if isinstance(step, type):
@@ -289,7 +308,7 @@ def _as_step(step):
         return step
     if not callable(step):
         if hasattr(step, 'encodes'):
-            return Transform(step.encodes, getattr(step, 'decodes', None), order=getattr(step, 'order', None))
+            return _Adapter(step)
         raise TypeError(f"{step!r} can't be a step of a pipeline: pass a function, a Transform, or an object with `encodes`")
     return step if hasattr(step, 'decode') or hasattr(step, 'setup') or hasattr(step, 'setups') else Transform(step)
 
@@ -297,11 +316,9 @@ def _flatten(steps):
     "The steps of nested lists, one after the other."
     if steps is None:
         return []
-    if isinstance(steps, Pipeline):
-        return list(steps.fs)
     if isinstance(steps, (list, tuple, L)):
         return [inner for step in steps for inner in _flatten(step)]
-    return [steps]
+    return list(steps.fs) if hasattr(steps, 'fs') else [steps]
 
 def gather_attr(
     objects:Iterable,    # where to look
@@ -347,6 +364,7 @@ def compose_tfms(
         x = _call_step(step, x, split_idx, decode=not is_enc)
     return x
 
+# %% ../nbs/05_pipeline.ipynb #21158f85
 class Pipeline:
     "Steps run one after the other, sorted by their `order`, and undone in reverse."
     def __init__(self,
@@ -434,7 +452,7 @@ def _can_show(x):
 def _step_name(step):
     return getattr(step, 'name', None) or type(step).__name__
 
-# %% ../nbs/05_pipeline.ipynb #03abde31
+# %% ../nbs/05_pipeline.ipynb #0a94a187
 def show_title(
     o,                   # what to show
     ax=None,             # a matplotlib axis
@@ -451,6 +469,7 @@ def show_title(
     if hasattr(where, 'set_title'):
         where.set_title(o, color=color)
     elif isinstance(where, pd.Series):
+        where = where if where.dtype == object else where.astype(object)
         while label in where:
             label += '_'
         where.loc[label] = o
@@ -502,6 +521,7 @@ class MultiCategory(ShowTitle, L):
         "The names in one line."
         return show_title(sep.join(str(name) for name in self), **{'ctx': ctx, 'label': self.label, **kwargs})
 
+# %% ../nbs/05_pipeline.ipynb #29d05ff1
 class TensorText(torch.Tensor):
     "Token ids that remember being text. Whatever you compute with them is a plain tensor."
     __torch_function__ = torch._C._disabled_torch_function_impl
@@ -514,7 +534,7 @@ class TensorText(torch.Tensor):
 class LMTensorText(TensorText):
     "Token ids of a language model's batch."
 
-# %% ../nbs/05_pipeline.ipynb #4fa20e34
+# %% ../nbs/05_pipeline.ipynb #90962d34
 def _is_index(i):
     "Whether `i` picks one item, not several."
     return isinstance(i, (int, np.integer)) or (getattr(i, 'ndim', None) == 0)
@@ -571,7 +591,7 @@ class _Subsets:
         "The validation set."
         return self.subset(1)
 
-# %% ../nbs/05_pipeline.ipynb #abf013fa
+# %% ../nbs/05_pipeline.ipynb #9360d45f
 class TfmdLists(_Subsets):
     "Items and the pipeline they go through, one item at a time, when you ask for it."
     def __init__(self,
@@ -712,6 +732,7 @@ def _overlap(splits, n):
         seen |= positions
     return L(twice)
 
+# %% ../nbs/05_pipeline.ipynb #f7940719
 def decode_at(
     o,                   # `TfmdLists` or `Datasets`
     idx:int,             # position
@@ -727,7 +748,7 @@ def show_at(
     "Show item `idx` of `o`."
     return o.show(o[idx], **kwargs)
 
-# %% ../nbs/05_pipeline.ipynb #34f09706
+# %% ../nbs/05_pipeline.ipynb #89e035e4
 class Datasets(_Subsets):
     "One pipeline for the inputs and one for each target, over the same items: item `i` is a tuple."
     def __init__(self,
@@ -844,6 +865,7 @@ class Datasets(_Subsets):
     def __repr__(self):
         return f"{type(self).__name__} {coll_repr(self, 5)}"
 
+# %% ../nbs/05_pipeline.ipynb #2922633f
 def test_set(
     dsets,                       # `Datasets` or `TfmdLists`
     test_items,                  # new items
@@ -872,7 +894,7 @@ def test_set(
         return Datasets(tls=tls, n_inp=min(dsets.n_inp, len(tls)), dl_type=dsets._dl_type)
     return tls[0]
 
-# %% ../nbs/05_pipeline.ipynb #d7c888cc
+# %% ../nbs/05_pipeline.ipynb #862dd90d
 def _random_order(n, seed):
     "A random order of `n` items: the same for the same seed, without touching the global generator."
     if seed is None:
@@ -880,7 +902,7 @@ def _random_order(n, seed):
     return torch.randperm(n, generator=torch.Generator().manual_seed(seed)).tolist()
 
 def _parts(train, valid):
-    return L(list(train)), L(list(valid), use_list=None)
+    return L(list(train)), L(list(valid))
 
 def _check_share(name, value):
     if not 0 <= value <= 1:
@@ -899,6 +921,7 @@ def RandomSplitter(
     split.allow_empty = valid_pct == 0
     return split
 
+# %% ../nbs/05_pipeline.ipynb #c888a41e
 def TrainTestSplitter(
     test_size:float=0.2,     # share (or number) of items for validation
     random_state:int=None,   # the same number gives the same split
@@ -914,6 +937,7 @@ def TrainTestSplitter(
         return _parts(train, valid)
     return split
 
+# %% ../nbs/05_pipeline.ipynb #0180eb20
 def IndexSplitter(
     valid_idx,               # positions of the validation set
 ) -> Callable:               # items -> (training positions, validation positions)
@@ -940,6 +964,7 @@ def EndSplitter(
         return _parts(positions[cut:], positions[:cut])
     return split
 
+# %% ../nbs/05_pipeline.ipynb #9c780f0f
 def GrandparentSplitter(
     train_name='train',      # name of the training folder, or a tuple of names
     valid_name='valid',      # name of the validation folder, or a tuple of names
@@ -953,6 +978,7 @@ def GrandparentSplitter(
     split.hint = f"no file lies in a folder of a folder called {train_name!r} or {valid_name!r}: pass the right train_name and valid_name"
     return split
 
+# %% ../nbs/05_pipeline.ipynb #c852aae7
 def FuncSplitter(
     func:Callable,           # item -> is it for validation?
 ) -> Callable:               # items -> (training positions, validation positions)
@@ -978,6 +1004,7 @@ def FileSplitter(
         return FuncSplitter(lambda item: Path(item).name in names)(items)
     return split
 
+# %% ../nbs/05_pipeline.ipynb #841d7724
 def _need_frame(items, who):
     if not isinstance(items, pd.DataFrame):
         raise TypeError(f"{who} reads a column, so the items must be a pandas DataFrame, got {type(items).__name__}: pass the DataFrame as source")
@@ -1017,6 +1044,7 @@ def ColSplitter(
         return MaskSplitter(mask.to_list())(items)
     return split
 
+# %% ../nbs/05_pipeline.ipynb #919bd592
 def RandomSubsetSplitter(
     train_sz:float,          # share of the items for training
     valid_sz:float,          # share of the items for validation
@@ -1032,6 +1060,7 @@ def RandomSubsetSplitter(
         return _parts(order[:n_train], order[n_train:n_train + n_valid])
     return split
 
+# %% ../nbs/05_pipeline.ipynb #f5eb2b18
 def GroupSplitter(
     group,                   # a column, or a function: item -> its group
     valid_pct:float=0.2,     # share of the groups that go to the validation set
@@ -1054,6 +1083,7 @@ def GroupSplitter(
         return IndexSplitter([i for i, name in enumerate(groups) if name in held_out])(items)
     return split
 
+# %% ../nbs/05_pipeline.ipynb #ce3668e8
 def TimeSplitter(
     time,                    # a column, or a function: item -> when it was written
     valid_pct:float=0.2,     # share of the items that go to the validation set
@@ -1078,13 +1108,14 @@ def TimeSplitter(
         return IndexSplitter(np.flatnonzero((times >= start).to_numpy()).tolist())(items)
     return split
 
-# %% ../nbs/05_pipeline.ipynb #855a5ac7
+# %% ../nbs/05_pipeline.ipynb #4ec18fa6
 def parent_label(
     o,                       # a path
 ) -> str:                    # name of the folder it lies in
     "Label a file with the name of its folder."
     return Path(o).parent.name
 
+# %% ../nbs/05_pipeline.ipynb #d100ede9
 @configurable
 class RegexLabeller:
     "Label a file with the first group of a regular expression."
@@ -1114,6 +1145,11 @@ class RegexLabeller:
     def from_config(cls, config):
         "Made again from `to_config`."
         return cls(**config)
+
+# %% ../nbs/05_pipeline.ipynb #11bfee81
+def _missing(value):
+    "Whether a label is missing: None or not a number."
+    return value is None or (np.ndim(value) == 0 and value != value)
 
 @configurable
 class ColReader:
@@ -1151,8 +1187,10 @@ class ColReader:
             except (KeyError, IndexError, TypeError) as error:
                 raise KeyError(_Sentence(f"there is no column {col!r} in {row!r}: pass a row that has it")) from error
         if self.label_delim is not None:
+            if _missing(value):
+                return []                  # pandas reads an empty cell of a CSV file as NaN: no label
             if not isinstance(value, str):
-                raise ValueError(f"column {col!r} of row {getattr(row, 'name', '?')} is {value!r}, which can't be cut at {self.label_delim!r}: fill it with text ('' for no label)")
+                raise ValueError(f"column {col!r} of row {getattr(row, 'name', '?')!r} is {value!r}, which can't be cut at {self.label_delim!r}: make it text")
             return value.split(self.label_delim) if value else []
         return f'{self.pref}{value}{self.suff}' if self.pref or self.suff else value
 
@@ -1176,6 +1214,7 @@ class ColReader:
         "Made again from `to_config`."
         return cls(**config)
 
+# %% ../nbs/05_pipeline.ipynb #d4885737
 @configurable
 class ItemGetter(ItemTransform):
     "Element `i` of a tuple."
@@ -1222,17 +1261,14 @@ class AttrGetter(ItemTransform):
         "Made again from `to_config`."
         return cls(**config)
 
+# %% ../nbs/05_pipeline.ipynb #85fd9bc6
 def reverse_text(
     x:torch.Tensor,              # token ids
 ) -> torch.Tensor:               # from the last to the first
     "For language models that read backwards."
     return x.flip(0)
 
-# %% ../nbs/05_pipeline.ipynb #809d6b63
-def _missing(value):
-    "Whether a label is missing: None or not a number."
-    return value is None or (np.ndim(value) == 0 and value != value)
-
+# %% ../nbs/05_pipeline.ipynb #c9267241
 def _plain(value):
     "A label as a plain Python value, for JSON."
     return value.item() if isinstance(value, np.generic) else value
@@ -1289,6 +1325,7 @@ class CategoryMap(Sequence):
     def __repr__(self):
         return repr(list(self.items))
 
+# %% ../nbs/05_pipeline.ipynb #c78d37cd
 def _unknown_label(label, vocab):
     shown = coll_repr(list(vocab), 20)
     return KeyError(_Sentence(f"label {label!r} was not there when the categories were set up, which are {shown}: correct the label, or pass a vocab that has it"))
@@ -1357,6 +1394,7 @@ class Categorize(_Labels):
         "The arguments of `__init__`, with the vocab that `setups` found."
         return {**super().to_config(), 'sort': False}
 
+# %% ../nbs/05_pipeline.ipynb #35ee22a1
 @configurable
 class MultiCategorize(_Labels):
     "A list of names to a list of numbers, and back."
@@ -1418,6 +1456,7 @@ class OneHotEncode(DisplayedTransform):
         "Made again from `to_config`."
         return cls(**config)
 
+# %% ../nbs/05_pipeline.ipynb #5b1abf5e
 @configurable
 class EncodedMultiCategorize(_Labels):
     "Labels that are rows of zeros and ones already."
@@ -1443,6 +1482,7 @@ class EncodedMultiCategorize(_Labels):
         "The arguments of `__init__`."
         return {'vocab': [_plain(name) for name in self.vocab]}
 
+# %% ../nbs/05_pipeline.ipynb #e58a7c7f
 @configurable
 class RegressionSetup(DisplayedTransform):
     "Numbers to floats."
@@ -1483,6 +1523,7 @@ class RegressionSetup(DisplayedTransform):
         "Made again from `to_config`."
         return cls(**config)
 
+# %% ../nbs/05_pipeline.ipynb #0284290f
 def get_c(
     dls,                         # `DataLoaders`
 ) -> int:                        # size of the model's output
@@ -1495,7 +1536,7 @@ def get_c(
         vocab = vocab[-1]
     return len(vocab)
 
-# %% ../nbs/05_pipeline.ipynb #001183ee
+# %% ../nbs/05_pipeline.ipynb #e2a14e61
 class TransformBlock:
     "What one element of the data needs: its steps, and how its loader differs from a plain one."
     def __init__(self,
@@ -1511,6 +1552,7 @@ class TransformBlock:
         self.dl_type = dl_type
         self.dls_kwargs = {} if dls_kwargs is None else dls_kwargs
 
+# %% ../nbs/05_pipeline.ipynb #4a187a7d
 def CategoryBlock(
     vocab=None,                  # names of the categories; found in the data if left out
     sort:bool=True,              # alphabetical order
@@ -1537,6 +1579,7 @@ def RegressionBlock(
     "One number per item, or several."
     return TransformBlock(type_tfms=RegressionSetup(c=n_out))
 
+# %% ../nbs/05_pipeline.ipynb #eef41ac2
 class TextBlock(TransformBlock):
     "Text: tokenized, numbered, and loaded as a language model or a classifier needs it."
     def __init__(self,
@@ -1587,7 +1630,7 @@ class TextBlock(TransformBlock):
         "For text files: the folder is tokenized once, into a folder beside it."
         return cls(Tokenizer.from_folder(path, **kwargs), vocab=vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards, min_freq=min_freq, max_vocab=max_vocab)
 
-# %% ../nbs/05_pipeline.ipynb #464fb886
+# %% ../nbs/05_pipeline.ipynb #59e54162
 def _once(steps):
     "The steps of several blocks: each class and function once."
     kept, seen = [], set()
@@ -1703,10 +1746,13 @@ class DataBlock:
             print(f"Found {len(items)} items\n{len(splits)} datasets of sizes {','.join(str(len(split)) for split in splits)}")
         pipelines = self._pipelines()
         open_vocabs = [step for steps in pipelines for step in steps if isinstance(step, Categorize) and step.vocab is None]
+        given_vocabs = [step for steps in pipelines for step in steps if isinstance(step, Numericalize) and step.vocab is not None]
         dsets = Datasets(items, tfms=pipelines, splits=splits, dl_type=self.dl_type, n_inp=self.n_inp, verbose=verbose)
         for step in open_vocabs:
             if len(step.vocab) - bool(step.add_na) < 2:
                 raise ValueError(f"all labels of the training set are the same: {list(step.vocab)}. A classifier needs two classes or more: check the label column or folder, and how you split")
+        for tl in dsets.tls:
+            _check_tokens(tl, given_vocabs)
         return dsets
 
     def dataloaders(self,
@@ -1724,6 +1770,26 @@ class DataBlock:
             hooks['after_batch'] = self.batch_tfms
         return dsets.dataloaders(path=path, **{**hooks, **self.dls_kwargs, **kwargs})
 
+def _check_tokens(tl, given_vocabs, n_documents=200):
+    "Refuse texts without words, and a vocab that does not know the tokens."
+    numbers = [i for i, step in enumerate(tl.tfms.fs) if isinstance(step, Numericalize)]
+    if not numbers or len(tl.train) == 0:
+        return
+    before, numericalize = list(tl.tfms.fs)[:numbers[0]], tl.tfms.fs[numbers[0]]
+    train = tl.train
+    step = max(1, len(train) // n_documents)
+    documents = [compose_tfms(_take(train.items, i), before, split_idx=0) for i in range(0, len(train), step)]
+    words = [token for document in documents for token in document if not token.startswith('xx')]
+    if not words and not any(len(compose_tfms(item, before, split_idx=0)) > 1 for item in (_take(train.items, i) for i in range(len(train)))):
+        raise ValueError(f"all {len(train)} texts of the training set are empty: check the column or the files, and their encoding")
+    if numericalize in given_vocabs:
+        words = [word for word in words if len(word) > 1 and any(letter.isalpha() for letter in word)]
+        known = set(numericalize.vocab)
+        unknown = [word for word in words if word not in known]
+        if len(words) >= 50 and len(unknown) >= 0.8 * len(words):
+            raise ValueError(f"{len(unknown) / len(words):.0%} of the words are not in the given vocab, for example {unknown[:5]}: it was made by another tokenizer. "
+                             "Use the tokenizer that belongs to it, or leave vocab out")
+
 def _brief(source):
     return type(source).__name__ if not isinstance(source, (str, Path)) else str(source)
 
@@ -1738,7 +1804,7 @@ def _check_splits(splits, n, splitter):
     if len(twice) > 0:
         raise ValueError(f"{len(twice)} items are in more than one split, the first is item {twice[0]}: validation would test what was trained on. Correct the splitter")
 
-# %% ../nbs/05_pipeline.ipynb #99cb4816
+# %% ../nbs/05_pipeline.ipynb #81865704
 @patch
 def dataloaders(self:_Subsets,
     bs:int=64,                       # items (of a language model: rows) per batch
@@ -1770,6 +1836,7 @@ def dataloaders(self:_Subsets,
               for i in range(1, self.n_subsets)]
     return DataLoaders(first_loader, *others, path=path, device=device)
 
+# %% ../nbs/05_pipeline.ipynb #cc58cb34
 @patch(cls_method=True)
 def from_dblock(cls:DataLoaders,
     dblock:DataBlock,                # the template
@@ -1784,6 +1851,103 @@ def from_dblock(cls:DataLoaders,
     "Loaders from a template and a source."
     return dblock.dataloaders(source, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **kwargs)
 
+# %% ../nbs/05_pipeline.ipynb #8fd2d233
+def _pipelines_of(dataset):
+    "The `TfmdLists` of a data set, none if it is something else."
+    if isinstance(dataset, TfmdLists):
+        return [dataset]
+    return list(dataset.tls) if isinstance(dataset, Datasets) else []
+
+def _without_padding(element, tl):
+    "Token ids without those of the padding."
+    vocab = getattr(tl, 'vocab', None)
+    if not isinstance(element, torch.Tensor) or element.ndim != 1 or element.is_floating_point() or not isinstance(vocab, (list, L)) or PAD not in vocab:
+        return element
+    return element[element != vocab.index(PAD)]
+
+@patch
+def decode_batch(self:DataLoader,
+    b:tuple,                 # a batch
+    max_n:int=9,             # at most so many items
+    full:bool=True,          # undo all steps; False: stop at what can show itself
+) -> list[tuple]:            # one tuple per item
+    "The items of a batch in readable form, decoded by the pipelines they came from."
+    b = b if isinstance(b, (tuple, list)) else (b,)
+    n = min(len(b[0]), max_n)
+    tls = _pipelines_of(self.dataset)
+    rows = []
+    for i in range(n):
+        row = []
+        for column, elements in enumerate(b):
+            element = elements[i]
+            element = element.cpu() if isinstance(element, torch.Tensor) else element
+            if tls:
+                tl = tls[min(column, len(tls) - 1)]      # the target of a language model is text too
+                element = tl.decode(_without_padding(element, tl), full=full)
+            row.append(element)
+        rows.append(tuple(row))
+    return rows
+
+def _column_names(
+    values,                  # the values of one row
+) -> list[str]:              # one name per value
+    "Names of the columns of a table: a value's own `label`, underscores where a name is taken."
+    names = []
+    for value in values:
+        name = getattr(value, 'label', None)
+        name = name if isinstance(name, str) else 'text'
+        while name in names:
+            name += '_'
+        names.append(name)
+    return names
+
+def _cell(value, trunc_at):
+    "What a table shows of a value."
+    if isinstance(value, MultiCategory):
+        return ';'.join(str(name) for name in value)
+    return value.truncate(trunc_at) if isinstance(value, TitledStr) else value
+
+@patch
+def show_batch(self:DataLoader,
+    b:tuple=None,            # a batch; the next one if left out
+    max_n:int=9,             # at most so many rows
+    ctxs=None,               # unused, for fast.ai's callers
+    show:bool=True,          # show the table; False: return it
+    unique:bool=False,       # show one item again and again
+    trunc_at:int=150,        # at most so many words per text
+    **kwargs,                # unused
+):
+    "A table of the items of a batch."
+    if b is None:
+        b = self.one_batch()
+    if unique:
+        b = tuple(element[:1].repeat(max_n, *[1] * (element.ndim - 1)) for element in b)
+    rows = self.decode_batch(b, max_n)
+    return show_table([[_cell(value, trunc_at) for value in row] for row in rows], _column_names(rows[0]) if rows else [], show=show)
+
+@patch
+def show_results(self:DataLoader,
+    b:tuple,                 # a batch
+    out,                     # the predictions: a tensor of decoded ones, or a list with one tuple of readable values per item
+    max_n:int=9,             # at most so many rows
+    ctxs=None,               # unused, for fast.ai's callers
+    show:bool=True,          # show the table; False: return it
+    trunc_at:int=150,        # at most so many words per text
+    **kwargs,                # unused
+):
+    "A table of inputs, targets and predictions."
+    rows = self.decode_batch(b, max_n)
+    tls = _pipelines_of(self.dataset)
+    if not isinstance(out, list):
+        out = out if isinstance(out, tuple) else (out,)
+        targets = tls[self.n_inp:] if len(tls) > self.n_inp else tls[-1:]
+        out = [tuple(tl.decode(column[i].cpu()) for tl, column in zip(targets, out)) for i in range(len(rows))]
+    rows = [(*row, *(prediction if isinstance(prediction, tuple) else (prediction,))) for row, prediction in zip(rows, out)]
+    is_lm = isinstance(self, LMDataLoader)
+    columns = ['input', 'target', 'pred'] if is_lm else _column_names(rows[0]) if rows else []
+    return show_table([[_cell(value, trunc_at) for value in row] for row in rows], columns, show=show)
+
+# %% ../nbs/05_pipeline.ipynb #6db33ed3
 @patch
 def test_dl(self:DataLoaders,
     test_items,                      # new items: a list, or a DataFrame with the columns of the training data
@@ -1796,7 +1960,134 @@ def test_dl(self:DataLoaders,
     new = test_set(old, test_items, rm_tfms=rm_type_tfms, with_labels=with_labels) if isinstance(old, (Datasets, TfmdLists)) else test_items
     return self.valid.new(new, **kwargs)
 
-# %% ../nbs/05_pipeline.ipynb #b3c8d5d9
+# %% ../nbs/05_pipeline.ipynb #7aa988b5
+def _short(value):
+    "A value in one line."
+    line = repr(value.to_dict() if isinstance(value, pd.Series) else value).replace('\n', ' ')
+    return line if len(line) <= 150 else line[:150] + ' ...'
+
+@patch
+def summary(self:DataBlock,
+    source,                  # what to fill the template with
+    bs:int=4,                # items in the batch
+    show_batch:bool=False,   # show the batch as a table too
+    **kwargs,                # passed to `show_batch`
+):
+    "Run one item and one batch through the template and print each step."
+    dsets = self.datasets(source, verbose=True)
+    print("\nOne item:")
+    train = dsets.train
+    for number, tl in enumerate(train.tls):
+        kind = 'input' if number < dsets.n_inp else 'target'
+        x = _take(tl.items, 0)
+        print(f"  {kind} {number}: {_short(x)}")
+        for step in tl.tfms.fs:
+            x = _call_step(step, x, 0)
+            print(f"    after {_step_name(step)}: {_short(x)}")
+    dls = self.dataloaders(source, bs=min(bs, len(train)))
+    print(f"\nOne batch of {type(dls.train).__name__}:")
+    for name in ('after_item', 'before_batch', 'after_batch'):
+        steps = _flatten(getattr(dls.train, name, None))
+        if steps:
+            print(f"  {name}: {', '.join(_step_name(step) for step in steps)}")
+    for number, element in enumerate(dls.train.one_batch()):
+        print(f"  element {number}: {tuple(element.shape) if hasattr(element, 'shape') else _short(element)}")
+    if show_batch:
+        dls.show_batch(**kwargs)
+
+# %% ../nbs/05_pipeline.ipynb #7a3a378d
+_LOADERS = {'DataLoader': DataLoader, 'SortedDL': SortedDL, 'LMDataLoader': LMDataLoader}
+_TYPES = {kind.__name__: kind for kind in (str, int, float, bool, bytes, list, tuple, dict, L, Path, np.ndarray, pd.Series, pd.DataFrame, torch.Tensor,
+                                            TitledStr, TensorText, Category, MultiCategory)}
+
+def _step_to_config(step):
+    "A step as plain data."
+    if isinstance(step, _Adapter):
+        step = step.step
+    if type(step) is Transform:
+        return {'encodes': part_to_config(step.encodes), 'decodes': None if step.decodes is None else part_to_config(step.decodes), 'order': step.order, 'split_idx': step.split_idx}
+    return part_to_config(step)
+
+def _step_from_config(config):
+    "A step from plain data."
+    if 'encodes' in config:
+        dec = None if config['decodes'] is None else part_from_config(config['decodes'])
+        return Transform(part_from_config(config['encodes']), dec, split_idx=config['split_idx'], order=config['order'])
+    return part_from_config(config)
+
+def _types_to_names(types):
+    names = []
+    for kinds in types or []:
+        kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+        found = ['Path' if issubclass(kind, Path) else kind.__name__ for kind in kinds]
+        names.append([name for name in found if name in _TYPES])
+    return names
+
+def _hooks_to_config(dl):
+    "The hooks of a loader as plain data."
+    hooks = {}
+    for name in ('after_item', 'before_batch', 'after_batch'):
+        steps = _flatten(getattr(dl, name, None))
+        if steps:
+            hooks[name] = [part_to_config(step) for step in steps]
+    return hooks
+
+class _EmptyLoader(DataLoader):
+    "A loader without items that makes a real one as soon as there are some."
+    def __init__(self, dataset, config, options):
+        super().__init__(dataset, **options)
+        self.config = config
+        self.options = options
+
+    def new(self, dataset=None, cls=None, **kwargs):
+        "A loader of the right class for `dataset`."
+        options = {**self.options, 'device': self.device, **kwargs}
+        if dataset is None or len(dataset) == 0:
+            return type(self)(self.dataset if dataset is None else dataset, self.config, options)
+        return (cls or _LOADERS[self.config['type']])(dataset, **options)
+
+@patch
+def to_config(self:DataLoaders) -> dict:
+    "The pipelines and the loader as plain data, without any items: what a saved model needs to take new texts."
+    dataset, valid = self.train_ds, self.valid
+    tls = _pipelines_of(dataset)
+    if not tls:
+        raise ValueError(f"the data are a {type(dataset).__name__}, made outside fastnlp_course: keep the model with save and load, and make the loaders again")
+    if not isinstance(valid, _EmptyLoader) and type(valid).__name__ not in _LOADERS:
+        raise ValueError(f"the loader {type(valid).__name__} is not one of {list(_LOADERS)}: keep the model with save and load, and make the loaders again")
+    if isinstance(valid, _EmptyLoader):
+        loader = valid.config
+    else:
+        loader = {'type': type(valid).__name__, 'bs': valid.bs, 'hooks': _hooks_to_config(valid)}
+        if isinstance(valid, LMDataLoader):
+            loader['seq_len'] = valid.seq_len
+    return {
+        'kind': 'Datasets' if isinstance(dataset, Datasets) else 'TfmdLists',
+        'n_inp': getattr(dataset, 'n_inp', 1) if isinstance(dataset, Datasets) else 1,
+        'pipelines': [{'steps': [_step_to_config(step) for step in tl.tfms.fs], 'types': _types_to_names(tl.types)} for tl in tls],
+        'loader': loader,
+    }
+
+def dls_from_config(
+    config:dict,             # what `DataLoaders.to_config` returned
+    path='.',                # where a learner writes its files
+    device=None,             # device of the batches
+) -> DataLoaders:            # without items; `test_dl` takes new ones
+    "Loaders without data, ready for new texts."
+    tls = []
+    for pipeline in config['pipelines']:
+        types = [tuple(_TYPES[name] for name in names) for names in pipeline['types']]
+        tls.append(TfmdLists([], [_step_from_config(step) for step in pipeline['steps']], do_setup=False, types=types, splits=[[], []]))
+    dataset = Datasets(tls=tls, n_inp=config['n_inp']) if config['kind'] == 'Datasets' else tls[0]
+    loader = config['loader']
+    kwargs = {name: [part_from_config(step) for step in steps] for name, steps in loader['hooks'].items()}
+    if 'seq_len' in loader:
+        kwargs['seq_len'] = loader['seq_len']
+    options = {'bs': loader['bs'], 'device': default_device() if device is None else device, **kwargs}
+    loaders = [_EmptyLoader(dataset.subset(i), loader, options) for i in range(2)]
+    return DataLoaders(*loaders, path=path, device=options['device'])
+
+# %% ../nbs/05_pipeline.ipynb #2b5b1d08
 def _text_columns(df, text_col):
     cols = text_col if isinstance(text_col, (list, tuple, L)) else [text_col]
     return [(col, _column(df, col, 'text_col')) for col in cols]
@@ -1826,6 +2117,7 @@ def _check_labels(df, label_col):
             row = df.index[int(missing.argmax())]
             raise ValueError(f"column {values.name!r} of row {row!r} has no label (NaN): drop such rows, fill them in, or pass y_block=CategoryBlock(add_na=True)")
 
+# %% ../nbs/05_pipeline.ipynb #df8e03db
 class TextDataLoaders(DataLoaders):
     "Loaders for text in one call."
     @classmethod
@@ -1891,10 +2183,12 @@ class TextDataLoaders(DataLoaders):
         several = label_delim is not None or (isinstance(label_col, (list, tuple, L)) and len(label_col) > 1)
         get_y = None
         if not is_lm:
-            if y_block is None:
-                _check_labels(df, label_col)
             y_blocks = (MultiCategoryBlock if several else CategoryBlock) if y_block is None else y_block
-            blocks += list(y_blocks) if isinstance(y_blocks, (list, tuple, L)) else [y_blocks]
+            y_blocks = list(y_blocks) if isinstance(y_blocks, (list, tuple, L)) else [y_blocks]
+            y_blocks = [block if isinstance(block, TransformBlock) else block() for block in y_blocks]
+            if label_delim is None and not any(getattr(step, 'add_na', False) for block in y_blocks for step in block.type_tfms):
+                _check_labels(df, label_col)
+            blocks += y_blocks
             get_y = ColReader(label_col, label_delim=label_delim)
         splitter = RandomSplitter(valid_pct, seed=seed) if valid_col is None else ColSplitter(valid_col)
         dblock = DataBlock(blocks=blocks, get_x=ColReader(tok_text_col), get_y=get_y, splitter=splitter)
@@ -1905,7 +2199,7 @@ class TextDataLoaders(DataLoaders):
         path,                        # folder of the file
         csv_fname='labels.csv',      # name of the file
         header='infer',              # row with the names of the columns; None if there is none
-        delimiter:str=None,          # between two cells; found out if left out
+        delimiter:str=None,          # between two cells; a comma if left out
         quoting:int=0,               # how cells are quoted, as in Python's `csv`
         **kwargs,                    # passed to `from_df`
     ) -> DataLoaders:
@@ -1914,7 +2208,7 @@ class TextDataLoaders(DataLoaders):
         if not file.is_file():
             raise FileNotFoundError(f"there is no file {file}: pass the folder as path and the file's name as csv_fname")
         try:
-            df = pd.read_csv(file, header=header, delimiter=delimiter, quoting=quoting)
+            df = pd.read_csv(file, header=header, sep=',' if delimiter is None else delimiter, quoting=quoting)
         except pd.errors.EmptyDataError:
             raise ValueError(f"{file} is empty: there is nothing to learn from") from None
         except UnicodeDecodeError as error:

@@ -4,14 +4,14 @@
 __all__ = ['BaseLoss', 'CrossEntropyLossFlat', 'BCEWithLogitsLossFlat', 'BCELossFlat', 'MSELossFlat', 'L1LossFlat',
            'LabelSmoothingCrossEntropy', 'LabelSmoothingCrossEntropyFlat', 'FocalLoss', 'FocalLossFlat', 'DiceLoss']
 
-# %% ../nbs/04a_losses.ipynb #ba8b029e
+# %% ../nbs/04a_losses.ipynb #5e96c2b6
 import inspect
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# %% ../nbs/04a_losses.ipynb #e955d8ca
+# %% ../nbs/04a_losses.ipynb #385d5f6e
 class BaseLoss:
     "A loss of PyTorch that takes predictions and targets of any leading shape."
     y_int = False  # does the target hold class numbers?
@@ -134,7 +134,7 @@ class BaseLoss:
             return cls(loss_cls, **config)
         return cls(**config)
 
-# %% ../nbs/04a_losses.ipynb #be82a77e
+# %% ../nbs/04a_losses.ipynb #7b37e199
 class CrossEntropyLossFlat(BaseLoss):
     "`nn.CrossEntropyLoss` for predictions of any leading shape."
     y_int = True
@@ -162,7 +162,7 @@ class CrossEntropyLossFlat(BaseLoss):
         "Logits or probabilities to class numbers."
         return x.argmax(dim=self.axis)
 
-# %% ../nbs/04a_losses.ipynb #64544d9d
+# %% ../nbs/04a_losses.ipynb #4c70d7af
 class BCEWithLogitsLossFlat(BaseLoss):
     "`nn.BCEWithLogitsLoss` on flat predictions and targets."
     thresh = 0.5
@@ -196,7 +196,7 @@ class BCEWithLogitsLossFlat(BaseLoss):
         "Which classes lie above the threshold."
         return x > self.thresh
 
-# %% ../nbs/04a_losses.ipynb #cb00adac
+# %% ../nbs/04a_losses.ipynb #70492d2a
 def BCELossFlat(
     *args,                # positional arguments of `nn.BCELoss`
     axis:int=-1,          # axis of the classes
@@ -208,7 +208,7 @@ def BCELossFlat(
     "`nn.BCELoss` on flat predictions (probabilities, not logits) and targets."
     return BaseLoss(nn.BCELoss, *args, axis=axis, floatify=floatify, is_2d=False, weight=weight, reduction=reduction, **kwargs)
 
-# %% ../nbs/04a_losses.ipynb #bfb214ad
+# %% ../nbs/04a_losses.ipynb #97a1514a
 def MSELossFlat(
     *args,                # positional arguments of `nn.MSELoss`
     axis:int=-1,          # axis of the outputs
@@ -219,7 +219,7 @@ def MSELossFlat(
     "`nn.MSELoss` on flat predictions and targets."
     return BaseLoss(nn.MSELoss, *args, axis=axis, floatify=floatify, is_2d=False, reduction=reduction, **kwargs)
 
-# %% ../nbs/04a_losses.ipynb #63d32707
+# %% ../nbs/04a_losses.ipynb #7205bc2e
 def L1LossFlat(
     *args,                # positional arguments of `nn.L1Loss`
     axis:int=-1,          # axis of the outputs
@@ -230,7 +230,7 @@ def L1LossFlat(
     "`nn.L1Loss` on flat predictions and targets."
     return BaseLoss(nn.L1Loss, *args, axis=axis, floatify=floatify, is_2d=False, reduction=reduction, **kwargs)
 
-# %% ../nbs/04a_losses.ipynb #8b2d1512
+# %% ../nbs/04a_losses.ipynb #2af3fa87
 class LabelSmoothingCrossEntropy(nn.Module):
     "Cross entropy against targets of which a share `eps` is spread evenly over all classes."
     y_int = True
@@ -265,7 +265,7 @@ class LabelSmoothingCrossEntropy(nn.Module):
         "Logits or probabilities to class numbers."
         return out.argmax(dim=-1)
 
-# %% ../nbs/04a_losses.ipynb #0b340b28
+# %% ../nbs/04a_losses.ipynb #f6a0b757
 class LabelSmoothingCrossEntropyFlat(BaseLoss):
     "`LabelSmoothingCrossEntropy` for predictions of any leading shape."
     y_int = True
@@ -292,7 +292,7 @@ class LabelSmoothingCrossEntropyFlat(BaseLoss):
         "Logits or probabilities to class numbers."
         return out.argmax(dim=-1)
 
-# %% ../nbs/04a_losses.ipynb #e215d292
+# %% ../nbs/04a_losses.ipynb #32f69062
 class FocalLoss(nn.Module):
     "Cross entropy in which examples the model already gets right count less."
     y_int = True
@@ -316,7 +316,7 @@ class FocalLoss(nn.Module):
             return losses.mean()
         return losses.sum() if self.reduction == 'sum' else losses
 
-# %% ../nbs/04a_losses.ipynb #d878a650
+# %% ../nbs/04a_losses.ipynb #c5f0f6be
 class FocalLossFlat(BaseLoss):
     "`FocalLoss` for predictions of any leading shape."
     y_int = True
@@ -340,7 +340,7 @@ class FocalLossFlat(BaseLoss):
         "Logits or probabilities to class numbers."
         return x.argmax(dim=self.axis)
 
-# %% ../nbs/04a_losses.ipynb #1209585d
+# %% ../nbs/04a_losses.ipynb #482f23cc
 class DiceLoss:
     "One minus the Dice overlap of predicted and true regions, per class."
 

@@ -120,5 +120,5 @@ def test_export_names_the_part_that_cannot_be_written(table):
     with pytest.raises(ValueError, match='lambda'): dls.to_config()
 
 def test_a_split_that_leaks_is_refused():
-    with pytest.raises(ValueError, match='more than one split'): DataBlock(splitter=lambda items: ([0, 1], [1, 2])).datasets([1, 2, 3])
+    with pytest.raises(ValueError, match='splits overlap'): DataBlock(splitter=lambda items: ([0, 1], [1, 2])).datasets([1, 2, 3])
     assert list(TfmdLists([1, 2, 3], None, splits=[[0, 1], [1, 2]]).overlapping_splits()) == [1]

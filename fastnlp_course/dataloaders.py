@@ -2,9 +2,9 @@
 
 # %% auto #0
 __all__ = ['pad_input', 'fa_collate', 'fa_convert', 'to_device', 'to_cpu', 'SkipItemException', 'Hooks', 'show_table',
-           'DataLoader', 'TfmdDL', 'Pad_Input', 'pad_chunk', 'pad_input_chunk', 'Pad_Chunk', 'SortedDL', 'DataLoaders']
+           'DataLoader', 'TfmdDL', 'Pad_Input', 'SortedDL', 'pad_chunk', 'pad_input_chunk', 'Pad_Chunk', 'DataLoaders']
 
-# %% ../nbs/03_dataloaders.ipynb #e41f50d3
+# %% ../nbs/03_dataloaders.ipynb #584caa39
 import itertools
 import pickle
 import random
@@ -26,7 +26,7 @@ from torch.utils.data import IterableDataset, default_collate, default_convert, 
 from .files import configurable, set_seed
 from .sources import default_device
 
-# %% ../nbs/03_dataloaders.ipynb #c8ee0033
+# %% ../nbs/03_dataloaders.ipynb #d4976a16
 _for_torch = (np.ndarray, Tensor, Mapping, str)  # torch collates these itself
 
 def _same_sequence(values, like):
@@ -64,7 +64,7 @@ def _why_not_collated(items, error):
                     "Pad documents with before_batch=pad_input (or Pad_Chunk()), and bring other data to one size in after_item.")
     return f"these items do not make a batch ({error}): {str(items[0])[:150]}. Bring them to tensors of one shape in after_item, or pass create_batch=."
 
-# %% ../nbs/03_dataloaders.ipynb #888c39ef
+# %% ../nbs/03_dataloaders.ipynb #be2e391d
 def _map_tensors(function, b):
     "Call `function` on each tensor in nested tuples, lists and mappings."
     if isinstance(b, Tensor):
@@ -91,7 +91,7 @@ def to_cpu(
     "`b` with all its tensors in main memory."
     return to_device(b, 'cpu')
 
-# %% ../nbs/03_dataloaders.ipynb #da3c0679
+# %% ../nbs/03_dataloaders.ipynb #e6f7ee3e
 class SkipItemException(Exception):
     "Raised in `create_item` or `after_item` to leave an item out."
 
@@ -171,7 +171,7 @@ class Hooks:
     def __repr__(self):
         return f"Hooks: {self.fs}"
 
-# %% ../nbs/03_dataloaders.ipynb #cc6c5ed9
+# %% ../nbs/03_dataloaders.ipynb #5103a1db
 def _in_notebook():
     "Does a notebook's kernel show what we display?"
     ipython = sys.modules.get('IPython')
@@ -208,7 +208,7 @@ def show_table(
         print(table.to_string(max_colwidth=100))
     return None
 
-# %% ../nbs/03_dataloaders.ipynb #eb7428c5
+# %% ../nbs/03_dataloaders.ipynb #4fc8ed1b
 class _Batches(IterableDataset):
     "What torch's worker processes read: the batches of a loader."
     def __init__(self, loader):
@@ -599,7 +599,7 @@ class TfmdDL(DataLoader):
             res._n_inp = self._n_inp
         return res
 
-# %% ../nbs/03_dataloaders.ipynb #25406bcd
+# %% ../nbs/03_dataloaders.ipynb #a9d6a3ea
 def _is_ids(x):
     "Is `x` a document of token ids?"
     return isinstance(x, Tensor) and x.ndim == 1 and x.dtype in (torch.int64, torch.int32, torch.int16)
@@ -653,92 +653,7 @@ class Pad_Input:
 
 pad_input = Pad_Input()
 
-# %% ../nbs/03_dataloaders.ipynb #63540af8
-def pad_chunk(
-    x:Tensor,               # a document
-    pad_idx:int=1,          # id of the padding token
-    pad_first:bool=True,    # whole chunks of padding in front of the text, else behind it
-    seq_len:int=72,         # length of a chunk
-    pad_len:int=10,         # length to reach
-) -> Tensor:
-    "`x` with whole chunks of padding on one side, and the rest of the padding at the end."
-    missing = pad_len - x.shape[0]
-    chunks = x.new_full((missing // seq_len * seq_len,), pad_idx)
-    rest = x.new_full((missing % seq_len,), pad_idx)
-    return torch.cat([chunks, x, rest] if pad_first else [x, chunks, rest])
-
-def pad_input_chunk(
-    samples:list,           # the items of a batch: tuples
-    n_inp:int=1,            # how many elements of each are documents
-    pad_idx:int=1,          # id of the padding token
-    pad_first:bool=True,    # whole chunks of padding in front of the text, else behind it
-    seq_len:int=72,         # length of a chunk
-) -> list[tuple]:
-    "The items with their first `n_inp` elements padded by `pad_chunk`."
-    pad_len = max(len(sample[i]) for sample in samples for i in range(n_inp))
-    pad = partial(pad_chunk, pad_idx=pad_idx, pad_first=pad_first, seq_len=seq_len, pad_len=pad_len)
-    return [(*[pad(x) for x in sample[:n_inp]], *sample[n_inp:]) for sample in samples]
-
-# %% ../nbs/03_dataloaders.ipynb #ae20d836
-@configurable
-class Pad_Chunk:
-    "`pad_chunk` for all documents of a batch: the step that classifiers have in `before_batch`."
-    order = 0
-    def __init__(self,
-        pad_idx:int=1,          # id of the padding token
-        pad_first:bool=True,    # whole chunks of padding in front of the text, else behind it
-        seq_len:int=72,         # length of a chunk: that of the classifier
-        decode:bool=True,       # remove the padding when items are shown
-        **kwargs,               # unused, for fast.ai's callers
-    ):
-        if seq_len < 1:
-            raise ValueError(f"seq_len is {seq_len}, but a chunk has at least one token. Pass seq_len=1 or more.")
-        self.pad_idx, self.pad_first, self.seq_len = pad_idx, pad_first, seq_len
-        self.remove_padding = decode
-
-    def before_call(self,
-        b,   # the items of a batch: tuples
-    ):
-        "Find the longest document."
-        self.max_len = max((x.shape[0] for sample in b for x in sample if _is_ids(x)), default=0)
-
-    def __call__(self,
-        b,          # the items of a batch: tuples
-        **kwargs,   # unused
-    ) -> tuple:
-        "The items with all documents padded to the longest."
-        self.before_call(b)
-        return tuple(_same_sequence([self.encodes(x) for x in sample], sample) for sample in b)
-
-    def encodes(self,
-        x,   # an element of an item
-    ):
-        "A document padded; anything else as it is."
-        return pad_chunk(x, self.pad_idx, self.pad_first, self.seq_len, self.max_len) if _is_ids(x) else x
-
-    def decodes(self,
-        o,   # a padded document, or a tuple with some
-    ):
-        "Documents without their padding."
-        if isinstance(o, tuple):
-            return _same_sequence([self.decodes(x) for x in o], o)
-        return o[o != self.pad_idx] if self.remove_padding and _is_ids(o) else o
-
-    decode = decodes
-
-    def to_config(self):
-        "The arguments."
-        return {'pad_idx': self.pad_idx, 'pad_first': self.pad_first, 'seq_len': self.seq_len, 'decode': self.remove_padding}
-
-    @classmethod
-    def from_config(cls, config):
-        "A step with these arguments."
-        return cls(**config)
-
-    def __repr__(self):
-        return f"Pad_Chunk(pad_idx={self.pad_idx}, pad_first={self.pad_first}, seq_len={self.seq_len})"
-
-# %% ../nbs/03_dataloaders.ipynb #118ad44a
+# %% ../nbs/03_dataloaders.ipynb #736acbf2
 def _default_sort(x): return len(x[0])
 
 def _known_lengths(dataset):
@@ -819,7 +734,92 @@ class SortedDL(TfmdDL):
             kwargs = {'sort_func': sort_func, 'res': val_res if val_res is not None else self.res if dataset is None else None, **kwargs}
         return super().new(dataset, cls, **kwargs)
 
-# %% ../nbs/03_dataloaders.ipynb #04951d38
+# %% ../nbs/03_dataloaders.ipynb #81e1a28a
+def pad_chunk(
+    x:Tensor,               # a document
+    pad_idx:int=1,          # id of the padding token
+    pad_first:bool=True,    # whole chunks of padding in front of the text, else behind it
+    seq_len:int=72,         # length of a chunk
+    pad_len:int=10,         # length to reach
+) -> Tensor:
+    "`x` with whole chunks of padding on one side, and the rest of the padding at the end."
+    missing = pad_len - x.shape[0]
+    chunks = x.new_full((missing // seq_len * seq_len,), pad_idx)
+    rest = x.new_full((missing % seq_len,), pad_idx)
+    return torch.cat([chunks, x, rest] if pad_first else [x, chunks, rest])
+
+def pad_input_chunk(
+    samples:list,           # the items of a batch: tuples
+    n_inp:int=1,            # how many elements of each are documents
+    pad_idx:int=1,          # id of the padding token
+    pad_first:bool=True,    # whole chunks of padding in front of the text, else behind it
+    seq_len:int=72,         # length of a chunk
+) -> list[tuple]:
+    "The items with their first `n_inp` elements padded by `pad_chunk`."
+    pad_len = max(len(sample[i]) for sample in samples for i in range(n_inp))
+    pad = partial(pad_chunk, pad_idx=pad_idx, pad_first=pad_first, seq_len=seq_len, pad_len=pad_len)
+    return [(*[pad(x) for x in sample[:n_inp]], *sample[n_inp:]) for sample in samples]
+
+# %% ../nbs/03_dataloaders.ipynb #d40d1fbb
+@configurable
+class Pad_Chunk:
+    "`pad_chunk` for all documents of a batch: the step that classifiers have in `before_batch`."
+    order = 0
+    def __init__(self,
+        pad_idx:int=1,          # id of the padding token
+        pad_first:bool=True,    # whole chunks of padding in front of the text, else behind it
+        seq_len:int=72,         # length of a chunk: that of the classifier
+        decode:bool=True,       # remove the padding when items are shown
+        **kwargs,               # unused, for fast.ai's callers
+    ):
+        if seq_len < 1:
+            raise ValueError(f"seq_len is {seq_len}, but a chunk has at least one token. Pass seq_len=1 or more.")
+        self.pad_idx, self.pad_first, self.seq_len = pad_idx, pad_first, seq_len
+        self.remove_padding = decode
+
+    def before_call(self,
+        b,   # the items of a batch: tuples
+    ):
+        "Find the longest document."
+        self.max_len = max((x.shape[0] for sample in b for x in sample if _is_ids(x)), default=0)
+
+    def __call__(self,
+        b,          # the items of a batch: tuples
+        **kwargs,   # unused
+    ) -> tuple:
+        "The items with all documents padded to the longest."
+        self.before_call(b)
+        return tuple(_same_sequence([self.encodes(x) for x in sample], sample) for sample in b)
+
+    def encodes(self,
+        x,   # an element of an item
+    ):
+        "A document padded; anything else as it is."
+        return pad_chunk(x, self.pad_idx, self.pad_first, self.seq_len, self.max_len) if _is_ids(x) else x
+
+    def decodes(self,
+        o,   # a padded document, or a tuple with some
+    ):
+        "Documents without their padding."
+        if isinstance(o, tuple):
+            return _same_sequence([self.decodes(x) for x in o], o)
+        return o[o != self.pad_idx] if self.remove_padding and _is_ids(o) else o
+
+    decode = decodes
+
+    def to_config(self):
+        "The arguments."
+        return {'pad_idx': self.pad_idx, 'pad_first': self.pad_first, 'seq_len': self.seq_len, 'decode': self.remove_padding}
+
+    @classmethod
+    def from_config(cls, config):
+        "A step with these arguments."
+        return cls(**config)
+
+    def __repr__(self):
+        return f"Pad_Chunk(pad_idx={self.pad_idx}, pad_first={self.pad_first}, seq_len={self.seq_len})"
+
+# %% ../nbs/03_dataloaders.ipynb #6231b506
 def _names_of_torch(loader, name):
     "fast.ai's names on a plain torch loader, then those of its dataset."
     if name == 'bs':

@@ -9,7 +9,7 @@ __all__ = ['report_style', 'settings_hash', 'Stages', 'movie_reviews', 'with_spl
            'write_results', 'run_stages', 'table_hash', 'how_to_use', 'texts_of_file', 'predict_texts', 'is_classifier',
            'generate_text']
 
-# %% ../nbs/10a_demo.ipynb #872447d3
+# %% ../nbs/10a_demo.ipynb #68eabae0
 import base64
 import hashlib
 import html
@@ -34,14 +34,14 @@ from .schedules import valley
 from .sources import get_data
 from .ulmfit import language_model_learner, text_classifier_learner
 
-# %% ../nbs/10a_demo.ipynb #20653fac
+# %% ../nbs/10a_demo.ipynb #ed7f670b
 def settings_hash(
     settings, # anything that JSON can hold
 )->str:       # 16 hexadecimal digits
     "A short name for `settings`: equal settings, equal name."
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
-# %% ../nbs/10a_demo.ipynb #fb1981d1
+# %% ../nbs/10a_demo.ipynb #c4a89098
 class Stages:
     "A row of named stages in a folder: a finished one is read back, an unfinished one is run."
 
@@ -89,7 +89,7 @@ class Stages:
             return None
         return saved['result'] if saved.get('settings') == self.settings else None
 
-# %% ../nbs/10a_demo.ipynb #4057bdbf
+# %% ../nbs/10a_demo.ipynb #faf7232e
 def movie_reviews(
     min_score=0.5,   # leave out sentences with a mean sentiment nearer to zero than this, in [-4, 4]
     valid_pct=0.2,   # share of rows for validation
@@ -112,7 +112,7 @@ def with_split(
     is_valid[list(valid)] = True
     return table.assign(is_valid=is_valid)
 
-# %% ../nbs/10a_demo.ipynb #fd9da5a9
+# %% ../nbs/10a_demo.ipynb #7c68ab3b
 def read_csv_table(
     path,            # of the CSV file
 ):                   # DataFrame, as pandas reads it
@@ -155,7 +155,7 @@ def truth_values(
         raise ValueError(f"row {row} of column {name!r} holds {column.iloc[row]!r}, which is neither true nor false. Use True/False, 1/0 or train/valid.")
     return np.array(values, dtype=bool)
 
-# %% ../nbs/10a_demo.ipynb #481f796a
+# %% ../nbs/10a_demo.ipynb #ec648e0d
 def csv_table(
     path,                # of a CSV file with a header
     text_col='text',     # column with the texts
@@ -213,7 +213,7 @@ def check_table(
     if len(single) < 2:
         raise ValueError(f"the training rows of {name} have only the label {single[0]!r}: a classifier needs at least two. Choose another split.")
 
-# %% ../nbs/10a_demo.ipynb #ab4cdaaf
+# %% ../nbs/10a_demo.ipynb #e1dc6c63
 @dataclass(frozen=True)
 class Recipe:
     "The sizes, epochs and rates of a run; the defaults fit a laptop CPU."
@@ -224,8 +224,9 @@ class Recipe:
     seq_len:int = 72             # tokens per step of backpropagation
     lm_epochs:int = 4            # of the language model
     lm_drop_mult:float = 0.5     # dropout of the language model, as a multiple of the defaults
-    scratch_epochs:int = 5       # of the classifier from scratch
-    scratch_lr:float = 5e-3      # its peak learning rate
+    scratch_epochs:int = 4       # of the classifier from scratch
+    scratch_lr:float = 1e-2      # its peak learning rate
+    wd:float = 0.1               # weight decay of the classifiers
     last_epochs:int = 3          # of the unfrozen ULMFiT classifier, after three frozen epochs
     drop_mult:float = 0.5        # dropout of the classifier
     min_freq:int = 3             # rarer tokens become xxunk
@@ -235,7 +236,7 @@ class Recipe:
         "The part of the configuration that encoder and classifier share."
         return {'emb_sz': self.emb_sz, 'n_hid': self.n_hid, 'n_layers': self.n_layers}
 
-# %% ../nbs/10a_demo.ipynb #e604fda8
+# %% ../nbs/10a_demo.ipynb #f9b46f7c
 def language_model_dls(
     table,           # columns text, is_valid; only training rows are used
     recipe,          # sizes
@@ -254,7 +255,7 @@ def language_model(
     return language_model_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe.lm_drop_mult,
                                   metrics=[accuracy, Perplexity()])
 
-# %% ../nbs/10a_demo.ipynb #8010fa0d
+# %% ../nbs/10a_demo.ipynb #c4d32741
 def train_language_model(
     table,           # columns text, is_valid
     out,             # folder for the encoder and the model
@@ -289,7 +290,7 @@ def curve(
     values = learn.recorder.values
     return {'steps': to_floats(learn.recorder.losses), 'train': to_floats(row[0] for row in values), 'valid': to_floats(row[1] for row in values)}
 
-# %% ../nbs/10a_demo.ipynb #c5b55be9
+# %% ../nbs/10a_demo.ipynb #bb20acdb
 def classifier_dls(
     table,           # columns text, label, is_valid
     recipe,          # batch size
@@ -308,11 +309,12 @@ def classifier(
     return text_classifier_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe.drop_mult,
                                    seq_len=recipe.seq_len, metrics=accuracy)
 
-# %% ../nbs/10a_demo.ipynb #8c7bc0e5
+# %% ../nbs/10a_demo.ipynb #211a3e96
 def fit_gradually(
     learn,           # classifier with a loaded encoder
     last_epochs=3,   # once all layers train
     lr=2e-2,         # of the head in the first epoch
+    wd=0.1,          # weight decay
 )->dict:             # the curves, one stage after the other
     "Gradual unfreezing with discriminative learning rates (Howard and Ruder, 2018)."
     spread = 2.6**4
@@ -322,12 +324,12 @@ def fit_gradually(
     for group, epochs, rates in plan:
         if group is not None:
             learn.freeze_to(group)
-        learn.fit_one_cycle(epochs, rates)
+        learn.fit_one_cycle(epochs, rates, wd=wd)
         for key, values in curve(learn).items():
             joined[key] += values
     return joined
 
-# %% ../nbs/10a_demo.ipynb #492058ab
+# %% ../nbs/10a_demo.ipynb #b2aa0c70
 def scores(
     probabilities,   # (rows, classes)
     targets,         # (rows,) class numbers
@@ -339,7 +341,7 @@ def scores(
     return {'accuracy': float((probabilities.argmax(1) == targets).mean()),
             'log_loss': float(-np.log(np.clip(right, 1e-15, 1)).mean())}
 
-# %% ../nbs/10a_demo.ipynb #c0749e02
+# %% ../nbs/10a_demo.ipynb #5b604703
 def tfidf_baseline(
     table,           # columns text, label, is_valid
 )->dict:             # accuracy, log_loss
@@ -353,7 +355,7 @@ def tfidf_baseline(
     position = {label: i for i, label in enumerate(model.classes_)}
     return scores(model.predict_proba(valid.text), valid.label.map(position).to_numpy())
 
-# %% ../nbs/10a_demo.ipynb #1a208414
+# %% ../nbs/10a_demo.ipynb #ab8b4c5e
 def train_from_scratch(
     table,           # columns text, label, is_valid
     recipe,          # sizes, epochs, rate
@@ -363,7 +365,7 @@ def train_from_scratch(
     set_seed(recipe.seed)
     learn = classifier(classifier_dls(table, recipe, vocab), recipe)
     learn.unfreeze()
-    learn.fit_one_cycle(recipe.scratch_epochs, recipe.scratch_lr)
+    learn.fit_one_cycle(recipe.scratch_epochs, recipe.scratch_lr, wd=recipe.wd)
     probabilities, targets = learn.get_preds()
     return {**scores(probabilities, targets), 'curve': curve(learn)}
 
@@ -377,7 +379,7 @@ def train_ulmfit(
     set_seed(recipe.seed)
     learn = classifier(classifier_dls(table, recipe, vocab), recipe)
     learn.load_encoder(Path(out).absolute()/'encoder')
-    joined = fit_gradually(learn, recipe.last_epochs)
+    joined = fit_gradually(learn, recipe.last_epochs, wd=recipe.wd)
     probabilities, targets = learn.get_preds()
     learn.export(Path(out)/'model')
     predictions = prediction_table(table[table.is_valid], list(learn.dls.vocab[1]), probabilities, targets)
@@ -385,7 +387,7 @@ def train_ulmfit(
         predictions.to_csv(file, index=False, lineterminator='\n')
     return {**scores(probabilities, targets), 'curve': joined}
 
-# %% ../nbs/10a_demo.ipynb #3055c265
+# %% ../nbs/10a_demo.ipynb #0b771e4c
 def prediction_table(
     rows,            # the validation rows: text, label
     labels,          # class names, position = class number
@@ -404,7 +406,7 @@ def prediction_table(
     frame['loss'] = -np.log(np.clip(probabilities[np.arange(len(targets)), targets], 1e-15, 1)).round(4)
     return frame
 
-# %% ../nbs/10a_demo.ipynb #136e0579
+# %% ../nbs/10a_demo.ipynb #4af390c9
 @contextmanager
 def figure_as_html(
     title,           # shown below the figure
@@ -464,7 +466,7 @@ def plot_confusion(
     axes.set_xlabel('predicted')
     axes.set_ylabel('true')
 
-# %% ../nbs/10a_demo.ipynb #a187127b
+# %% ../nbs/10a_demo.ipynb #97cf78f0
 report_style = """body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#111}
 table{border-collapse:collapse;margin:1rem 0}th,td{border-bottom:1px solid #ccc;padding:.3rem .7rem;text-align:left;vertical-align:top}
 figure{display:inline-block;margin:.5rem}figcaption{color:#555;font-size:.9rem}img{max-width:100%}blockquote{margin:.3rem 1rem;color:#333}"""
@@ -496,7 +498,7 @@ def results_frame(
     rows = [{'model': name, 'accuracy': f"{row['accuracy']:.1%}", 'log loss': f"{row['log_loss']:.3f}", 'seconds': f"{row['seconds']:.0f}"} for name, row in metrics['models'].items()]
     return pd.DataFrame(rows).set_index('model')
 
-# %% ../nbs/10a_demo.ipynb #ae378bf7
+# %% ../nbs/10a_demo.ipynb #62059328
 def reading(
     models,          # name -> scores
 )->str:              # one or two sentences
@@ -508,7 +510,7 @@ def reading(
         text += " Its language model has read nothing but these texts; the method lives from pretraining on far more text than you have labels for."
     return text
 
-# %% ../nbs/10a_demo.ipynb #2c11eeb8
+# %% ../nbs/10a_demo.ipynb #2d003c65
 def describe_tokens(
     table,           # columns text, label, is_valid
     out,             # folder for vocab.json
@@ -538,7 +540,7 @@ def write_results(
         file.write(report_html(metrics, details, predictions))
     return metrics
 
-# %% ../nbs/10a_demo.ipynb #dcb175b3
+# %% ../nbs/10a_demo.ipynb #6fa5ae62
 def run_stages(
     table,                # columns text, label, is_valid
     out,                  # folder for results; made if missing
@@ -581,7 +583,7 @@ def how_to_use(
         'Use the model:', f'  fastnlp predict {out/"model"} "A moving and funny film."', f'  fastnlp generate {out/"language_model"} "the movie"',
         '  python: learn = load_learner(' + repr(str(out/'model')) + '); learn.predict("A moving and funny film.")'])
 
-# %% ../nbs/10a_demo.ipynb #261c38c6
+# %% ../nbs/10a_demo.ipynb #7c4b8112
 def texts_of_file(
     path,                # CSV file with a header, or a text file with one text per line
     text_col='text',     # column with the texts, for a CSV file

@@ -5,16 +5,16 @@ __all__ = ['event_names', 'event', 'norm_types', 'bn_types', 'CancelFitException
            'CancelValidException', 'CancelBatchException', 'CancelBackwardException', 'CancelStepException', 'Callback',
            'detuplify', 'apply_to_tensors', 'to_float', 'to_concat', 'nested_reorder', 'params', 'trainable_params',
            'norm_bias_params', 'get_model', 'open_output', 'own_loss', 'Learner', 'TrainEvalCallback', 'OpenOutput',
-           'format_time', 'Recorder', 'ProgressCallback', 'GatherPredsCallback', 'FetchPredsCallback', 'SkipToEpoch',
-           'ShortEpochCallback', 'CollectDataCallback', 'before_batch_cb', 'GradientClip', 'GradientAccumulation',
-           'set_bn_eval', 'BnFreeze', 'TerminateOnNaNCallback', 'TrackerCallback', 'EarlyStoppingCallback',
-           'ReduceLROnPlateau', 'SaveModelCallback', 'CSVLogger', 'ShowGraphCallback', 'ModelResetter', 'RNNCallback',
-           'RNNRegularizer', 'rnn_cbs', 'MixedPrecision', 'cpu_has_bf16', 'save_weights', 'load_weights',
-           'MismatchError', 'load_into', 'save_model', 'load_model', 'CheckpointCallback', 'register_factory',
-           'load_learner', 'PrettyString', 'Hook', 'Hooks', 'hook_output', 'hook_outputs', 'has_params', 'total_params',
-           'layer_info', 'Interpretation', 'ClassificationInterpretation']
+           'format_time', 'Recorder', 'ProgressCallback', 'PrettyString', 'Hook', 'Hooks', 'hook_output',
+           'hook_outputs', 'has_params', 'total_params', 'layer_info', 'GatherPredsCallback', 'FetchPredsCallback',
+           'SkipToEpoch', 'ShortEpochCallback', 'CollectDataCallback', 'before_batch_cb', 'GradientClip',
+           'GradientAccumulation', 'set_bn_eval', 'BnFreeze', 'TerminateOnNaNCallback', 'TrackerCallback',
+           'EarlyStoppingCallback', 'ReduceLROnPlateau', 'SaveModelCallback', 'CSVLogger', 'ShowGraphCallback',
+           'ModelResetter', 'RNNCallback', 'RNNRegularizer', 'rnn_cbs', 'MixedPrecision', 'cpu_has_bf16',
+           'save_weights', 'load_weights', 'MismatchError', 'load_into', 'save_model', 'load_model',
+           'CheckpointCallback', 'register_factory', 'load_learner', 'Interpretation', 'ClassificationInterpretation']
 
-# %% ../nbs/07_learner.ipynb #0c573acc
+# %% ../nbs/07_learner.ipynb #8d4d9d85
 import copy
 import csv
 import json
@@ -48,7 +48,7 @@ from .pipeline import dls_from_config
 from .sources import default_device
 from .tokenization import defaults
 
-# %% ../nbs/07_learner.ipynb #700919ad
+# %% ../nbs/07_learner.ipynb #fb9ac682
 event_names = ('after_create before_fit before_epoch before_train before_batch after_pred after_loss '
                'before_backward after_cancel_backward after_backward before_step after_cancel_step after_step '
                'after_cancel_batch after_batch after_cancel_train after_train before_validate after_cancel_validate '
@@ -59,7 +59,7 @@ event = SimpleNamespace(**{name: name for name in event_names})  # `event.before
 _events = frozenset(event_names)
 _batch_events = frozenset(name for name in event_names if name.endswith(('_batch', '_pred', '_loss', '_backward', '_step')))
 
-# %% ../nbs/07_learner.ipynb #aa1a7fa7
+# %% ../nbs/07_learner.ipynb #51d75c04
 class CancelFitException(Exception):
     "Stop training and go to `after_fit`."
 
@@ -84,7 +84,7 @@ class CancelStepException(Exception):
 _cancel_exceptions = (CancelFitException, CancelEpochException, CancelTrainException, CancelValidException,
                       CancelBatchException, CancelBackwardException, CancelStepException)
 
-# %% ../nbs/07_learner.ipynb #750d6ecb
+# %% ../nbs/07_learner.ipynb #80298d8c
 def _snake_case(name):
     "'TrainEval' to 'train_eval', 'CSVLogger' to 'csv_logger'."
     return re.sub(r'(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', '_', name).lower()
@@ -155,7 +155,7 @@ class Callback:
     def __repr__(self) -> str:
         return type(self).__name__
 
-# %% ../nbs/07_learner.ipynb #a9c447cf
+# %% ../nbs/07_learner.ipynb #efefbf0e
 def detuplify(
     x,  # anything
 ):
@@ -217,7 +217,7 @@ def nested_reorder(
         return type(t)([nested_reorder(part, idxs) for part in t])
     raise TypeError(f'Rows of a {type(t).__name__} cannot be reordered: pass tensors, or lists of them.')
 
-# %% ../nbs/07_learner.ipynb #bf42d622
+# %% ../nbs/07_learner.ipynb #27e17fa1
 def params(
     m:nn.Module,  # a model
 ) -> list:        # its parameters
@@ -250,7 +250,7 @@ def get_model(
     "The model inside `nn.DataParallel` and its like."
     return model.module if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)) else model
 
-# %% ../nbs/07_learner.ipynb #7ff4cb57
+# %% ../nbs/07_learner.ipynb #3ad7065b
 def open_output(
     out,     # what a model returned: a tensor, a tuple, a mapping, an object with `logits`
 ) -> tuple:  # (logits, extras): extras is a tuple of the rest, or a mapping of everything else
@@ -289,7 +289,7 @@ def own_loss(
         return next((value for value in out if _is_number(value)), None)
     return getattr(out, 'loss', None)
 
-# %% ../nbs/07_learner.ipynb #494e4c4b
+# %% ../nbs/07_learner.ipynb #0745eb56
 _label_names = ('labels', 'label', 'label_ids')
 
 def _plain_loaders(dls):
@@ -299,6 +299,9 @@ def _plain_loaders(dls):
     if isinstance(dls, (list, tuple)):
         return DataLoaders(*dls)
     raise TypeError(f'dls is a {type(dls).__name__}. Pass DataLoaders(train, valid), or a pair of loaders.')
+
+def _order_of(cb):
+    return cb.order
 
 class Learner:
     "A model, the data, a loss and an optimizer, and the loop that brings them together."
@@ -478,220 +481,240 @@ class Learner:
             for cb in sorted(self.cbs, key=_order_of):
                 cb(name)
 
-    # The loop, from the outside to the inside
-    def create_opt(self):
-        "Make the optimizer, with no weight decay for biases and normalization layers unless `wd_bn_bias`."
-        if isinstance(self.opt_func, partial) and 'lr' in self.opt_func.keywords:
-            self.lr = self.opt_func.keywords['lr']
-        if isinstance(self.opt_func, OptimWrapper):
-            self.opt = self.opt_func
-            self.opt.clear_state()
-        elif isinstance(self.opt_func, type) and issubclass(self.opt_func, torch.optim.Optimizer):
-            self.opt = OptimWrapper(self.splitter(self.model), opt=self.opt_func)
-        else:
-            self.opt = self.opt_func(self.splitter(self.model), lr=self.lr)
-        if not self.wd_bn_bias:
-            self.opt.no_decay(norm_bias_params(self.model, with_bias=True))
-        if self.train_bn:
-            self.opt.force_train(norm_bias_params(self.model, with_bias=False))
+# %% ../nbs/07_learner.ipynb #fc84f9ec
+@patch
+def create_opt(self:Learner):
+    "Make the optimizer, with no weight decay for biases and normalization layers unless `wd_bn_bias`."
+    if isinstance(self.opt_func, partial) and 'lr' in self.opt_func.keywords:
+        self.lr = self.opt_func.keywords['lr']
+    if isinstance(self.opt_func, OptimWrapper):
+        self.opt = self.opt_func
+        self.opt.clear_state()
+    elif isinstance(self.opt_func, type) and issubclass(self.opt_func, torch.optim.Optimizer):
+        self.opt = OptimWrapper(self.splitter(self.model), opt=self.opt_func)
+    else:
+        self.opt = self.opt_func(self.splitter(self.model), lr=self.lr)
+    if not self.wd_bn_bias:
+        self.opt.no_decay(norm_bias_params(self.model, with_bias=True))
+    if self.train_bn:
+        self.opt.force_train(norm_bias_params(self.model, with_bias=False))
 
-    def _with_events(self, f, event_type, ex, final=noop):
-        "`before_x`, then `f`, then `after_x`; the exception `ex` leads to `after_cancel_x` and on to `after_x`."
-        try:
-            self(f'before_{event_type}')
-            f()
-        except ex:
-            self(f'after_cancel_{event_type}')
-        self(f'after_{event_type}')
-        final()
+@patch
+def _with_events(self:Learner, f, event_type, ex, final=noop):
+    "`before_x`, then `f`, then `after_x`; the exception `ex` leads to `after_cancel_x` and on to `after_x`."
+    try:
+        self(f'before_{event_type}')
+        f()
+    except ex:
+        self(f'after_cancel_{event_type}')
+    self(f'after_{event_type}')
+    final()
 
-    def fit(
-        self,
-        n_epoch:int,            # passes over the training data
-        lr:float|slice=None,    # learning rate; `learn.lr` if None
-        wd:float=None,          # weight decay; `learn.wd` if None
-        cbs=None,               # callbacks for this fit only
-        reset_opt:bool=False,   # start with a new optimizer
-        start_epoch:int=0,      # skip the epochs before this one
-    ):
-        "Train for `n_epoch` epochs, with validation after each."
-        cbs = L(cbs)
-        if start_epoch != 0:
-            cbs = cbs + [SkipToEpoch(start_epoch)]
-        with self.added_cbs(cbs), self._tidied():
-            if reset_opt or self.opt is None:
-                self.create_opt()
-            wd = self.wd if wd is None else wd
-            if wd is not None:
-                self.opt.set_hypers(wd=wd)
-            self.opt.set_hypers(lr=self.lr if lr is None else lr)
-            self.n_epoch = n_epoch
-            self._with_events(self._do_fit, 'fit', CancelFitException, self._end_cleanup)
+@patch
+def fit(self:Learner,
+    n_epoch:int,            # passes over the training data
+    lr:float|slice=None,    # learning rate; `learn.lr` if None
+    wd:float=None,          # weight decay; `learn.wd` if None
+    cbs=None,               # callbacks for this fit only
+    reset_opt:bool=False,   # start with a new optimizer
+    start_epoch:int=0,      # skip the epochs before this one
+):
+    "Train for `n_epoch` epochs, with validation after each."
+    cbs = L(cbs)
+    if start_epoch != 0:
+        cbs = cbs + [SkipToEpoch(start_epoch)]
+    with self.added_cbs(cbs), self._tidied():
+        if reset_opt or self.opt is None:
+            self.create_opt()
+        wd = self.wd if wd is None else wd
+        if wd is not None:
+            self.opt.set_hypers(wd=wd)
+        self.opt.set_hypers(lr=self.lr if lr is None else lr)
+        self.n_epoch = n_epoch
+        self._with_events(self._do_fit, 'fit', CancelFitException, self._end_cleanup)
 
-    def _do_fit(self):
-        for epoch in range(self.n_epoch):
-            self.epoch = epoch
-            self._with_events(self._do_epoch, 'epoch', CancelEpochException)
+@patch
+def _do_fit(self:Learner):
+    for epoch in range(self.n_epoch):
+        self.epoch = epoch
+        self._with_events(self._do_epoch, 'epoch', CancelEpochException)
 
-    def _do_epoch(self):
-        self._do_epoch_train()
-        self._do_epoch_validate()
+@patch
+def _do_epoch(self:Learner):
+    self._do_epoch_train()
+    self._do_epoch_validate()
 
-    def _do_epoch_train(self):
-        self.dl = self.dls.train
-        self._with_events(self.all_batches, 'train', CancelTrainException)
+@patch
+def _do_epoch_train(self:Learner):
+    self.dl = self.dls.train
+    self._with_events(self.all_batches, 'train', CancelTrainException)
 
-    def _do_epoch_validate(self, ds_idx=1, dl=None):
-        self.dl = self.dls[ds_idx] if dl is None else dl
-        with torch.no_grad():
-            self._with_events(self.all_batches, 'validate', CancelValidException)
+@patch
+def _do_epoch_validate(self:Learner, ds_idx=1, dl=None):
+    self.dl = self.dls[ds_idx] if dl is None else dl
+    with torch.no_grad():
+        self._with_events(self.all_batches, 'validate', CancelValidException)
 
-    def all_batches(self):
-        "Train or evaluate on every batch of `self.dl`."
-        self.n_iter = len(self.dl)
-        for i, b in enumerate(self.dl):
-            self.one_batch(i, b)
+@patch
+def all_batches(self:Learner):
+    "Train or evaluate on every batch of `self.dl`."
+    self.n_iter = len(self.dl)
+    for i, b in enumerate(self.dl):
+        self.one_batch(i, b)
 
-    def one_batch(
-        self,
-        i:int,  # number of the batch in its epoch
-        b,      # the batch: (inputs, targets), or a mapping
-    ):
-        "Train or evaluate on one batch."
-        self.iter = i
-        self._split(self._set_device(b))
-        self._with_events(self._do_one_batch, 'batch', CancelBatchException)
+@patch
+def one_batch(self:Learner,
+    i:int,  # number of the batch in its epoch
+    b,      # the batch: (inputs, targets), or a mapping
+):
+    "Train or evaluate on one batch."
+    self.iter = i
+    self._split(self._set_device(b))
+    self._with_events(self._do_one_batch, 'batch', CancelBatchException)
 
-    def _set_device(self, b):
-        "The batch, where the model is."
-        parameter = next(self.model.parameters(), None)
-        return b if parameter is None else to_device(b, parameter.device)
+@patch
+def _set_device(self:Learner, b):
+    "The batch, where the model is."
+    parameter = next(self.model.parameters(), None)
+    return b if parameter is None else to_device(b, parameter.device)
 
-    def _split(self, b):
-        "Inputs and targets of a batch."
-        self.batch_is_mapping = isinstance(b, Mapping)
-        if self.batch_is_mapping:
-            self.xb = (b,)
-            self.yb = tuple(b[name] for name in _label_names if name in b)[:1]
-            return
-        if isinstance(b, Tensor):
-            b = (b,)
-        n_inp = getattr(self.dls, 'n_inp', 1 if len(b) == 1 else len(b) - 1)
-        self.xb = b[:n_inp]
-        self.yb = b[n_inp:]
+@patch
+def _split(self:Learner, b):
+    "Inputs and targets of a batch."
+    self.batch_is_mapping = isinstance(b, Mapping)
+    if self.batch_is_mapping:
+        self.xb = (b,)
+        self.yb = tuple(b[name] for name in _label_names if name in b)[:1]
+        return
+    if isinstance(b, Tensor):
+        b = (b,)
+    n_inp = getattr(self.dls, 'n_inp', 1 if len(b) == 1 else len(b) - 1)
+    self.xb = b[:n_inp]
+    self.yb = b[n_inp:]
 
-    def _call_model(self):
-        "The model's output for the present batch."
-        if not self.batch_is_mapping:
-            return self.model(*self.xb)
-        inputs = self.xb[0]
-        if self.loss_func is not None:  # the model need not compute a loss of its own
-            inputs = {name: value for name, value in inputs.items() if name not in _label_names}
-        return self.model(**inputs)
+@patch
+def _call_model(self:Learner):
+    "The model's output for the present batch."
+    if not self.batch_is_mapping:
+        return self.model(*self.xb)
+    inputs = self.xb[0]
+    if self.loss_func is not None:  # the model need not compute a loss of its own
+        inputs = {name: value for name, value in inputs.items() if name not in _label_names}
+    return self.model(**inputs)
 
-    def _do_one_batch(self):
-        output = self._call_model()
-        self.pred = output
-        self.extras = ()
-        self('after_pred')
-        has_loss = len(self.yb) > 0 if self.loss_func is not None else own_loss(output) is not None
-        if has_loss:
-            self.loss_grad = self.loss_func(self.pred, *self.yb) if self.loss_func is not None else own_loss(output)
-            self.loss = self.loss_grad.clone()
-        elif self.training and self.loss_func is None:
-            raise ValueError('There is no loss_func, and the output of the model holds no loss. Pass loss_func=..., or give the model labels so that it returns its loss.')
-        self.has_loss = has_loss
-        self('after_loss')
-        if self.training and has_loss:
-            self._do_grad_opt()
+@patch
+def _do_one_batch(self:Learner):
+    output = self._call_model()
+    self.pred = output
+    self.extras = ()
+    self('after_pred')
+    has_loss = len(self.yb) > 0 if self.loss_func is not None else own_loss(output) is not None
+    if has_loss:
+        self.loss_grad = self.loss_func(self.pred, *self.yb) if self.loss_func is not None else own_loss(output)
+        self.loss = self.loss_grad.clone()
+    elif self.training and self.loss_func is None:
+        raise ValueError('There is no loss_func, and the output of the model holds no loss. Pass loss_func=..., or give the model labels so that it returns its loss.')
+    self.has_loss = has_loss
+    self('after_loss')
+    if self.training and has_loss:
+        self._do_grad_opt()
 
-    def _do_grad_opt(self):
-        self._with_events(self._backward, 'backward', CancelBackwardException)
-        self._with_events(self._step, 'step', CancelStepException)
-        self.opt.zero_grad()
+@patch
+def _do_grad_opt(self:Learner):
+    self._with_events(self._backward, 'backward', CancelBackwardException)
+    self._with_events(self._step, 'step', CancelStepException)
+    self.opt.zero_grad()
 
-    def _backward(self):
-        self.loss_grad.backward()
+@patch
+def _backward(self:Learner):
+    self.loss_grad.backward()
 
-    def _step(self):
-        self.opt.step()
+@patch
+def _step(self:Learner):
+    self.opt.step()
 
-    # Leaving things tidy
-    def _end_cleanup(self):
-        self.dl, self.xb, self.yb, self.pred, self.loss = None, (None,), (None,), None, None
+# %% ../nbs/07_learner.ipynb #95b0d759
+@patch
+def _end_cleanup(self:Learner):
+    self.dl, self.xb, self.yb, self.pred, self.loss = None, (None,), (None,), None, None
 
-    @contextmanager
-    def _tidied(self):
-        "Whatever happens inside: callbacks let go of bars, files and modes."
-        try:
-            yield
-        finally:
-            for cb in self.cbs:
-                getattr(cb, 'close', noop)()
+@patch
+@contextmanager
+def _tidied(self:Learner):
+    "Whatever happens inside: callbacks let go of bars, files and modes."
+    try:
+        yield
+    finally:
+        for cb in self.cbs:
+            getattr(cb, 'close', noop)()
 
-    def __enter__(self):
-        self(['before_fit', 'before_epoch'])
-        return self
+@patch
+def __enter__(self:Learner):
+    self(['before_fit', 'before_epoch'])
+    return self
 
-    def __exit__(self, *error):
-        if error[0] is None:
-            self(['after_epoch', 'after_fit'])
+@patch
+def __exit__(self:Learner, *error):
+    if error[0] is None:
+        self(['after_epoch', 'after_fit'])
 
-    @contextmanager
-    def _replaced(self, obj, name, value):
-        "`obj.name` is `value` for a while."
-        before = getattr(obj, name)
-        setattr(obj, name, value)
-        try:
-            yield self
-        finally:
-            setattr(obj, name, before)
+@patch
+@contextmanager
+def _replaced(self:Learner, obj, name, value):
+    "`obj.name` is `value` for a while."
+    before = getattr(obj, name)
+    setattr(obj, name, value)
+    try:
+        yield self
+    finally:
+        setattr(obj, name, before)
 
-    def no_logging(self):
-        "Without lines of the training table, for a while."
-        return self._replaced(self, 'logger', noop)
+@patch
+def no_logging(self:Learner):
+    "Without lines of the training table, for a while."
+    return self._replaced(self, 'logger', noop)
 
-    def no_mbar(self):
-        "Without a bar over the epochs, for a while."
-        return self._replaced(self, 'create_mbar', False)
+@patch
+def no_mbar(self:Learner):
+    "Without a bar over the epochs, for a while."
+    return self._replaced(self, 'create_mbar', False)
 
-    def loss_not_reduced(self):
-        "With one loss per item instead of their mean, for a while."
-        if self.loss_func is None:
-            raise ValueError('The model computes its own loss, and that is a mean over the batch. Pass a loss_func to the Learner to get the loss of each item.')
-        if hasattr(self.loss_func, 'reduction'):
-            return self._replaced(self.loss_func, 'reduction', 'none')
-        return self._replaced(self, 'loss_func', partial(self.loss_func, reduction='none'))
+@patch
+def loss_not_reduced(self:Learner):
+    "With one loss per item instead of their mean, for a while."
+    if self.loss_func is None:
+        raise ValueError('The model computes its own loss, and that is a mean over the batch. Pass a loss_func to the Learner to get the loss of each item.')
+    if hasattr(self.loss_func, 'reduction'):
+        return self._replaced(self.loss_func, 'reduction', 'none')
+    return self._replaced(self, 'loss_func', partial(self.loss_func, reduction='none'))
 
-    def to_detach(
-        self,
-        b,                 # a tensor, or tuples, lists and dicts of them
-        cpu:bool=True,     # move to main memory
-        gather:bool=True,  # taken for code written for fastai
-    ):
-        "The tensors in `b` cut off from their gradients."
-        return to_detach(b, cpu, gather)
+@patch
+def to_detach(self:Learner,
+    b,                 # a tensor, or tuples, lists and dicts of them
+    cpu:bool=True,     # move to main memory
+    gather:bool=True,  # taken for code written for fastai
+):
+    "The tensors in `b` cut off from their gradients."
+    return to_detach(b, cpu, gather)
 
-    def show_training_loop(self):
-        "Print all events in their order, with the callbacks that act there."
-        indent = 0
-        for line in _loop:
-            if line.startswith('end'):
-                indent -= 2
-            text = f'{line:22}: {self.ordered_cbs(line)}' if line in _events else line
-            print(f'{" "*indent}{"- " if line in _events else ""}{text}')
-            if line.startswith('start'):
-                indent += 2
-
-def _order_of(cb):
-    return cb.order
+@patch
+def show_training_loop(self:Learner):
+    "Print all events in their order, with the callbacks that act there."
+    indent = 0
+    for line in _loop:
+        if line.startswith('end'):
+            indent -= 2
+        text = f'{line:22}: {self.ordered_cbs(line)}' if line in _events else line
+        print(f'{" "*indent}{"- " if line in _events else ""}{text}')
+        if line.startswith('start'):
+            indent += 2
 
 _loop = ('start fit|before_fit|start epochs|before_epoch|start train|before_train|start batches|before_batch|after_pred|after_loss|'
          'before_backward|after_cancel_backward|after_backward|before_step|after_cancel_step|after_step|after_cancel_batch|after_batch|end batches|'
          'after_cancel_train|after_train|end train|start valid|before_validate|start batches|the events of a batch again, up to after_loss|end batches|'
          'after_cancel_validate|after_validate|end valid|after_cancel_epoch|after_epoch|end epochs|after_cancel_fit|after_fit|end fit').split('|')
 
-# %% ../nbs/07_learner.ipynb #bdaa8c2a
+# %% ../nbs/07_learner.ipynb #65123fe7
 class TrainEvalCallback(Callback):
     "Puts the model in training or evaluation mode and counts the batches."
     order = -10
@@ -731,7 +754,7 @@ class TrainEvalCallback(Callback):
         self.learn.pct_train += 1/(self.n_iter*self.n_epoch)
         self.learn.train_iter += 1
 
-# %% ../nbs/07_learner.ipynb #2c172f4e
+# %% ../nbs/07_learner.ipynb #498b5f44
 class OpenOutput(Callback):
     "Takes the logits out of what the model returned, after all other callbacks have seen it; the rest is in `learn.extras`."
     order = 1000
@@ -743,7 +766,7 @@ class OpenOutput(Callback):
         if self.learn.pred.dtype in (torch.float16, torch.bfloat16) and hasattr(self.learn, 'mixed_precision'):
             self.learn.pred = self.learn.pred.float()
 
-# %% ../nbs/07_learner.ipynb #6d1d2f95
+# %% ../nbs/07_learner.ipynb #5efe8ffc
 def format_time(
     seconds:float,  # a duration
 ) -> str:           # such as '01:05' or '1:00:00'
@@ -782,6 +805,7 @@ class Recorder(Callback):
         else:
             names = L(['train_loss', 'valid_loss'] if self.valid_metrics else ['train_loss']) + names
         self.metric_names = L('epoch') + names + L(['time'] if self.add_time else [])
+        self.head_is_due = True
         if not (self.only_validating and getattr(self, 'values', None)):
             self.lrs, self.iters, self.losses, self.values = [], [], [], []
         if not self.only_validating:
@@ -859,7 +883,8 @@ class Recorder(Callback):
     ):
         "Print a row in columns, with a head above the first."
         widths = [max(len(name), 5 if i == 0 else 10) for i, name in enumerate(self.metric_names)]
-        if len(self.values) == 1:
+        if self.head_is_due:
+            self.head_is_due = False
             print('  '.join(name.rjust(width) for name, width in zip(self.metric_names, widths)).rstrip())
         cells = ['-' if value is None else f'{value:.6f}' if isinstance(value, float) else str(value) for value in log]
         print('  '.join(cell.rjust(width) for cell, width in zip(cells, widths)).rstrip())
@@ -891,7 +916,7 @@ class Recorder(Callback):
             ax.legend()
         return ax
 
-# %% ../nbs/07_learner.ipynb #833452d8
+# %% ../nbs/07_learner.ipynb #15972713
 class ProgressCallback(Callback):
     "A bar for each pass over a loader; it appears if the pass takes longer than a moment, and goes at its end."
     order = 60
@@ -940,7 +965,199 @@ def no_bar(self:Learner):
     finally:
         self.add_cbs(bars)
 
-# %% ../nbs/07_learner.ipynb #ab9f25b6
+# %% ../nbs/07_learner.ipynb #7b9ce815
+@patch
+def freeze_to(self:Learner,
+    n:int,  # first parameter group that is trained; negative numbers count from the end
+):
+    "Train the parameter groups from `n` on, and leave those before as they are."
+    if self.opt is None:
+        self.create_opt()
+    self.opt.freeze_to(n)
+    self.opt.clear_state()
+
+@patch
+def freeze(self:Learner):
+    "Train only the last parameter group."
+    self.freeze_to(-1)
+
+@patch
+def unfreeze(self:Learner):
+    "Train all parameter groups."
+    self.freeze_to(0)
+
+# %% ../nbs/07_learner.ipynb #54480f48
+class PrettyString(str):
+    "A string that shows itself as it prints."
+    def __repr__(self) -> str:
+        return str(self)
+
+class Hook:
+    "Calls `hook_func(module, input, output)` whenever `m` runs, and keeps the result in `stored`."
+    def __init__(
+        self,
+        m:nn.Module,            # the module to watch
+        hook_func:Callable,     # what to keep of it
+        is_forward:bool=True,   # the forward pass; False: the gradients of the backward pass
+        detach:bool=True,       # cut tensors off from their gradients
+        cpu:bool=False,         # move them to main memory
+        gather:bool=False,      # taken for code written for fastai
+    ):
+        self.hook_func = hook_func
+        self.detach = detach
+        self.cpu = cpu
+        self.stored = None
+        self.removed = False
+        self.handle = (m.register_forward_hook if is_forward else m.register_full_backward_hook)(self.hook_fn)
+
+    def hook_fn(self, module, input, output):
+        "What torch calls."
+        if self.detach:
+            input, output = to_detach(input, cpu=self.cpu), to_detach(output, cpu=self.cpu)
+        self.stored = self.hook_func(module, input, output)
+
+    def remove(self):
+        "Stop watching."
+        if not self.removed:
+            self.handle.remove()
+            self.removed = True
+
+    def __enter__(self, *args):
+        return self
+
+    def __exit__(self, *args):
+        self.remove()
+
+class Hooks:
+    "A `Hook` for each of several modules."
+    def __init__(
+        self,
+        ms:list,                # modules
+        hook_func:Callable,     # what to keep of each
+        is_forward:bool=True,   # the forward pass; False: the backward pass
+        detach:bool=True,       # cut tensors off from their gradients
+        cpu:bool=False,         # move them to main memory
+    ):
+        self.hooks = [Hook(m, hook_func, is_forward, detach, cpu) for m in ms]
+
+    def __getitem__(self, i):
+        return self.hooks[i]
+
+    def __len__(self):
+        return len(self.hooks)
+
+    def __iter__(self):
+        return iter(self.hooks)
+
+    @property
+    def stored(self) -> L:
+        "What each hook keeps."
+        return L(hook.stored for hook in self.hooks)
+
+    def remove(self):
+        "Stop watching."
+        for hook in self.hooks:
+            hook.remove()
+
+    def __enter__(self, *args):
+        return self
+
+    def __exit__(self, *args):
+        self.remove()
+
+def _output_of(module, input, output):
+    return output if isinstance(output, (Tensor, list, tuple)) else list(output)
+
+def hook_output(
+    module:nn.Module,    # the module to watch
+    detach:bool=True,    # cut off from the gradients
+    cpu:bool=False,      # move to main memory
+    grad:bool=False,     # gradients instead of activations
+) -> Hook:
+    "Keep what a module puts out."
+    return Hook(module, _output_of, detach=detach, cpu=cpu, is_forward=not grad)
+
+def hook_outputs(
+    modules:list,        # the modules to watch
+    detach:bool=True,    # cut off from the gradients
+    cpu:bool=False,      # move to main memory
+    grad:bool=False,     # gradients instead of activations
+) -> Hooks:
+    "Keep what each of several modules puts out."
+    return Hooks(modules, _output_of, detach=detach, cpu=cpu, is_forward=not grad)
+
+def has_params(
+    m:nn.Module,  # a module
+) -> bool:
+    "Has `m` any parameter?"
+    return next(m.parameters(), None) is not None
+
+def total_params(
+    m:nn.Module,          # a module
+) -> tuple[int, bool]:    # how many numbers, and is the first of them trained?
+    "The size of a module."
+    found = list(m.parameters())
+    return sum(p.numel() for p in found), bool(found) and found[0].requires_grad
+
+def _shape_of(output):
+    "Shape of the first tensor in an output."
+    if isinstance(output, Tensor):
+        return tuple(output.shape)
+    parts = list(output.values()) if isinstance(output, Mapping) else output if isinstance(output, (list, tuple)) else list(vars(output).values()) if hasattr(output, '__dict__') else []
+    return next((shape for shape in map(_shape_of, parts) if shape is not None), None)
+
+def layer_info(
+    learn:Learner,   # its model is run
+    *xb,             # inputs of a batch
+) -> list:           # per layer in the order of the pass: name, type, output shape, parameters, trained?
+    "What each innermost layer of the model puts out."
+    model, rows = learn.model, []
+    handles = []
+    for name, layer in model.named_modules():
+        if any(True for _ in layer.children()):
+            continue
+        def note(layer, inputs, output, name=name):
+            rows.append((name, type(layer).__name__, _shape_of(output), *total_params(layer)))
+        handles.append(layer.register_forward_hook(note))
+    was_training = model.training
+    try:
+        model.eval()
+        with torch.no_grad():
+            model(**xb[0]) if len(xb) == 1 and isinstance(xb[0], Mapping) else model(*xb)
+    finally:
+        model.train(was_training)
+        for handle in handles:
+            handle.remove()
+        if hasattr(model, 'reset'):
+            model.reset()
+    return rows
+
+@patch
+def summary(self:Learner) -> PrettyString:
+    "A table of the layers: type, shape of the output, parameters, trained or not."
+    b = self._set_device(self.dls.one_batch())
+    self._split(b)
+    xb = apply_to_tensors(lambda x: x[:1], self.xb)
+    bs = find_bs(self.xb)
+    xb = tuple({k: v for k, v in part.items() if k not in _label_names} if isinstance(part, Mapping) else part for part in xb)
+    line = f'{{:<28}} {{:<24}} {{:>12}}  {{}}'
+    rule = '='*78
+    text = [f'{type(self.model).__name__} (input shape: {" x ".join(map(str, _shape_of(self.xb)))})', rule, line.format('Layer (type)', 'Output Shape', 'Param #', 'Trainable'), rule]
+    for name, kind, shape, n, trained in layer_info(self, *xb):
+        shape = '' if shape is None else ' x '.join(map(str, (bs, *shape[1:])))
+        text.append(line.format(kind, shape, f'{n:,}' if n else '', (str(trained) if n else '')).rstrip())
+    n_all = sum(p.numel() for p in self.model.parameters())
+    n_trained = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+    text += [rule, '', f'Total params: {n_all:,}', f'Total trainable params: {n_trained:,}', f'Total non-trainable params: {n_all - n_trained:,}', '']
+    text += [f'Optimizer used: {getattr(self.opt_func, "__name__", self.opt_func)}', f'Loss function: {self.loss_func}', '']
+    if self.opt is not None:
+        frozen = self.opt.frozen_idx
+        text += ['Model unfrozen' if not frozen else f'Model frozen up to parameter group #{frozen}', '']
+    text += ['Callbacks:', *[f'  - {cb}' for cb in sorted(self.cbs, key=_order_of)]]
+    self._end_cleanup()
+    return PrettyString('\n'.join(text))
+
+# %% ../nbs/07_learner.ipynb #ea4bcda1
 class GatherPredsCallback(Callback):
     "Collects predictions and targets of a validation, and inputs and losses if wanted."
     def __init__(
@@ -1034,7 +1251,7 @@ class FetchPredsCallback(Callback):
             self.preds = learn.get_preds(ds_idx=self.ds_idx, dl=self.dl, with_input=self.with_input,
                                          with_decoded=self.with_decoded, inner=True, reorder=self.reorder)
 
-# %% ../nbs/07_learner.ipynb #4728a79f
+# %% ../nbs/07_learner.ipynb #94e9e672
 def _complete(dl):
     "The loader `dl` in fixed order and with all its items."
     if hasattr(dl, 'new'):
@@ -1171,28 +1388,7 @@ def show_results(self:Learner,
     decoded = self.get_preds(dl=[b], with_decoded=True)[2]
     return dl.show_results(b, decoded, max_n=max_n, **kwargs)
 
-# %% ../nbs/07_learner.ipynb #f5fb5bdb
-@patch
-def freeze_to(self:Learner,
-    n:int,  # first parameter group that is trained; negative numbers count from the end
-):
-    "Train the parameter groups from `n` on, and leave those before as they are."
-    if self.opt is None:
-        self.create_opt()
-    self.opt.freeze_to(n)
-    self.opt.clear_state()
-
-@patch
-def freeze(self:Learner):
-    "Train only the last parameter group."
-    self.freeze_to(-1)
-
-@patch
-def unfreeze(self:Learner):
-    "Train all parameter groups."
-    self.freeze_to(0)
-
-# %% ../nbs/07_learner.ipynb #93987dd2
+# %% ../nbs/07_learner.ipynb #4eb18f04
 class SkipToEpoch(Callback):
     "Skips the epochs before `epoch`."
     order = 70
@@ -1318,7 +1514,7 @@ class TerminateOnNaNCallback(Callback):
         if not torch.isfinite(self.learn.loss).all():
             raise CancelFitException()
 
-# %% ../nbs/07_learner.ipynb #5b4c6efe
+# %% ../nbs/07_learner.ipynb #0e72af8f
 class TrackerCallback(Callback):
     "Watches one column of the training table: `best` is its best value, `new_best` says whether this epoch brought it."
     order = 60
@@ -1537,7 +1733,7 @@ class ShowGraphCallback(Callback):
         self.recorder.plot_loss(skip_start=0)
         plt.show()
 
-# %% ../nbs/07_learner.ipynb #d149a1ff
+# %% ../nbs/07_learner.ipynb #24ff5593
 class ModelResetter(Callback):
     "Calls the model's `reset`, so that no hidden state crosses from one part of the data into another."
     def before_train(self):
@@ -1592,7 +1788,7 @@ def rnn_cbs(
     regularizer = [RNNRegularizer(alpha=alpha, beta=beta)] if alpha or beta else []
     return [ModelResetter(), RNNCallback(), *regularizer]
 
-# %% ../nbs/07_learner.ipynb #cab689b4
+# %% ../nbs/07_learner.ipynb #7850aca5
 class MixedPrecision(Callback):
     "Computes in 16 bits where that is safe: fp16 with a scaled loss or bf16 on a GPU, bf16 on processors that have it."
     order = 10
@@ -1696,7 +1892,7 @@ def to_fp32(self:Learner) -> Learner:
     "Compute in single precision again."
     return self.remove_cb(MixedPrecision)
 
-# %% ../nbs/07_learner.ipynb #e91afb38
+# %% ../nbs/07_learner.ipynb #7e289222
 def _pack(value, tensors):
     "`value` as plain data; its tensors go to `tensors`, and names stand in their places."
     if isinstance(value, (np.generic, np.ndarray)):
@@ -1731,7 +1927,7 @@ def _place_of(tensor):
     "What two tensors have in common when they are the same memory."
     return tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
-# %% ../nbs/07_learner.ipynb #44edd122
+# %% ../nbs/07_learner.ipynb #e2bd2d30
 def save_weights(
     file:str|Path,     # the file, with its suffix
     weights:dict,      # tensors by name, such as a state dict
@@ -1774,8 +1970,8 @@ def load_weights(
     except (OSError, MemoryError):
         raise
     except Exception as error:
-        reason = str(error).strip().split('\n')[0][:160]
-        raise ValueError(f'{file} cannot be read as weights ({type(error).__name__}: {reason}). It is damaged, or holds more than tensors and numbers; get it again from a source you trust, or save it again.') from None
+        reason = 'it asks for more than tensors and numbers' if 'Weights only load failed' in str(error) else str(error).strip().split('\n')[0][:160]
+        raise ValueError(f'{file} cannot be read as weights ({type(error).__name__}: {reason}). It is damaged, or no file of weights; save it again, or get it from a source you trust.') from None
     if not isinstance(state, Mapping):
         raise ValueError(f'{file} holds a {type(state).__name__}, not weights by name. Save a state dict.')
     if set(state) == {'model', 'opt'}:
@@ -1799,7 +1995,7 @@ def _read_safetensors(file, device):
         weights[name] = weights[source]
     return weights, _unpack(json.loads(metadata['more']), tensors) if 'more' in metadata else None
 
-# %% ../nbs/07_learner.ipynb #c5a4e4d7
+# %% ../nbs/07_learner.ipynb #d2029f1a
 class MismatchError(ValueError, RuntimeError):
     "Saved weights do not fit the model."
 
@@ -1909,7 +2105,7 @@ def load(self:Learner,
     load_model(file, self.model, self.opt, with_opt=with_opt, device=device, strict=strict, **kwargs)
     return self
 
-# %% ../nbs/07_learner.ipynb #1ddab412
+# %% ../nbs/07_learner.ipynb #0f36a808
 class CheckpointCallback(Callback):
     "Saves model, optimizer, record and random states after each epoch; the same fit, started again after an interruption, goes on from there."
     order = 80
@@ -1990,7 +2186,7 @@ def _set_random_states(states):
     if 'cuda' in states and torch.cuda.is_available() and len(states['cuda']) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([state.cpu() for state in states['cuda']])
 
-# %% ../nbs/07_learner.ipynb #efb27dfc
+# %% ../nbs/07_learner.ipynb #fabe86f6
 _factories = {}
 
 def register_factory(
@@ -2121,10 +2317,12 @@ def _learner_of(config, folder, device):
         for cb in [from_config(cb) for cb in config['cbs']]:
             if not learn._grab_cbs(type(cb)):
                 learn.add_cb(cb)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        learn.model.to(device)
+    except (KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
         raise ValueError(f"{folder/'config.json'} is damaged or from another version ({type(error).__name__}: {error}). Export the learner again.") from error
+    except ValueError as error:
+        raise ValueError(f"{folder/'config.json'}: {error}") from error
     learn.path = folder.parent
-    learn.model.to(device)
     return learn
 
 for _loss in (BaseLoss, CrossEntropyLossFlat, BCEWithLogitsLossFlat, LabelSmoothingCrossEntropyFlat, FocalLossFlat):
@@ -2137,178 +2335,7 @@ RNNRegularizer.to_config = lambda self: {'alpha': self.alpha, 'beta': self.beta}
 RNNRegularizer.from_config = classmethod(lambda cls, config: cls(**config))
 configurable(RNNRegularizer)
 
-# %% ../nbs/07_learner.ipynb #df219bb9
-class PrettyString(str):
-    "A string that shows itself as it prints."
-    def __repr__(self) -> str:
-        return str(self)
-
-class Hook:
-    "Calls `hook_func(module, input, output)` whenever `m` runs, and keeps the result in `stored`."
-    def __init__(
-        self,
-        m:nn.Module,            # the module to watch
-        hook_func:Callable,     # what to keep of it
-        is_forward:bool=True,   # the forward pass; False: the gradients of the backward pass
-        detach:bool=True,       # cut tensors off from their gradients
-        cpu:bool=False,         # move them to main memory
-        gather:bool=False,      # taken for code written for fastai
-    ):
-        self.hook_func = hook_func
-        self.detach = detach
-        self.cpu = cpu
-        self.stored = None
-        self.removed = False
-        self.handle = (m.register_forward_hook if is_forward else m.register_full_backward_hook)(self.hook_fn)
-
-    def hook_fn(self, module, input, output):
-        "What torch calls."
-        if self.detach:
-            input, output = to_detach(input, cpu=self.cpu), to_detach(output, cpu=self.cpu)
-        self.stored = self.hook_func(module, input, output)
-
-    def remove(self):
-        "Stop watching."
-        if not self.removed:
-            self.handle.remove()
-            self.removed = True
-
-    def __enter__(self, *args):
-        return self
-
-    def __exit__(self, *args):
-        self.remove()
-
-class Hooks:
-    "A `Hook` for each of several modules."
-    def __init__(
-        self,
-        ms:list,                # modules
-        hook_func:Callable,     # what to keep of each
-        is_forward:bool=True,   # the forward pass; False: the backward pass
-        detach:bool=True,       # cut tensors off from their gradients
-        cpu:bool=False,         # move them to main memory
-    ):
-        self.hooks = [Hook(m, hook_func, is_forward, detach, cpu) for m in ms]
-
-    def __getitem__(self, i):
-        return self.hooks[i]
-
-    def __len__(self):
-        return len(self.hooks)
-
-    def __iter__(self):
-        return iter(self.hooks)
-
-    @property
-    def stored(self) -> L:
-        "What each hook keeps."
-        return L(hook.stored for hook in self.hooks)
-
-    def remove(self):
-        "Stop watching."
-        for hook in self.hooks:
-            hook.remove()
-
-    def __enter__(self, *args):
-        return self
-
-    def __exit__(self, *args):
-        self.remove()
-
-def _output_of(module, input, output):
-    return output if isinstance(output, (Tensor, list, tuple)) else list(output)
-
-def hook_output(
-    module:nn.Module,    # the module to watch
-    detach:bool=True,    # cut off from the gradients
-    cpu:bool=False,      # move to main memory
-    grad:bool=False,     # gradients instead of activations
-) -> Hook:
-    "Keep what a module puts out."
-    return Hook(module, _output_of, detach=detach, cpu=cpu, is_forward=not grad)
-
-def hook_outputs(
-    modules:list,        # the modules to watch
-    detach:bool=True,    # cut off from the gradients
-    cpu:bool=False,      # move to main memory
-    grad:bool=False,     # gradients instead of activations
-) -> Hooks:
-    "Keep what each of several modules puts out."
-    return Hooks(modules, _output_of, detach=detach, cpu=cpu, is_forward=not grad)
-
-def has_params(
-    m:nn.Module,  # a module
-) -> bool:
-    "Has `m` any parameter?"
-    return next(m.parameters(), None) is not None
-
-def total_params(
-    m:nn.Module,          # a module
-) -> tuple[int, bool]:    # how many numbers, and is the first of them trained?
-    "The size of a module."
-    found = list(m.parameters())
-    return sum(p.numel() for p in found), bool(found) and found[0].requires_grad
-
-def _shape_of(output):
-    "Shape of the first tensor in an output."
-    if isinstance(output, Tensor):
-        return tuple(output.shape)
-    parts = list(output.values()) if isinstance(output, Mapping) else output if isinstance(output, (list, tuple)) else list(vars(output).values()) if hasattr(output, '__dict__') else []
-    return next((shape for shape in map(_shape_of, parts) if shape is not None), None)
-
-def layer_info(
-    learn:Learner,   # its model is run
-    *xb,             # inputs of a batch
-) -> list:           # per layer in the order of the pass: name, type, output shape, parameters, trained?
-    "What each innermost layer of the model puts out."
-    model, rows = learn.model, []
-    handles = []
-    for name, layer in model.named_modules():
-        if any(True for _ in layer.children()):
-            continue
-        def note(layer, inputs, output, name=name):
-            rows.append((name, type(layer).__name__, _shape_of(output), *total_params(layer)))
-        handles.append(layer.register_forward_hook(note))
-    was_training = model.training
-    try:
-        model.eval()
-        with torch.no_grad():
-            model(**xb[0]) if len(xb) == 1 and isinstance(xb[0], Mapping) else model(*xb)
-    finally:
-        model.train(was_training)
-        for handle in handles:
-            handle.remove()
-        if hasattr(model, 'reset'):
-            model.reset()
-    return rows
-
-@patch
-def summary(self:Learner) -> PrettyString:
-    "A table of the layers: type, shape of the output, parameters, trained or not."
-    b = self._set_device(self.dls.one_batch())
-    self._split(b)
-    xb = apply_to_tensors(lambda x: x[:1], self.xb)
-    bs = find_bs(self.xb)
-    xb = tuple({k: v for k, v in part.items() if k not in _label_names} if isinstance(part, Mapping) else part for part in xb)
-    line = f'{{:<28}} {{:<24}} {{:>12}}  {{}}'
-    rule = '='*78
-    text = [f'{type(self.model).__name__} (input shape: {" x ".join(map(str, _shape_of(self.xb)))})', rule, line.format('Layer (type)', 'Output Shape', 'Param #', 'Trainable'), rule]
-    for name, kind, shape, n, trained in layer_info(self, *xb):
-        shape = '' if shape is None else ' x '.join(map(str, (bs, *shape[1:])))
-        text.append(line.format(kind, shape, f'{n:,}' if n else '', (str(trained) if n else '')).rstrip())
-    n_all = sum(p.numel() for p in self.model.parameters())
-    n_trained = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
-    text += [rule, '', f'Total params: {n_all:,}', f'Total trainable params: {n_trained:,}', f'Total non-trainable params: {n_all - n_trained:,}', '']
-    text += [f'Optimizer used: {getattr(self.opt_func, "__name__", self.opt_func)}', f'Loss function: {self.loss_func}', '']
-    if self.opt is not None:
-        frozen = self.opt.frozen_idx
-        text += ['Model unfrozen' if not frozen else f'Model frozen up to parameter group #{frozen}', '']
-    text += ['Callbacks:', *[f'  - {cb}' for cb in sorted(self.cbs, key=_order_of)]]
-    self._end_cleanup()
-    return PrettyString('\n'.join(text))
-
-# %% ../nbs/07_learner.ipynb #a204e37f
+# %% ../nbs/07_learner.ipynb #4c83f18c
 def _rows_at(items, idxs):
     "The items at `idxs`, of a list or a DataFrame."
     return items.iloc[list(idxs)] if hasattr(items, 'iloc') else L(items[i] for i in idxs)

@@ -11,7 +11,7 @@ __all__ = ['perplexity', 'accuracy_thresh', 'rmse', 'exp_rmspe', 'flatten_check'
            'PearsonCorrCoef', 'SpearmanCorrCoef', 'CorpusBLEUMetric', 'foreground_acc', 'Dice', 'JaccardCoeff',
            'DiceMulti', 'JaccardCoeffMulti', 'LossMetric', 'LossMetrics']
 
-# %% ../nbs/06_metrics.ipynb #29e70e55
+# %% ../nbs/06_metrics.ipynb #d0872eae
 import importlib
 import math
 import re
@@ -24,7 +24,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# %% ../nbs/06_metrics.ipynb #ff79bd14
+from .files import configurable
+
+# %% ../nbs/06_metrics.ipynb #64212834
 def flatten_check(
     inp:Tensor,           # predictions
     targ:Tensor,          # targets with as many elements
@@ -34,7 +36,7 @@ def flatten_check(
         raise ValueError(f'The metric got {inp.numel()} predictions {tuple(inp.shape)} for {targ.numel()} targets {tuple(targ.shape)}. Choose the metric or its axis so that each target has one prediction.')
     return inp.reshape(-1), targ.reshape(-1)
 
-# %% ../nbs/06_metrics.ipynb #9403a9af
+# %% ../nbs/06_metrics.ipynb #c392c2a3
 def accuracy(
     inp:Tensor,    # logits or probabilities, classes on `axis`
     targ:Tensor,   # class numbers
@@ -52,7 +54,7 @@ def error_rate(
     "Share of the targets that are not the most likely class."
     return 1 - accuracy(inp, targ, axis=axis)
 
-# %% ../nbs/06_metrics.ipynb #1a35481e
+# %% ../nbs/06_metrics.ipynb #6b3a5864
 def top_k_accuracy(
     inp:Tensor,    # logits or probabilities, classes on `axis`
     targ:Tensor,   # class numbers
@@ -63,7 +65,7 @@ def top_k_accuracy(
     guesses = inp.topk(k=k, dim=axis).indices
     return (guesses == targ.unsqueeze(axis)).any(dim=axis).float().mean()
 
-# %% ../nbs/06_metrics.ipynb #2b46e34b
+# %% ../nbs/06_metrics.ipynb #3ba666dc
 def find_bs(
     b,       # a batch: a tensor, or tuples, lists and dicts of them
 ) -> int:    # rows in it
@@ -88,7 +90,7 @@ def to_detach(
         return type(b)(*parts) if hasattr(b, '_fields') else type(b)(parts)
     return b
 
-# %% ../nbs/06_metrics.ipynb #c0c5625c
+# %% ../nbs/06_metrics.ipynb #ec115a87
 def _snake_case(name):
     "'PearsonCorr' to 'pearson_corr'."
     name = re.sub(r'(.)([A-Z][a-z]+)', r'\1_\2', name)
@@ -103,7 +105,7 @@ def _rows(learn):
     "How many rows the present batch has."
     return find_bs(learn.yb if len(learn.yb) else learn.xb)
 
-# %% ../nbs/06_metrics.ipynb #d4d339bf
+# %% ../nbs/06_metrics.ipynb #3b684a96
 class Metric:
     "What a metric must have: `reset` at the start of an epoch, `accumulate` after each batch, then `value`."
     def reset(self):
@@ -125,7 +127,7 @@ class Metric:
         "Title of its column: the name of the class in snake case, without 'Metric'."
         return _snake_case(re.sub('Metric$', '', type(self).__name__) or 'metric')
 
-# %% ../nbs/06_metrics.ipynb #fb9cb2cf
+# %% ../nbs/06_metrics.ipynb #c74dd50a
 class AvgMetric(Metric):
     "The mean of `func` over batches, each weighted by its number of rows."
     def __init__(
@@ -155,7 +157,7 @@ class AvgMetric(Metric):
         "The name of the function."
         return _function_name(self.func)
 
-# %% ../nbs/06_metrics.ipynb #4fb7996b
+# %% ../nbs/06_metrics.ipynb #1f23fec7
 def mk_metric(
     m,          # a function, a metric, or a class of metric
 ) -> Metric:    # the metric
@@ -164,7 +166,7 @@ def mk_metric(
         m = m()
     return m if isinstance(m, Metric) else AvgMetric(m)
 
-# %% ../nbs/06_metrics.ipynb #3b540d19
+# %% ../nbs/06_metrics.ipynb #5b6be9e3
 class AvgLoss(Metric):
     "The mean loss over batches, each weighted by its number of rows."
     def reset(self):
@@ -188,7 +190,7 @@ class AvgLoss(Metric):
         "Title of its column."
         return 'loss'
 
-# %% ../nbs/06_metrics.ipynb #08719ac4
+# %% ../nbs/06_metrics.ipynb #d5e15062
 class AvgSmoothLoss(Metric):
     "A running mean of the loss in which older batches fade."
     def __init__(
@@ -213,7 +215,7 @@ class AvgSmoothLoss(Metric):
         "The running mean, corrected for its start at zero."
         return self.val/(1 - self.beta**self.count)
 
-# %% ../nbs/06_metrics.ipynb #f2770331
+# %% ../nbs/06_metrics.ipynb #6646ca24
 class ValueMetric(Metric):
     "A number that something else has computed, shown as a metric."
     def __init__(
@@ -234,7 +236,8 @@ class ValueMetric(Metric):
         "Title of its column."
         return self.metric_name or _function_name(self.func)
 
-# %% ../nbs/06_metrics.ipynb #0d3514e3
+# %% ../nbs/06_metrics.ipynb #baa6cd38
+@configurable
 class Perplexity(AvgLoss):
     "The exponential of the mean cross entropy: among how many equally likely words the model hesitates."
     @property
@@ -249,7 +252,7 @@ class Perplexity(AvgLoss):
 
 perplexity = Perplexity()
 
-# %% ../nbs/06_metrics.ipynb #1eee36cf
+# %% ../nbs/06_metrics.ipynb #0bc36d24
 class ActivationType:
     "What an `AccumMetric` applies to the predictions."
     No = 'no'
@@ -257,7 +260,8 @@ class ActivationType:
     Softmax = 'softmax'
     BinarySoftmax = 'binarysoftmax'
 
-# %% ../nbs/06_metrics.ipynb #2cf67fa3
+# %% ../nbs/06_metrics.ipynb #eb4e4660
+@configurable
 class AccumMetric(Metric):
     "Keep all predictions and targets of an epoch, and call `func` once at its end."
     def __init__(
@@ -344,7 +348,21 @@ class AccumMetric(Metric):
     def name(self, value:str):
         self._name = value
 
-# %% ../nbs/06_metrics.ipynb #b50c2cb3
+    def to_config(self) -> dict:
+        "What `from_config` needs to make this metric again."
+        settings = {name: getattr(self, name) for name in ('func', 'dim_argmax', 'activation', 'thresh', 'to_np', 'flatten', 'name')}
+        return {**settings, 'invert_arg': self.invert_args, **self.kwargs}
+
+    @classmethod
+    def from_config(
+        cls,
+        config:dict,  # what `to_config` returned
+    ):
+        "The metric described by `config`."
+        return cls(**config)
+
+# %% ../nbs/06_metrics.ipynb #db1bdc55
+@configurable
 class LazyFunction:
     "A function of another library, which is imported at the first call."
     def __init__(
@@ -361,11 +379,25 @@ class LazyFunction:
     def __repr__(self) -> str:
         return f'{self.module}.{self.__name__}'
 
+    def to_config(self) -> dict:
+        "Module and name."
+        return {'module': self.module, 'name': self.__name__}
+
+    @classmethod
+    def from_config(
+        cls,
+        config:dict,  # what `to_config` returned
+    ):
+        "The function, if it is one of `sklearn.metrics`: a file must not choose what is called."
+        if config['module'] != 'sklearn.metrics' or not config['name'].isidentifier():
+            raise ValueError(f"the config asks for the function {config['name']!r} of {config['module']!r}, and only functions of sklearn.metrics are allowed. Do not trust this file.")
+        return cls(**config)
+
 def _of_sklearn(name):
     "A function of `sklearn.metrics`."
     return LazyFunction('sklearn.metrics', name)
 
-# %% ../nbs/06_metrics.ipynb #becf89aa
+# %% ../nbs/06_metrics.ipynb #e372eed0
 def skm_to_fastai(
     func:Callable,          # a function of `sklearn.metrics`: targets first, then predictions
     is_class:bool=True,     # does it compare classes (True) or numbers (False)?
@@ -380,7 +412,7 @@ def skm_to_fastai(
         activation = ActivationType.Sigmoid if is_class and thresh is not None else ActivationType.No
     return AccumMetric(func, dim_argmax=dim_argmax, activation=activation, thresh=thresh, to_np=True, invert_arg=True, **kwargs)
 
-# %% ../nbs/06_metrics.ipynb #06cba394
+# %% ../nbs/06_metrics.ipynb #a47dba36
 def APScoreBinary(
     axis:int=-1,              # axis of the classes
     average:str='macro',      # how classes are combined: 'binary', 'macro', 'micro', 'weighted' or None
@@ -509,7 +541,7 @@ def MatthewsCorrCoef(
     "Correlation between predicted and true classes."
     return skm_to_fastai(_of_sklearn('matthews_corrcoef'), sample_weight=sample_weight, **kwargs)
 
-# %% ../nbs/06_metrics.ipynb #6c81ddb7
+# %% ../nbs/06_metrics.ipynb #6f66b9b1
 def accuracy_multi(
     inp:Tensor,          # one logit per label
     targ:Tensor,         # 0 or 1 per label, of the same shape
@@ -524,7 +556,7 @@ def accuracy_multi(
 
 accuracy_thresh = accuracy_multi  # its name in fastai 1 and in many notes
 
-# %% ../nbs/06_metrics.ipynb #cb8f3ca7
+# %% ../nbs/06_metrics.ipynb #0c1c436f
 def _several_labels(name, sigmoid, **kwargs):
     "A metric of scikit-learn for items with several labels."
     activation = ActivationType.Sigmoid if sigmoid else ActivationType.No
@@ -639,7 +671,7 @@ def RocAucMulti(
     return AccumMetric(_of_sklearn('roc_auc_score'), activation=activation, to_np=True, invert_arg=True, flatten=False,
                        average=average, sample_weight=sample_weight, max_fpr=max_fpr)
 
-# %% ../nbs/06_metrics.ipynb #faf22fe6
+# %% ../nbs/06_metrics.ipynb #b0ebcba3
 def optim_metric(
     f:Callable,           # takes predictions, targets and the argument to find
     argname:str,          # name of that argument
@@ -658,7 +690,7 @@ def optim_metric(
     best.__name__ = f'opt_{_function_name(f)}'
     return best
 
-# %% ../nbs/06_metrics.ipynb #33b2e496
+# %% ../nbs/06_metrics.ipynb #27fa8681
 def mse(
     inp:Tensor,   # predictions
     targ:Tensor,  # targets
@@ -682,7 +714,7 @@ def msle(
     inp, targ = flatten_check(inp, targ)
     return F.mse_loss(torch.log(1 + inp), torch.log(1 + targ))
 
-# %% ../nbs/06_metrics.ipynb #b48fbffc
+# %% ../nbs/06_metrics.ipynb #4faf6d01
 def _rmse(inp, targ):
     "Square root of the mean squared error."
     return torch.sqrt(F.mse_loss(inp, targ))
@@ -698,7 +730,7 @@ def _exp_rmspe(inp, targ):
 exp_rmspe = AccumMetric(_exp_rmspe)
 exp_rmspe.__doc__ = 'Root mean squared relative error of the exponentials over the epoch'
 
-# %% ../nbs/06_metrics.ipynb #897d1a61
+# %% ../nbs/06_metrics.ipynb #16be1d6b
 def _pearson(x, y):
     "Pearson's correlation alone, without its p-value."
     from scipy.stats import pearsonr
@@ -749,7 +781,8 @@ def SpearmanCorrCoef(
     return AccumMetric(partial(_spearman, axis=axis, nan_policy=nan_policy), dim_argmax=dim_argmax, activation=activation,
                        thresh=thresh, to_np=to_np, flatten=flatten, name='spearmanr' if name is None else name)
 
-# %% ../nbs/06_metrics.ipynb #b6258f38
+# %% ../nbs/06_metrics.ipynb #f9a3195e
+@configurable
 class CorpusBLEUMetric(Metric):
     "BLEU over the validation set: how many runs of one to four tokens of the output are in the reference."
     def __init__(
@@ -761,6 +794,18 @@ class CorpusBLEUMetric(Metric):
         self.axis = axis
         self.metric_name = 'CorpusBLEU'
         self.reset()
+
+    def to_config(self) -> dict:
+        "What `from_config` needs to make this metric again."
+        return {'vocab_sz': self.vocab_sz, 'axis': self.axis}
+
+    @classmethod
+    def from_config(
+        cls,
+        config:dict,  # what `to_config` returned
+    ):
+        "The metric described by `config`."
+        return cls(**config)
 
     def reset(self):
         "Forget everything."
@@ -804,7 +849,7 @@ class CorpusBLEUMetric(Metric):
         too_short = math.exp(1 - self.targ_len/self.pred_len) if self.pred_len < self.targ_len else 1
         return too_short*precision
 
-# %% ../nbs/06_metrics.ipynb #9374fee0
+# %% ../nbs/06_metrics.ipynb #9cfdc6ad
 def foreground_acc(
     inp:Tensor,     # logits, classes on `axis`
     targ:Tensor,    # class numbers, with an axis of size 1 in place of the classes
@@ -816,7 +861,8 @@ def foreground_acc(
     counts = targ != bkg_idx
     return (inp.argmax(dim=axis)[counts] == targ[counts]).float().mean()
 
-# %% ../nbs/06_metrics.ipynb #8e06daa0
+# %% ../nbs/06_metrics.ipynb #bb2d42c2
+@configurable
 class Dice(Metric):
     "Twice the overlap over the sum of two sets, over the epoch; targets are 0 and 1."
     def __init__(
@@ -824,6 +870,18 @@ class Dice(Metric):
         axis:int=1,  # axis of the classes
     ):
         self.axis = axis
+
+    def to_config(self) -> dict:
+        "What `from_config` needs to make this metric again."
+        return {'axis': self.axis}
+
+    @classmethod
+    def from_config(
+        cls,
+        config:dict,  # what `to_config` returned
+    ):
+        "The metric described by `config`."
+        return cls(**config)
 
     def reset(self):
         "Forget everything."
@@ -841,6 +899,7 @@ class Dice(Metric):
         "The Dice coefficient since `reset`."
         return 2*self.inter/self.union if self.union > 0 else None
 
+@configurable
 class JaccardCoeff(Dice):
     "The overlap of two sets over their union, over the epoch; targets are 0 and 1."
     @property
@@ -848,7 +907,8 @@ class JaccardCoeff(Dice):
         "The Jaccard coefficient since `reset`."
         return self.inter/(self.union - self.inter) if self.union > 0 else None
 
-# %% ../nbs/06_metrics.ipynb #7e92d0c8
+# %% ../nbs/06_metrics.ipynb #f6380cc5
+@configurable
 class DiceMulti(Metric):
     "`Dice` of each class against the rest, averaged over the classes that occur."
     def __init__(
@@ -856,6 +916,18 @@ class DiceMulti(Metric):
         axis:int=1,  # axis of the classes
     ):
         self.axis = axis
+
+    def to_config(self) -> dict:
+        "What `from_config` needs to make this metric again."
+        return {'axis': self.axis}
+
+    @classmethod
+    def from_config(
+        cls,
+        config:dict,  # what `to_config` returned
+    ):
+        "The metric described by `config`."
+        return cls(**config)
 
     def reset(self):
         "Forget everything."
@@ -880,13 +952,15 @@ class DiceMulti(Metric):
         scores = [self._score(self.inter[number], self.union[number]) if self.union[number] else np.nan for number in self.inter]
         return np.nanmean(scores)
 
+@configurable
 class JaccardCoeffMulti(DiceMulti):
     "`JaccardCoeff` of each class against the rest, averaged over the classes that occur."
     def _score(self, inter, union):
         "The coefficient of one class."
         return inter/(union - inter)
 
-# %% ../nbs/06_metrics.ipynb #3cb3b996
+# %% ../nbs/06_metrics.ipynb #f825d60a
+@configurable
 class LossMetric(AvgMetric):
     "The mean of an attribute of the loss function, such as one part of a loss that is a sum."
     def __init__(
@@ -896,6 +970,18 @@ class LossMetric(AvgMetric):
     ):
         self.attr = attr
         self.nm = nm
+
+    def to_config(self) -> dict:
+        "What `from_config` needs to make this metric again."
+        return {'attr': self.attr, 'nm': self.nm}
+
+    @classmethod
+    def from_config(
+        cls,
+        config:dict,  # what `to_config` returned
+    ):
+        "The metric described by `config`."
+        return cls(**config)
 
     def accumulate(self, learn):
         "Take in one batch."

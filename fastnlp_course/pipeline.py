@@ -12,13 +12,13 @@ __all__ = ['accepts', 'Overloads', 'Transform', 'ItemTransform', 'InplaceTransfo
            'EncodedMultiCategorize', 'RegressionSetup', 'get_c', 'TransformBlock', 'CategoryBlock',
            'MultiCategoryBlock', 'RegressionBlock', 'TextBlock', 'DataBlock', 'dls_from_config', 'TextDataLoaders']
 
-# %% ../nbs/05_pipeline.ipynb #b6a21512
+# %% ../nbs/05_pipeline.ipynb #0533b5cc
 import inspect
 import os
 import re
 import typing
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -29,7 +29,7 @@ import torch
 from fastcore.basics import patch
 from fastcore.foundation import L, coll_repr
 
-from .dataloaders import DataLoader, DataLoaders, Pad_Chunk, SortedDL, show_table
+from .dataloaders import DataLoader, DataLoaders, Pad_Chunk, SortedDL, TfmdDL, show_table
 from .files import configurable
 from .files import from_config as part_from_config
 from .files import to_config as part_to_config
@@ -37,9 +37,9 @@ from .lm_dataloader import LMDataLoader
 from .losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat, MSELossFlat
 from .numericalization import Numericalize
 from .sources import default_device, get_text_files
-from .tokenization import PAD, Tokenizer
+from .tokenization import FLD, Tokenizer
 
-# %% ../nbs/05_pipeline.ipynb #a0afa4bd
+# %% ../nbs/05_pipeline.ipynb #3ac5d217
 _METHODS = ('encodes', 'decodes', 'setups')
 
 @lru_cache(maxsize=None)
@@ -78,7 +78,7 @@ def accepts(
     annotation = _first_annotation(plain, plain is not function)
     return annotation is None or isinstance(x, annotation)
 
-# %% ../nbs/05_pipeline.ipynb #d455d482
+# %% ../nbs/05_pipeline.ipynb #89179b2a
 class Overloads:
     "Several methods of one name in one class: the first whose annotation fits is called, the narrowest first."
     def __init__(self,
@@ -157,7 +157,7 @@ class _TransformType(type):
             return cls
         return super().__call__(*args, **kwargs)
 
-# %% ../nbs/05_pipeline.ipynb #b0ece02e
+# %% ../nbs/05_pipeline.ipynb #6b92fbe6
 def _choose(method, x):
     "`method` if it takes `x`, else None."
     if method is None:
@@ -252,7 +252,7 @@ class Transform(metaclass=_TransformType):
     def __repr__(self):
         return self.name
 
-# %% ../nbs/05_pipeline.ipynb #4aa70d29
+# %% ../nbs/05_pipeline.ipynb #a98dd999
 class ItemTransform(Transform):
     "A transform that sees a tuple as one thing, not element by element."
     _retain = True
@@ -283,7 +283,7 @@ class ToTensor(Transform):
     "Placeholder of fast.ai's item transforms: text is a tensor as soon as it has numbers, so nothing is left to do."
     order = 5
 
-# %% ../nbs/05_pipeline.ipynb #3c0ca878
+# %% ../nbs/05_pipeline.ipynb #00546a33
 class _Adapter(Transform):
     "A transform around any object with `encodes`, and `decodes` and `setups` if it likes."
     def __init__(self, step):
@@ -346,8 +346,11 @@ def _call_step(step, x, split_idx, decode=False):
         return x
     if not decode:
         return step(x)
+    if isinstance(x, tuple):
+        return _same_tuple([_call_step(step, element, split_idx, decode=True) for element in x], x)
     back = getattr(step, 'decode', None) or getattr(step, 'decodes', None)
-    return x if back is None else back(x)
+    x = x if back is None else back(x)
+    return TitledStr(x) if type(x) is str else x     # a text that came back can show itself
 
 def _setup_step(step, items, train_setup):
     "Let one step learn from `items`."
@@ -370,7 +373,11 @@ def compose_tfms(
         x = _call_step(step, x, split_idx, decode=not is_enc)
     return x
 
-# %% ../nbs/05_pipeline.ipynb #ba91ee28
+# %% ../nbs/05_pipeline.ipynb #8be6c70c
+def _snake_case(name):
+    "`ColReader` -> `col_reader`"
+    return re.sub('(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()
+
 class Pipeline:
     "Steps run one after the other, sorted by their `order`, and undone in reverse."
     def __init__(self,
@@ -447,6 +454,9 @@ class Pipeline:
     def __getattr__(self, name):
         if name == 'fs' or name.startswith('_'):
             raise AttributeError(name)
+        called = [step for step in self.fs if _snake_case(type(getattr(step, 'step', step)).__name__) == name]
+        if called:
+            return called[0] if len(called) == 1 else L(called)
         return gather_attr(self.fs, name)
 
     def __repr__(self):
@@ -458,7 +468,7 @@ def _can_show(x):
 def _step_name(step):
     return getattr(step, 'name', None) or type(step).__name__
 
-# %% ../nbs/05_pipeline.ipynb #21a43e14
+# %% ../nbs/05_pipeline.ipynb #a688f812
 def show_title(
     o,                   # what to show
     ax=None,             # a matplotlib axis
@@ -527,7 +537,7 @@ class MultiCategory(ShowTitle, L):
         "The names in one line."
         return show_title(sep.join(str(name) for name in self), **{'ctx': ctx, 'label': self.label, **kwargs})
 
-# %% ../nbs/05_pipeline.ipynb #6ecd437d
+# %% ../nbs/05_pipeline.ipynb #6712e7e1
 class TensorBase(torch.Tensor):
     "A tensor with a name of its own. Whatever you compute with it is a plain tensor."
     __torch_function__ = torch._C._disabled_torch_function_impl
@@ -549,7 +559,7 @@ class TensorCategory(TensorBase):
 class TensorMultiCategory(TensorCategory):
     "The numbers of several categories, or a row of zeros and ones."
 
-# %% ../nbs/05_pipeline.ipynb #cd22e57c
+# %% ../nbs/05_pipeline.ipynb #2c36e375
 def _is_index(i):
     "Whether `i` picks one item, not several."
     return isinstance(i, (int, np.integer)) or (getattr(i, 'ndim', None) == 0)
@@ -606,7 +616,7 @@ class FilteredBase:
         "The validation set."
         return self.subset(1)
 
-# %% ../nbs/05_pipeline.ipynb #f41eec2b
+# %% ../nbs/05_pipeline.ipynb #4beb4d95
 class TfmdLists(FilteredBase):
     "Items and the pipeline they go through, one item at a time, when you ask for it."
     def __init__(self,
@@ -715,9 +725,10 @@ class TfmdLists(FilteredBase):
         "Show `o` in its readable form."
         return self.tfms.show(o, **kwargs)
 
-    def overlapping_splits(self) -> L:  # positions that are in more than one split
-        "Positions that two splits share: what the model is tested on must not be what it has seen."
-        return _overlap(self.splits, len(self))
+    def overlapping_splits(self) -> L:  # empty if all is well
+        "How often each position occurs that two splits share: what the model is tested on must not be what it has seen."
+        counts = Counter(i for split in self.splits for i in _positions(split, len(self)))
+        return L([count for count in counts.values() if count > 1])
 
     def infer_idx(self,
         x,                       # a new item, raw or half-way through
@@ -755,7 +766,7 @@ def _overlap(splits, n):
         seen |= positions
     return L(twice)
 
-# %% ../nbs/05_pipeline.ipynb #18578fff
+# %% ../nbs/05_pipeline.ipynb #9ffe49e6
 def decode_at(
     o,                   # `TfmdLists` or `Datasets`
     idx:int,             # position
@@ -771,7 +782,7 @@ def show_at(
     "Show item `idx` of `o`."
     return o.show(o[idx], **kwargs)
 
-# %% ../nbs/05_pipeline.ipynb #523d4de2
+# %% ../nbs/05_pipeline.ipynb #a92f6b2b
 class Datasets(FilteredBase):
     "One pipeline for the inputs and one for each target, over the same items: item `i` is a tuple."
     def __init__(self,
@@ -846,7 +857,14 @@ class Datasets(FilteredBase):
         full:bool=True,          # undo all steps; False: stop at what can show itself
     ) -> tuple:
         "Undo each pipeline on its element."
-        return tuple(tl.decode(element, full=full) for element, tl in zip(o, self.tls))
+        return tuple(self._pipeline_of(i).decode(element, full=full) for i, element in enumerate(o))
+
+    def _pipeline_of(self, i):
+        "The pipeline of element `i`. What comes after the last one is a target again: a prediction, or a text one token later."
+        if i < len(self.tls):
+            return self.tls[i]
+        targets = list(self.tls)[self.n_inp:] or [self.tls[-1]]
+        return targets[(i - len(self.tls)) % len(targets)]
 
     def show(self,
         o:tuple,                 # what indexing returned
@@ -859,8 +877,8 @@ class Datasets(FilteredBase):
             ctx = ctx if shown is None else shown
         return ctx
 
-    def overlapping_splits(self) -> L:  # positions that are in more than one split
-        "Positions that two splits share."
+    def overlapping_splits(self) -> L:  # empty if all is well
+        "How often each position occurs that two splits share."
         return self.tls[0].overlapping_splits()
 
     def set_split_idx(self,
@@ -888,7 +906,23 @@ class Datasets(FilteredBase):
     def __repr__(self):
         return f"{type(self).__name__} {coll_repr(self, 5)}"
 
-# %% ../nbs/05_pipeline.ipynb #86c450bb
+# %% ../nbs/05_pipeline.ipynb #aa854654
+def _with_text_column(items, tl):
+    "A new table has its text in the column of the training data, not yet where the tokens are read: put it there."
+    steps = list(tl.tfms.fs)
+    tokenizer = next((step for step in steps if getattr(step, 'text_cols', None) is not None), None)
+    wanted = getattr(steps[0], 'cols', None) if steps else None
+    if not isinstance(items, pd.DataFrame) or tokenizer is None or not wanted or wanted[0] in items.columns:
+        return items
+    texts = [_column(items, col, 'text column') for col in L(tokenizer.text_cols)]
+    marks = getattr(tokenizer, 'mark_fields', None)
+    if len(texts) > 1 if marks is None else marks:
+        texts = [f'{FLD} {number} ' + text.astype(str) for number, text in enumerate(texts, 1)]
+    joined = texts[0]
+    for text in texts[1:]:
+        joined = joined + ' ' + text
+    return items.assign(**{wanted[0]: joined})
+
 def test_set(
     dsets,                       # `Datasets` or `TfmdLists`
     test_items,                  # new items
@@ -904,7 +938,7 @@ def test_set(
         old = list(dsets.tls) if with_labels else list(dsets.tls)[:dsets.n_inp]
     else:
         old = [dsets]
-    tls = [tl._new(test_items, split_idx=1, splits=None) for tl in old]
+    tls = [tl._new(_with_text_column(test_items, tl), split_idx=1, splits=None) for tl in old]
     if rm_tfms is None:
         some = len(tls[0]) > 0
         rm_tfms = [tl.infer_idx(_take(tl.items, 0)) if some else 0 for tl in tls]
@@ -917,7 +951,9 @@ def test_set(
         return Datasets(tls=tls, n_inp=min(dsets.n_inp, len(tls)), dl_type=dsets._dl_type)
     return tls[0]
 
-# %% ../nbs/05_pipeline.ipynb #0bef1a18
+test_set.__test__ = False        # its name makes pytest take it for a test
+
+# %% ../nbs/05_pipeline.ipynb #ed02108e
 def _random_order(n, seed):
     "A random order of `n` items: the same for the same seed, without touching the global generator."
     if seed is None:
@@ -944,7 +980,7 @@ def RandomSplitter(
     split.allow_empty = valid_pct == 0
     return split
 
-# %% ../nbs/05_pipeline.ipynb #a99f4ebe
+# %% ../nbs/05_pipeline.ipynb #6e7fc163
 def TrainTestSplitter(
     test_size:float=0.2,     # share (or number) of items for validation
     random_state:int=None,   # the same number gives the same split
@@ -960,7 +996,7 @@ def TrainTestSplitter(
         return _parts(train, valid)
     return split
 
-# %% ../nbs/05_pipeline.ipynb #bba2bf3d
+# %% ../nbs/05_pipeline.ipynb #627d4c77
 def IndexSplitter(
     valid_idx,               # positions of the validation set
 ) -> Callable:               # items -> (training positions, validation positions)
@@ -987,7 +1023,7 @@ def EndSplitter(
         return _parts(positions[cut:], positions[:cut])
     return split
 
-# %% ../nbs/05_pipeline.ipynb #192cc6d4
+# %% ../nbs/05_pipeline.ipynb #92ad7c6e
 def GrandparentSplitter(
     train_name='train',      # name of the training folder, or a tuple of names
     valid_name='valid',      # name of the validation folder, or a tuple of names
@@ -1001,7 +1037,7 @@ def GrandparentSplitter(
     split.hint = f"no file lies in a folder of a folder called {train_name!r} or {valid_name!r}: pass the right train_name and valid_name"
     return split
 
-# %% ../nbs/05_pipeline.ipynb #ea1fdd3b
+# %% ../nbs/05_pipeline.ipynb #cc32238e
 def FuncSplitter(
     func:Callable,           # item -> is it for validation?
 ) -> Callable:               # items -> (training positions, validation positions)
@@ -1027,7 +1063,7 @@ def FileSplitter(
         return FuncSplitter(lambda item: Path(item).name in names)(items)
     return split
 
-# %% ../nbs/05_pipeline.ipynb #d1f1afc5
+# %% ../nbs/05_pipeline.ipynb #db3badc4
 def _need_frame(items, who):
     if not isinstance(items, pd.DataFrame):
         raise TypeError(f"{who} reads a column, so the items must be a pandas DataFrame, got {type(items).__name__}: pass the DataFrame as source")
@@ -1067,7 +1103,7 @@ def ColSplitter(
         return MaskSplitter(mask.to_list())(items)
     return split
 
-# %% ../nbs/05_pipeline.ipynb #62faf16c
+# %% ../nbs/05_pipeline.ipynb #80d6c7c8
 def RandomSubsetSplitter(
     train_sz:float,          # share of the items for training
     valid_sz:float,          # share of the items for validation
@@ -1083,7 +1119,7 @@ def RandomSubsetSplitter(
         return _parts(order[:n_train], order[n_train:n_train + n_valid])
     return split
 
-# %% ../nbs/05_pipeline.ipynb #b780dbb2
+# %% ../nbs/05_pipeline.ipynb #e4ef407b
 def GroupSplitter(
     group,                   # a column, or a function: item -> its group
     valid_pct:float=0.2,     # share of the groups that go to the validation set
@@ -1106,7 +1142,7 @@ def GroupSplitter(
         return IndexSplitter([i for i, name in enumerate(groups) if name in held_out])(items)
     return split
 
-# %% ../nbs/05_pipeline.ipynb #97dae6a6
+# %% ../nbs/05_pipeline.ipynb #7840e038
 def TimeSplitter(
     time,                    # a column, or a function: item -> when it was written
     valid_pct:float=0.2,     # share of the items that go to the validation set
@@ -1131,14 +1167,14 @@ def TimeSplitter(
         return IndexSplitter(np.flatnonzero((times >= start).to_numpy()).tolist())(items)
     return split
 
-# %% ../nbs/05_pipeline.ipynb #151defa1
+# %% ../nbs/05_pipeline.ipynb #679e0638
 def parent_label(
     o,                       # a path
 ) -> str:                    # name of the folder it lies in
     "Label a file with the name of its folder."
     return Path(o).parent.name
 
-# %% ../nbs/05_pipeline.ipynb #ee8babf0
+# %% ../nbs/05_pipeline.ipynb #33b3542c
 @configurable
 class RegexLabeller:
     "Label a file with the first group of a regular expression."
@@ -1169,7 +1205,7 @@ class RegexLabeller:
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../nbs/05_pipeline.ipynb #c6e0bcee
+# %% ../nbs/05_pipeline.ipynb #05cf4cb0
 def _missing(value):
     "Whether a label is missing: None or not a number."
     return value is None or value is pd.NA or (np.ndim(value) == 0 and value != value)
@@ -1204,7 +1240,8 @@ class ColReader:
         "The value in row `i`, read from the column: several times faster than making the row."
         if not all(col in frame.columns for col in self.cols):
             return self(frame.iloc[i])
-        values = [self._finish(frame[col].iat[i], col, frame.index[i]) for col in self.cols]
+        row = None if self.label_delim is None else frame.index[i]      # only an error needs its name
+        values = [self._finish(frame[col].iat[i], col, row) for col in self.cols]
         return values[0] if len(values) == 1 else L(values)
 
     def _read(self, row, col):
@@ -1251,7 +1288,7 @@ class ColReader:
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../nbs/05_pipeline.ipynb #d2a9940b
+# %% ../nbs/05_pipeline.ipynb #45cddc4e
 @configurable
 class ItemGetter(ItemTransform):
     "Element `i` of a tuple."
@@ -1298,14 +1335,14 @@ class AttrGetter(ItemTransform):
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../nbs/05_pipeline.ipynb #f0a8e0fc
+# %% ../nbs/05_pipeline.ipynb #102e1d09
 def reverse_text(
     x:torch.Tensor,              # token ids
 ) -> torch.Tensor:               # from the last to the first
     "For language models that read backwards."
     return x.flip(0)
 
-# %% ../nbs/05_pipeline.ipynb #1b3ef605
+# %% ../nbs/05_pipeline.ipynb #c44463e6
 def _plain(value):
     "A label as a plain Python value, for JSON."
     return value.item() if isinstance(value, np.generic) else value
@@ -1362,7 +1399,7 @@ class CategoryMap(Sequence):
     def __repr__(self):
         return repr(list(self.items))
 
-# %% ../nbs/05_pipeline.ipynb #fb53e2ab
+# %% ../nbs/05_pipeline.ipynb #dbaaff16
 def _unknown_label(label, vocab):
     shown = coll_repr(list(vocab), 20)
     return KeyError(_Sentence(f"label {label!r} was not there when the categories were set up, which are {shown}: correct the label, or pass a vocab that has it"))
@@ -1370,13 +1407,6 @@ def _unknown_label(label, vocab):
 class _Labels(DisplayedTransform):
     "What the transforms of labels share."
     order = 1
-    @property
-    def c(self):
-        "Number of categories."
-        if self.vocab is None:
-            raise AttributeError('c')
-        return len(self.vocab)
-
     def _number(self, label):
         label = _plain(label)
         if self.add_na and _missing(label):
@@ -1419,6 +1449,13 @@ class Categorize(_Labels):
         if self.vocab is None and items is not None:
             self.vocab = CategoryMap(items, sort=self.sort, add_na=self.add_na)
 
+    @property
+    def c(self):
+        "Number of categories."
+        if self.vocab is None:
+            raise AttributeError('c')
+        return len(self.vocab)
+
     def encodes(self, o):
         "Name to number."
         return torch.tensor(self._number(o))
@@ -1431,7 +1468,7 @@ class Categorize(_Labels):
         "The arguments of `__init__`, with the vocab that `setups` found."
         return {**super().to_config(), 'sort': False}
 
-# %% ../nbs/05_pipeline.ipynb #7bf980bf
+# %% ../nbs/05_pipeline.ipynb #2b42fb38
 @configurable
 class MultiCategorize(_Labels):
     "A list of names to a list of numbers, and back."
@@ -1493,7 +1530,7 @@ class OneHotEncode(DisplayedTransform):
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../nbs/05_pipeline.ipynb #72631ac1
+# %% ../nbs/05_pipeline.ipynb #d2c63c9d
 @configurable
 class EncodedMultiCategorize(_Labels):
     "Labels that are rows of zeros and ones already."
@@ -1503,6 +1540,13 @@ class EncodedMultiCategorize(_Labels):
         vocab,                   # names of the columns
     ):
         self.vocab = CategoryMap(vocab, sort=False)
+
+    @property
+    def c(self):
+        "Number of categories."
+        if self.vocab is None:
+            raise AttributeError('c')
+        return len(self.vocab)
 
     def encodes(self, o):
         "To a tensor of floats."
@@ -1519,7 +1563,7 @@ class EncodedMultiCategorize(_Labels):
         "The arguments of `__init__`."
         return {'vocab': [_plain(name) for name in self.vocab]}
 
-# %% ../nbs/05_pipeline.ipynb #2e796956
+# %% ../nbs/05_pipeline.ipynb #70121a0a
 @configurable
 class RegressionSetup(DisplayedTransform):
     "Numbers to floats."
@@ -1560,7 +1604,7 @@ class RegressionSetup(DisplayedTransform):
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../nbs/05_pipeline.ipynb #30b13976
+# %% ../nbs/05_pipeline.ipynb #a579dd10
 def get_c(
     dls,                         # `DataLoaders`
 ) -> int:                        # size of the model's output
@@ -1573,7 +1617,7 @@ def get_c(
         vocab = vocab[-1]
     return len(vocab)
 
-# %% ../nbs/05_pipeline.ipynb #6c6696bc
+# %% ../nbs/05_pipeline.ipynb #5985f2df
 class TransformBlock:
     "What one element of the data needs: its steps, and how its loader differs from a plain one."
     def __init__(self,
@@ -1589,7 +1633,7 @@ class TransformBlock:
         self.dl_type = dl_type
         self.dls_kwargs = {} if dls_kwargs is None else dls_kwargs
 
-# %% ../nbs/05_pipeline.ipynb #9fe772e4
+# %% ../nbs/05_pipeline.ipynb #61496c58
 def CategoryBlock(
     vocab=None,                  # names of the categories; found in the data if left out
     sort:bool=True,              # alphabetical order
@@ -1616,7 +1660,7 @@ def RegressionBlock(
     "One number per item, or several."
     return TransformBlock(type_tfms=RegressionSetup(c=n_out))
 
-# %% ../nbs/05_pipeline.ipynb #6508e6c0
+# %% ../nbs/05_pipeline.ipynb #ad50a4aa
 class TextBlock(TransformBlock):
     "Text: tokenized, numbered, and loaded as a language model or a classifier needs it."
     def __init__(self,
@@ -1667,7 +1711,7 @@ class TextBlock(TransformBlock):
         "For text files: the folder is tokenized once, into a folder beside it."
         return cls(Tokenizer.from_folder(path, **kwargs), vocab=vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards, min_freq=min_freq, max_vocab=max_vocab)
 
-# %% ../nbs/05_pipeline.ipynb #020e716d
+# %% ../nbs/05_pipeline.ipynb #e7e628e7
 def _once(steps):
     "The steps of several blocks: each class and function once."
     kept, seen = [], set()
@@ -1685,7 +1729,7 @@ class DataBlock:
     get_x = None
     get_y = None
     blocks = (TransformBlock, TransformBlock)
-    dl_type = DataLoader
+    dl_type = TfmdDL
 
     def __init__(self,
         blocks=None,             # one block per element: `TextBlock.from_df(...)`, `CategoryBlock`, ...
@@ -1816,8 +1860,8 @@ def _check_tokens(tl, given_vocabs, n_documents=200):
     train = tl.train
     step = max(1, len(train) // n_documents)
     documents = [compose_tfms(_take(train.items, i), before, split_idx=0) for i in range(0, len(train), step)]
-    words = [token for document in documents for token in document if not token.startswith('xx')]
-    if not words and not any(len(compose_tfms(item, before, split_idx=0)) > 1 for item in (_take(train.items, i) for i in range(len(train)))):
+    words = [token for document in documents for token in document if isinstance(token, str) and not token.startswith('xx')]
+    if all(len(document) <= 1 for document in documents) and not any(len(compose_tfms(item, before, split_idx=0)) > 1 for item in (_take(train.items, i) for i in range(len(train)))):
         raise ValueError(f"all {len(train)} texts of the training set are empty: check the column or the files, and their encoding")
     if numericalize in given_vocabs:
         words = [word for word in words if len(word) > 1 and any(letter.isalpha() for letter in word)]
@@ -1841,7 +1885,7 @@ def _check_splits(splits, n, splitter):
     if len(twice) > 0:
         raise ValueError(f"the splits overlap at {len(twice)} of {n} positions, first at {twice[0]}: validation would test what was trained on. Correct the splitter")
 
-# %% ../nbs/05_pipeline.ipynb #f9581602
+# %% ../nbs/05_pipeline.ipynb #ed932722
 @patch
 def dataloaders(self:FilteredBase,
     bs:int=64,                       # items (of a language model: rows) per batch
@@ -1862,7 +1906,9 @@ def dataloaders(self:FilteredBase,
         raise ValueError("the training set is empty: check the splits, and that there are items")
     shuffle = shuffle if shuffle_train is None else shuffle_train
     device = default_device() if device is None else device
-    loader = dl_type or self._dl_type or DataLoader
+    loader = dl_type or self._dl_type or TfmdDL
+    if not issubclass(loader, LMDataLoader):
+        kwargs.pop('seq_len', None)      # fast.ai's callers pass it for a classifier too, where the block has it already
     extra = [{}] * self.n_subsets if dl_kwargs is None else dl_kwargs
     valid_only = {name[4:]: value for name, value in kwargs.items() if name.startswith('val_')}
     common = {name: value for name, value in kwargs.items() if not name.startswith('val_')}
@@ -1873,7 +1919,7 @@ def dataloaders(self:FilteredBase,
               for i in range(1, self.n_subsets)]
     return DataLoaders(first_loader, *others, path=path, device=device)
 
-# %% ../nbs/05_pipeline.ipynb #cf188616
+# %% ../nbs/05_pipeline.ipynb #dad67dd6
 @patch(cls_method=True)
 def from_dblock(cls:DataLoaders,
     dblock:DataBlock,                # the template
@@ -1888,103 +1934,27 @@ def from_dblock(cls:DataLoaders,
     "Loaders from a template and a source."
     return dblock.dataloaders(source, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **kwargs)
 
-# %% ../nbs/05_pipeline.ipynb #0799e801
-def _pipelines_of(dataset):
-    "The `TfmdLists` of a data set, none if it is something else."
-    if isinstance(dataset, TfmdLists):
-        return [dataset]
-    return list(dataset.tls) if isinstance(dataset, Datasets) else []
-
-def _without_padding(element, tl):
-    "Token ids without those of the padding."
-    vocab = getattr(tl, 'vocab', None)
-    if not isinstance(element, torch.Tensor) or element.ndim != 1 or element.is_floating_point() or not isinstance(vocab, (list, L)) or PAD not in vocab:
-        return element
-    return element[element != vocab.index(PAD)]
-
-@patch
-def decode_batch(self:DataLoader,
-    b:tuple,                 # a batch
-    max_n:int=9,             # at most so many items
-    full:bool=True,          # undo all steps; False: stop at what can show itself
-) -> list[tuple]:            # one tuple per item
-    "The items of a batch in readable form, decoded by the pipelines they came from."
-    b = b if isinstance(b, (tuple, list)) else (b,)
-    n = min(len(b[0]), max_n)
-    tls = _pipelines_of(self.dataset)
-    rows = []
-    for i in range(n):
-        row = []
-        for column, elements in enumerate(b):
-            element = elements[i]
-            element = element.cpu() if isinstance(element, torch.Tensor) else element
-            if tls:
-                tl = tls[min(column, len(tls) - 1)]      # the target of a language model is text too
-                element = tl.decode(_without_padding(element, tl), full=full)
-            row.append(element)
-        rows.append(tuple(row))
-    return rows
-
-def _column_names(
-    values,                  # the values of one row
-) -> list[str]:              # one name per value
-    "Names of the columns of a table: a value's own `label`, underscores where a name is taken."
-    names = []
-    for value in values:
-        name = getattr(value, 'label', None)
-        name = name if isinstance(name, str) else 'text'
-        while name in names:
-            name += '_'
-        names.append(name)
-    return names
-
-def _cell(value, trunc_at):
-    "What a table shows of a value."
-    if isinstance(value, MultiCategory):
-        return ';'.join(str(name) for name in value)
-    return value.truncate(trunc_at) if isinstance(value, TitledStr) else value
-
-@patch
-def show_batch(self:DataLoader,
-    b:tuple=None,            # a batch; the next one if left out
-    max_n:int=9,             # at most so many rows
-    ctxs=None,               # unused, for fast.ai's callers
-    show:bool=True,          # show the table; False: return it
-    unique:bool=False,       # show one item again and again
-    trunc_at:int=150,        # at most so many words per text
-    **kwargs,                # unused
-):
-    "A table of the items of a batch."
-    if b is None:
-        b = self.one_batch()
-    if unique:
-        b = tuple(element[:1].repeat(max_n, *[1] * (element.ndim - 1)) for element in b)
-    rows = self.decode_batch(b, max_n)
-    return show_table([[_cell(value, trunc_at) for value in row] for row in rows], _column_names(rows[0]) if rows else [], show=show)
-
+# %% ../nbs/05_pipeline.ipynb #c368311c
 @patch
 def show_results(self:DataLoader,
     b:tuple,                 # a batch
-    out,                     # the predictions: a tensor of decoded ones, or a list with one tuple of readable values per item
+    out,                     # the predictions: a tensor (or several) as the loss decodes them, or a list with one tuple of readable values per item
     max_n:int=9,             # at most so many rows
     ctxs=None,               # unused, for fast.ai's callers
     show:bool=True,          # show the table; False: return it
-    trunc_at:int=150,        # at most so many words per text
+    trunc_at:int=150,        # at most so many words in a cell
     **kwargs,                # unused
 ):
     "A table of inputs, targets and predictions."
-    rows = self.decode_batch(b, max_n)
-    tls = _pipelines_of(self.dataset)
-    if not isinstance(out, list):
-        out = out if isinstance(out, tuple) else (out,)
-        targets = tls[self.n_inp:] if len(tls) > self.n_inp else tls[-1:]
-        out = [tuple(tl.decode(column[i].cpu()) for tl, column in zip(targets, out)) for i in range(len(rows))]
-    rows = [(*row, *(prediction if isinstance(prediction, tuple) else (prediction,))) for row, prediction in zip(rows, out)]
-    is_lm = isinstance(self, LMDataLoader)
-    columns = ['input', 'target', 'pred'] if is_lm else _column_names(rows[0]) if rows else []
-    return show_table([[_cell(value, trunc_at) for value in row] for row in rows], columns, show=show)
+    b = tuple(b) if isinstance(b, (tuple, list)) else (b,)
+    if isinstance(out, list):
+        rows = [(*row, *(values if isinstance(values, tuple) else (values,))) for row, values in zip(self.decode_batch(b, max_n), out)]
+    else:
+        rows = self.decode_batch((*b, *(out if isinstance(out, tuple) else (out,))), max_n)
+    columns = ['input', 'target', 'pred'] if isinstance(self, LMDataLoader) else self._column_names(rows[0]) if rows else []
+    return show_table(rows, columns, show=show, trunc_at=trunc_at)
 
-# %% ../nbs/05_pipeline.ipynb #6b809ada
+# %% ../nbs/05_pipeline.ipynb #fcb9cf5e
 @patch
 def test_dl(self:DataLoaders,
     test_items,                      # new items: a list, or a DataFrame with the columns of the training data
@@ -1997,7 +1967,7 @@ def test_dl(self:DataLoaders,
     new = test_set(old, test_items, rm_tfms=rm_type_tfms, with_labels=with_labels) if isinstance(old, (Datasets, TfmdLists)) else test_items
     return self.valid.new(new, **kwargs)
 
-# %% ../nbs/05_pipeline.ipynb #f3ad028b
+# %% ../nbs/05_pipeline.ipynb #61f52358
 def _short(value):
     "A value in one line."
     line = repr(value.to_dict() if isinstance(value, pd.Series) else value).replace('\n', ' ')
@@ -2024,18 +1994,24 @@ def summary(self:DataBlock,
     dls = self.dataloaders(source, bs=min(bs, len(train)))
     print(f"\nOne batch of {type(dls.train).__name__}:")
     for name in ('after_item', 'before_batch', 'after_batch'):
-        steps = _flatten(getattr(dls.train, name, None))
-        if steps:
+        steps = getattr(getattr(dls.train, name), 'fs', [])
+        if len(steps) > 0:
             print(f"  {name}: {', '.join(_step_name(step) for step in steps)}")
     for number, element in enumerate(dls.train.one_batch()):
         print(f"  element {number}: {tuple(element.shape) if hasattr(element, 'shape') else _short(element)}")
     if show_batch:
         dls.show_batch(**kwargs)
 
-# %% ../nbs/05_pipeline.ipynb #4be0d0ad
-_LOADERS = {'DataLoader': DataLoader, 'SortedDL': SortedDL, 'LMDataLoader': LMDataLoader}
+# %% ../nbs/05_pipeline.ipynb #2a671950
+_LOADERS = {'DataLoader': DataLoader, 'TfmdDL': TfmdDL, 'SortedDL': SortedDL, 'LMDataLoader': LMDataLoader}
 _TYPES = {kind.__name__: kind for kind in (str, int, float, bool, bytes, list, tuple, dict, L, Path, np.ndarray, pd.Series, pd.DataFrame, torch.Tensor,
                                             TitledStr, TensorText, Category, MultiCategory)}
+
+def _pipelines_of(dataset):
+    "The `TfmdLists` of a data set, none if it is something else."
+    if isinstance(dataset, TfmdLists):
+        return [dataset]
+    return list(dataset.tls) if isinstance(dataset, Datasets) else []
 
 def _step_to_config(step):
     "A step as plain data."
@@ -2064,24 +2040,10 @@ def _hooks_to_config(dl):
     "The hooks of a loader as plain data."
     hooks = {}
     for name in ('after_item', 'before_batch', 'after_batch'):
-        steps = _flatten(getattr(dl, name, None))
-        if steps:
-            hooks[name] = [part_to_config(step) for step in steps]
+        steps = getattr(getattr(dl, name), 'fs', [])
+        if len(steps) > 0:
+            hooks[name] = [_step_to_config(getattr(step, 'function', step)) for step in steps]
     return hooks
-
-class _EmptyLoader(DataLoader):
-    "A loader without items that makes a real one as soon as there are some."
-    def __init__(self, dataset, config, options):
-        super().__init__(dataset, **options)
-        self.config = config
-        self.options = options
-
-    def new(self, dataset=None, cls=None, **kwargs):
-        "A loader of the right class for `dataset`."
-        options = {**self.options, 'device': self.device, **kwargs}
-        if dataset is None or len(dataset) == 0:
-            return type(self)(self.dataset if dataset is None else dataset, self.config, options)
-        return (cls or _LOADERS[self.config['type']])(dataset, **options)
 
 @patch
 def to_config(self:DataLoaders) -> dict:
@@ -2090,14 +2052,11 @@ def to_config(self:DataLoaders) -> dict:
     tls = _pipelines_of(dataset)
     if not tls:
         raise ValueError(f"the data are a {type(dataset).__name__}, made outside fastnlp_course: keep the model with save and load, and make the loaders again")
-    if not isinstance(valid, _EmptyLoader) and type(valid).__name__ not in _LOADERS:
+    if type(valid).__name__ not in _LOADERS:
         raise ValueError(f"the loader {type(valid).__name__} is not one of {list(_LOADERS)}: keep the model with save and load, and make the loaders again")
-    if isinstance(valid, _EmptyLoader):
-        loader = valid.config
-    else:
-        loader = {'type': type(valid).__name__, 'bs': valid.bs, 'hooks': _hooks_to_config(valid)}
-        if isinstance(valid, LMDataLoader):
-            loader['seq_len'] = valid.seq_len
+    loader = {'type': type(valid).__name__, 'bs': valid.bs, 'hooks': _hooks_to_config(valid)}
+    if isinstance(valid, LMDataLoader):
+        loader['seq_len'] = valid.seq_len
     return {
         'kind': 'Datasets' if isinstance(dataset, Datasets) else 'TfmdLists',
         'n_inp': getattr(dataset, 'n_inp', 1) if isinstance(dataset, Datasets) else 1,
@@ -2117,14 +2076,14 @@ def dls_from_config(
         tls.append(TfmdLists([], [_step_from_config(step) for step in pipeline['steps']], do_setup=False, types=types, splits=[[], []]))
     dataset = Datasets(tls=tls, n_inp=config['n_inp']) if config['kind'] == 'Datasets' else tls[0]
     loader = config['loader']
-    kwargs = {name: [part_from_config(step) for step in steps] for name, steps in loader['hooks'].items()}
+    kwargs = {name: [_step_from_config(step) for step in steps] for name, steps in loader['hooks'].items()}
     if 'seq_len' in loader:
         kwargs['seq_len'] = loader['seq_len']
     options = {'bs': loader['bs'], 'device': default_device() if device is None else device, **kwargs}
-    loaders = [_EmptyLoader(dataset.subset(i), loader, options) for i in range(2)]
+    loaders = [_LOADERS[loader['type']](dataset.subset(i), **options) for i in range(2)]
     return DataLoaders(*loaders, path=path, device=options['device'])
 
-# %% ../nbs/05_pipeline.ipynb #750061e8
+# %% ../nbs/05_pipeline.ipynb #c3acafdb
 def _text_columns(df, text_col):
     cols = text_col if isinstance(text_col, (list, tuple, L)) else [text_col]
     return [(col, _column(df, col, 'text_col')) for col in cols]
@@ -2154,7 +2113,7 @@ def _check_labels(df, label_col):
             row = df.index[int(missing.argmax())]
             raise ValueError(f"column {values.name!r} of row {row!r} has no label (NaN): drop such rows, fill them in, or pass y_block=CategoryBlock(add_na=True)")
 
-# %% ../nbs/05_pipeline.ipynb #a199dbe0
+# %% ../nbs/05_pipeline.ipynb #6d0b9d1d
 class TextDataLoaders(DataLoaders):
     "Loaders for text in one call."
     @classmethod

@@ -6,11 +6,12 @@ __all__ = ['sched_lin', 'sched_cos', 'sched_no', 'sched_exp', 'SchedLin', 'Sched
            'group_rates', 'copied_state', 'falling_lengths', 'valley', 'need_points', 'minimum', 'steep', 'slide',
            'SuggestionMethod', 'LRFinder', 'suggested_lrs', 'usable_points', 'kept_record']
 
-# %% ../nbs/08_schedules.ipynb #70f2044b
+# %% ../nbs/08_schedules.ipynb #3d29941e
 import copy
 import math
 from bisect import bisect_left
 from collections import namedtuple
+from contextlib import contextmanager
 from functools import partial, wraps
 
 import numpy as np
@@ -20,7 +21,7 @@ from fastcore.foundation import L
 
 from .learner import Callback, CancelFitException, CancelValidException, Learner, Recorder
 
-# %% ../nbs/08_schedules.ipynb #702f34d6
+# %% ../nbs/08_schedules.ipynb #d1f080ff
 def sched_lin(
     start, # value at position 0
     end, # value at position 1
@@ -54,7 +55,7 @@ def sched_exp(
     "Equal factors in equal times from `start` to `end`."
     return start * (end/start)**pos
 
-# %% ../nbs/08_schedules.ipynb #6811f874
+# %% ../nbs/08_schedules.ipynb #001d89c0
 def SchedLin(
     start, # value at position 0
     end, # value at position 1
@@ -83,7 +84,7 @@ def SchedExp(
     "Schedule: equal factors in equal times from `start` to `end`."
     return partial(sched_exp, start, end)
 
-# %% ../nbs/08_schedules.ipynb #69cc6a9f
+# %% ../nbs/08_schedules.ipynb #90ffd9b1
 def annealer(
     f, # a function of (start, end, pos)
 ):
@@ -92,7 +93,7 @@ def annealer(
     def schedule(start, end): return partial(f, start, end)
     return schedule
 
-# %% ../nbs/08_schedules.ipynb #cab79134
+# %% ../nbs/08_schedules.ipynb #281107ca
 def sched_poly(
     start, # value at position 0
     end, # value at position 1
@@ -110,7 +111,7 @@ def SchedPoly(
     "Schedule: a power of the position carries `start` to `end`."
     return partial(sched_poly, start, end, power)
 
-# %% ../nbs/08_schedules.ipynb #014cd4a8
+# %% ../nbs/08_schedules.ipynb #1a474c70
 class CombinedSchedule:
     "Schedules one after the other, each over its own share of the training."
     def __init__(self,
@@ -140,7 +141,7 @@ def combine_scheds(
     "One schedule that runs `scheds` one after the other."
     return CombinedSchedule(pcts, scheds)
 
-# %% ../nbs/08_schedules.ipynb #f3b00eff
+# %% ../nbs/08_schedules.ipynb #f818908e
 def combined_cos(
     pct, # share of the way from `start` to `middle`
     start, # value at position 0
@@ -150,7 +151,7 @@ def combined_cos(
     "Two half cosine waves: `start` to `middle` to `end`."
     return combine_scheds([pct, 1-pct], [SchedCos(start, middle), SchedCos(middle, end)])
 
-# %% ../nbs/08_schedules.ipynb #3fea90ee
+# %% ../nbs/08_schedules.ipynb #d9fe3977
 class ParamScheduler(Callback):
     "Before every training batch, set each hyper-parameter to what its schedule says."
     order, run_valid = 60, False
@@ -182,7 +183,7 @@ class ParamScheduler(Callback):
         "Ask every schedule for its value at `pos` and set it."
         for name, sched in self.scheds.items(): self.opt.set_hyper(name, sched(pos))
 
-# %% ../nbs/08_schedules.ipynb #da2d39de
+# %% ../nbs/08_schedules.ipynb #70c6e5e5
 def group_rates(
     learn, # a Learner
     lr=None, # a number, a slice or one value for each group; default: the learner's own
@@ -211,7 +212,7 @@ def fit_one_cycle(self:Learner,
               'mom': combined_cos(pct_start, *(self.moms if moms is None else moms))}
     self.fit(n_epoch, cbs=[ParamScheduler(scheds), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch)
 
-# %% ../nbs/08_schedules.ipynb #5a6a07db
+# %% ../nbs/08_schedules.ipynb #1991bdd2
 @patch
 def plot_sched(self:Recorder,
     keys=None, # names of hyper-parameters; default: all that were scheduled
@@ -230,7 +231,7 @@ def plot_sched(self:Recorder,
         axis.set_xlabel('step')
         axis.set_ylabel(key)
 
-# %% ../nbs/08_schedules.ipynb #af3f0cd7
+# %% ../nbs/08_schedules.ipynb #1ac89c31
 @patch
 def fit_flat_cos(self:Learner,
     n_epoch, # number of passes over the training data
@@ -247,7 +248,7 @@ def fit_flat_cos(self:Learner,
     scheds = {'lr': combined_cos(pct_start, rates, rates, rates/div_final)}
     self.fit(n_epoch, cbs=[ParamScheduler(scheds), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch)
 
-# %% ../nbs/08_schedules.ipynb #ef017544
+# %% ../nbs/08_schedules.ipynb #6938f5af
 @patch
 def fit_sgdr(self:Learner,
     n_cycles, # how often the rate falls to 0
@@ -266,7 +267,7 @@ def fit_sgdr(self:Learner,
     sched = combine_scheds([length/n_epoch for length in lengths], [SchedCos(rates, 0)] * n_cycles)
     self.fit(n_epoch, cbs=[ParamScheduler({'lr': sched}), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch)
 
-# %% ../nbs/08_schedules.ipynb #ef0f3d8f
+# %% ../nbs/08_schedules.ipynb #eb867922
 @patch
 def fine_tune(self:Learner,
     epochs, # passes over the training data with all layers
@@ -284,7 +285,7 @@ def fine_tune(self:Learner,
     top = base_lr / 2
     self.fit_one_cycle(epochs, slice(top/lr_mult, top), pct_start=pct_start, div=div, **kwargs)
 
-# %% ../nbs/08_schedules.ipynb #1c30e5ea
+# %% ../nbs/08_schedules.ipynb #00687f6e
 def copied_state(
     state, # a state dict, nested or not
 ):
@@ -300,7 +301,7 @@ def copied_state(
         return copy.deepcopy(value)
     return copied(state)
 
-# %% ../nbs/08_schedules.ipynb #1bd09406
+# %% ../nbs/08_schedules.ipynb #20b416af
 def falling_lengths(
     losses:list, # one number a step
 ) -> list[int]: # for each step, the length of the longest falling row of losses that ends there
@@ -329,7 +330,7 @@ def valley(
     rate = float(lrs[index])
     return rate, (rate, losses[index])
 
-# %% ../nbs/08_schedules.ipynb #af6ae260
+# %% ../nbs/08_schedules.ipynb #8158a7ab
 def need_points(
     losses, # what a suggestion is to be read from
     least:int, # fewest points it needs
@@ -385,7 +386,7 @@ class SuggestionMethod:
     "The suggestions under fastai's names: `SuggestionMethod.Valley` is `valley`."
     Valley, Slide, Minimum, Steep = valley, slide, minimum, steep
 
-# %% ../nbs/08_schedules.ipynb #c8d28527
+# %% ../nbs/08_schedules.ipynb #6347aa23
 @patch
 def plot_lr_find(self:Recorder,
     skip_end=5, # leave out this many points at the end, where the loss explodes
@@ -405,7 +406,7 @@ def plot_lr_find(self:Recorder,
             axis.plot(rate, float(loss), marker, label=name, markersize=8)
         axis.legend()
 
-# %% ../nbs/08_schedules.ipynb #8052472b
+# %% ../nbs/08_schedules.ipynb #722cbc2e
 class LRFinder(ParamScheduler):
     "A mock training with an exponentially growing learning rate; the learner is put back afterwards."
     def __init__(self,
@@ -459,7 +460,7 @@ class LRFinder(ParamScheduler):
         self.learn.opt.load_state_dict(saved['opt'])
         for module, mode in saved['modes']: module.training = mode
 
-# %% ../nbs/08_schedules.ipynb #fd554bc5
+# %% ../nbs/08_schedules.ipynb #80269ffe
 def suggested_lrs(
     suggest_funcs, # one function of (lrs, losses, num_it), or several
     lrs, # learning rates, rising
@@ -483,24 +484,20 @@ def usable_points(
     n_good = int(bad[0]) if len(bad) else len(losses)
     return lrs[:n_good], losses[:n_good]
 
-class kept_record:
-    "Around a fit: keeps the training table and the hyper-parameters that it would leave changed."
-    def __init__(self,
-        learn, # a Learner with a recorder
-    ):
-        self.learn = learn
-
-    def __enter__(self):
-        recorder, opt = self.learn.recorder, self.learn.opt
-        self.table = {name: list(getattr(recorder, name)) for name in ('values', 'iters') if hasattr(recorder, name)}
-        self.final_record = getattr(self.learn, 'final_record', None)
-        self.hypers = None if opt is None else [dict(group) for group in opt.hypers]
-
-    def __exit__(self, *error):
-        for name, rows in self.table.items(): setattr(self.learn.recorder, name, rows)
-        if self.final_record is not None: self.learn.final_record = self.final_record
-        if self.hypers is None: return
-        for group, before in zip(self.learn.opt.hypers, self.hypers): group.update(before)
+@contextmanager
+def kept_record(
+    learn, # a Learner with a recorder
+):
+    "Around a fit: puts back the training table and the hyper-parameters that it changes."
+    table = {name: list(getattr(learn.recorder, name)) for name in ('values', 'iters') if hasattr(learn.recorder, name)}
+    final_record = getattr(learn, 'final_record', None)
+    hypers = None if learn.opt is None else [dict(group) for group in learn.opt.hypers]
+    try: yield
+    finally:
+        for name, rows in table.items(): setattr(learn.recorder, name, rows)
+        if final_record is not None: learn.final_record = final_record
+        if hypers is not None:
+            for group, before in zip(learn.opt.hypers, hypers): group.update(before)
 
 @patch
 def lr_find(self:Learner,

@@ -2,11 +2,11 @@
 
 # %% auto #0
 __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_MAJ', 'html_leftovers', 'defaults',
-           'SpacyTokenizer', 'fix_html', 'replace_rep', 'replace_wrep', 'spec_add_spaces', 'rm_useless_spaces',
-           'replace_all_caps', 'replace_maj', 'lowercase', 'replace_space', 'BaseTokenizer', 'WordTokenizer',
-           'TokenizeWithRules', 'tokenize1', 'Tokenizer', 'decode_spec_tokens']
+           'SpacyTokenizer', 'SentencePieceTokenizer', 'fix_html', 'replace_rep', 'replace_wrep', 'spec_add_spaces',
+           'rm_useless_spaces', 'replace_all_caps', 'replace_maj', 'lowercase', 'replace_space', 'BaseTokenizer',
+           'WordTokenizer', 'TokenizeWithRules', 'tokenize1', 'Tokenizer', 'decode_spec_tokens', 'SubwordTokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #f3af27df
+# %% ../nbs/01_tokenization.ipynb #c1a59fb8
 import html
 import re
 from collections import Counter
@@ -19,7 +19,7 @@ from fastcore.foundation import L
 
 from .files import atomic_write, cache_path, configurable, from_config, read_text, to_config
 
-# %% ../nbs/01_tokenization.ipynb #4efe59b9
+# %% ../nbs/01_tokenization.ipynb #9781da8a
 UNK = 'xxunk'      # a token outside the vocab
 PAD = 'xxpad'      # fills short documents
 BOS = 'xxbos'      # a document begins
@@ -31,7 +31,7 @@ TK_UP = 'xxup'     # the next word was in capitals
 TK_MAJ = 'xxmaj'   # the next word began with a capital
 _all_ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_MAJ']
 
-# %% ../nbs/01_tokenization.ipynb #7234a1b2
+# %% ../nbs/01_tokenization.ipynb #63c7981e
 html_leftovers = (('#39;', "'"), ('amp;', '&'), ('#146;', "'"), ('nbsp;', ' '), ('#36;', '$'), ('\\n', '\n'), ('quot;', "'"), ('<br />', '\n'),
                   ('\\"', '"'), ('<unk>', UNK), (' @.@ ', '.'), (' @-@ ', '-'), ('...', ' …'))
 
@@ -105,7 +105,7 @@ defaults = SimpleNamespace(
     text_proc_rules=[fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase],
     text_postproc_rules=[replace_space])
 
-# %% ../nbs/01_tokenization.ipynb #ca31121b
+# %% ../nbs/01_tokenization.ipynb #d7b062b2
 @configurable
 class BaseTokenizer:
     "Splits at one character."
@@ -208,3 +208,44 @@ def decode_spec_tokens(tokens):
         elif mark == TK_MAJ: res.append(t.title()); mark = None
         elif mark == TK_UP: res.append(t.upper()); mark = None
     return res
+
+# %% ../nbs/01_tokenization.ipynb #d992f2cc
+@configurable
+class SubwordTokenizer:
+    "SentencePiece: pieces of words, learned from the texts."
+    def __init__(self, lang='en', special_toks=None, sp_model=None, vocab_sz=None, max_vocab_sz=30000, model_type='unigram', char_coverage=None, cache_dir=None):
+        self.lang, self.sp_model, self.vocab_sz, self.max_vocab_sz, self.model_type = lang, sp_model, vocab_sz, max_vocab_sz, model_type
+        self.special_toks = list(defaults.text_spec_tok if special_toks is None else special_toks)
+        self.char_coverage = (0.99999 if lang in ('en', 'fr', 'de') else 0.9998) if char_coverage is None else char_coverage
+        self.cache_dir = Path(cache_dir) if cache_dir else cache_path('sentencepiece')
+        self._model, self._proto = None, None
+    def _guess_vocab_sz(self, texts):
+        from collections import Counter
+        words = Counter(word for text in texts for word in text.split())
+        size = len(words)//4
+        while size % 8: size += 1
+        return max(min(size, self.max_vocab_sz), 29)
+    def train(self, texts):
+        import io
+        import sentencepiece
+        vocab_sz = self._guess_vocab_sz(texts) if self.vocab_sz is None else self.vocab_sz
+        model = io.BytesIO()
+        spec = [t for t in self.special_toks]
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(texts), model_writer=model, vocab_size=vocab_sz, model_type=self.model_type,
+            character_coverage=self.char_coverage, user_defined_symbols=spec, unk_id=len(spec), pad_id=-1, bos_id=-1, eos_id=-1, minloglevel=2,
+            hard_vocab_limit=False, max_sentence_length=20000, num_threads=1)
+        self._proto = model.getvalue()
+        self._model = sentencepiece.SentencePieceProcessor(model_proto=self._proto)
+    def setup(self, items, rules=None):
+        if self._model is None and self.sp_model is None: self.train([t.replace('\n', ' ') for t in items])
+        return {'sp_model': self.sp_model}
+    @property
+    def tok(self):
+        if self._model is None:
+            import sentencepiece
+            if self.sp_model is None: raise ValueError("the subword tokenizer has no model yet. Call setup(texts), or pass sp_model=.")
+            self._model = sentencepiece.SentencePieceProcessor(model_file=str(self.sp_model))
+        return self._model
+    def __call__(self, items): return (L(self.tok.encode(t, out_type=str)) for t in items)
+
+SentencePieceTokenizer = SubwordTokenizer

@@ -2,246 +2,411 @@
 
 # %% auto #0
 __all__ = ['awd_lstm_lm_config', 'awd_lstm_clas_config', 'dropout_mask', 'RNNDropout', 'WeightDropout', 'EmbeddingDropout',
-           'AWD_LSTM', 'awd_lstm_lm_split', 'awd_lstm_clas_split', 'LinearDecoder', 'SequentialRNN', 'SentenceEncoder',
-           'masked_concat_pool', 'LinBnDrop', 'PoolingLinearClassifier', 'get_language_model', 'get_text_classifier']
+           'AWD_LSTM', 'awd_lstm_lm_split', 'awd_lstm_clas_split', 'LinearDecoder', 'SequentialRNN',
+           'get_language_model', 'SentenceEncoder', 'masked_concat_pool', 'sigmoid_range', 'SigmoidRange', 'LinBnDrop',
+           'PoolingLinearClassifier', 'get_text_classifier']
 
-# %% ../nbs/09_awd_lstm.ipynb #5c79825c
+# %% ../nbs/09_awd_lstm.ipynb #e0e7c46d
 import warnings
 
 import torch
 import torch.nn.functional as F
+from fastcore.basics import noop
 from fastcore.foundation import L
 from torch import nn
 
-# %% ../nbs/09_awd_lstm.ipynb #8376dc0f
-def dropout_mask(x, sz, p):
-    "A mask of shape `sz` with zeros where to drop, scaled so that the mean stays."
-    return x.new_empty(*sz).bernoulli_(1 - p).div_(1 - p)
+# %% ../nbs/09_awd_lstm.ipynb #6ab50a03
+def dropout_mask(
+    x:torch.Tensor,   # gives type and device
+    sz:list,          # shape of the mask
+    p:float,          # probability of a zero
+)->torch.Tensor:      # zeros, and 1/(1-p) elsewhere
+    "Which numbers stay, already scaled so that the mean does not change."
+    keep = 1 - p
+    return x.new_empty(*sz).bernoulli_(keep).div_(keep)
 
+# %% ../nbs/09_awd_lstm.ipynb #5833d1bb
 class RNNDropout(nn.Module):
-    "The same units are dropped at every time step (Gal and Ghahramani, 2016)."
-    def __init__(self, p=0.5):
+    "Zero the same units at every step of a text."
+
+    def __init__(self,
+        p:float=0.5,   # probability that a unit is zero
+    ):
         super().__init__()
         self.p = p
-    def forward(self, x):
-        if not self.training or self.p == 0.: return x
-        return x * dropout_mask(x.detach(), (x.size(0), 1, *x.shape[2:]), self.p)
 
+    def forward(self, x):
+        if self.p == 0. or not self.training:
+            return x
+        mask = dropout_mask(x.detach(), (x.shape[0], 1, *x.shape[2:]), self.p)   # (bs, 1, units): one mask for all steps
+        return x*mask
+
+# %% ../nbs/09_awd_lstm.ipynb #b0f559af
 class WeightDropout(nn.Module):
-    "Drops weights of the wrapped module, by default those from hidden to hidden (Merity et al., 2017)."
-    def __init__(self, module, weight_p, layer_names='weight_hh_l0'):
+    "Wrap a module so that some of its weights are dropped in training."
+
+    def __init__(self,
+        module:nn.Module,               # usually an `nn.LSTM`
+        weight_p:float,                 # probability that a single weight is zero
+        layer_names='weight_hh_l0',     # name or names of the weights to drop
+    ):
         super().__init__()
-        self.module, self.weight_p = module, weight_p
+        self.module = module
+        self.weight_p = weight_p
         self.layer_names = [layer_names] if isinstance(layer_names, str) else list(layer_names)
         for name in self.layer_names:
-            weight = module._parameters.pop(name)
+            weight = getattr(module, name)
             self.register_parameter(f'{name}_raw', nn.Parameter(weight.detach()))
-            setattr(module, name, weight.detach().clone())
-        if isinstance(module, (nn.RNNBase, nn.modules.rnn.RNNBase)): module.flatten_parameters = self._do_nothing
+            del module._parameters[name]   # the true weight lives out here now
+        self._lay_out(detached=True)
+        if isinstance(module, nn.RNNBase):
+            module.flatten_parameters = noop   # a weight that is new at each call can't be part of one block of memory
 
-    def _do_nothing(self): pass
-
-    def _set_weights(self):
+    def _lay_out(self, detached=False):
+        "Put the weights where the module looks for them."
         for name in self.layer_names:
             raw = getattr(self, f'{name}_raw')
-            setattr(self.module, name, F.dropout(raw.view_as(raw), p=self.weight_p, training=self.training))
+            weight = raw.detach() if detached else F.dropout(raw.view_as(raw), p=self.weight_p, training=self.training)
+            setattr(self.module, name, weight)
 
-    def forward(self, *args):
-        self._set_weights()
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', category=UserWarning)
-            return self.module(*args)
+    def forward(self, *args, **kwargs):
+        self._lay_out()
+        raw = getattr(self, f'{self.layer_names[0]}_raw')
+        if raw.is_cuda:
+            with warnings.catch_warnings():   # cuDNN would like one block of memory, see above
+                warnings.filterwarnings('ignore', message='.*contiguous chunk.*')
+                output = self.module(*args, **kwargs)
+        else:
+            output = self.module(*args, **kwargs)
+        for name in self.layer_names:         # what stays behind has no graph: it can be copied and its memory is free
+            setattr(self.module, name, getattr(self.module, name).detach())
+        return output
 
     def reset(self):
-        for name in self.layer_names:
-            setattr(self.module, name, getattr(self, f'{name}_raw').detach().clone())
-        if hasattr(self.module, 'reset'): self.module.reset()
+        "Lay out the true weights, without dropout."
+        self._lay_out(detached=True)
+        if hasattr(self.module, 'reset'):
+            self.module.reset()
 
-    def __deepcopy__(self, memo):
-        from copy import deepcopy
-        self.reset()
-        method, self.__class__.__deepcopy__ = self.__class__.__deepcopy__, None
-        flatten = self.module.__dict__.pop('flatten_parameters', None)
-        try: res = deepcopy(self, memo)
-        finally:
-            self.__class__.__deepcopy__ = method
-            if flatten is not None: self.module.flatten_parameters = flatten
-        if flatten is not None: res.module.flatten_parameters = res._do_nothing
-        return res
-
+# %% ../nbs/09_awd_lstm.ipynb #d23879b6
 class EmbeddingDropout(nn.Module):
-    "Drops whole words: rows of the embedding."
-    def __init__(self, emb, embed_p):
-        super().__init__()
-        self.emb, self.embed_p = emb, embed_p
-    def forward(self, words, scale=None):
-        weight = self.emb.weight
-        if self.training and self.embed_p != 0:
-            weight = weight * dropout_mask(weight.detach(), (weight.size(0), 1), self.embed_p)
-        if scale: weight = weight * scale
-        padding = -1 if self.emb.padding_idx is None else self.emb.padding_idx
-        return F.embedding(words, weight, padding, self.emb.max_norm, self.emb.norm_type, self.emb.scale_grad_by_freq, self.emb.sparse)
+    "Zero whole words of an embedding."
 
+    def __init__(self,
+        emb:nn.Embedding,   # the embedding
+        embed_p:float,      # probability that a word is zero
+    ):
+        super().__init__()
+        self.emb = emb
+        self.embed_p = embed_p
+
+    def forward(self, words, scale=None):
+        emb = self.emb
+        weight = emb.weight
+        if self.training and self.embed_p != 0:
+            weight = weight*dropout_mask(weight.detach(), (weight.shape[0], 1), self.embed_p)
+        if scale:
+            weight = weight*scale
+        padding_idx = -1 if emb.padding_idx is None else emb.padding_idx
+        return F.embedding(words, weight, padding_idx, emb.max_norm, emb.norm_type, emb.scale_grad_by_freq, emb.sparse)
+
+# %% ../nbs/09_awd_lstm.ipynb #d340b2b4
 class AWD_LSTM(nn.Module):
-    "Stacked LSTMs with dropout at every place (Merity, Keskar and Socher, 2017)."
+    "An embedding and stacked LSTMs, with dropout in every place (Merity, Keskar and Socher, 2017)."
     initrange = 0.1
-    def __init__(self, vocab_sz, emb_sz, n_hid, n_layers, pad_token=1, hidden_p=0.2, input_p=0.6, embed_p=0.1, weight_p=0.5, bidir=False):
+
+    def __init__(self,
+        vocab_sz:int,           # tokens in the vocab
+        emb_sz:int,             # numbers per token, also the size of the output
+        n_hid:int,              # units of the inner layers
+        n_layers:int,           # LSTMs on top of each other
+        pad_token:int=1,        # id of padding
+        hidden_p:float=0.2,     # dropout between LSTMs
+        input_p:float=0.6,      # dropout of the embedded text
+        embed_p:float=0.1,      # dropout of words
+        weight_p:float=0.5,     # dropout of weights from hidden to hidden
+        bidir:bool=False,       # read in both directions
+    ):
         super().__init__()
         self.emb_sz, self.n_hid, self.n_layers, self.pad_token = emb_sz, n_hid, n_layers, pad_token
-        self.bs, self.n_dir = 1, 2 if bidir else 1
+        self.n_dir = 2 if bidir else 1
+        self.bs = 1
         self.encoder = nn.Embedding(vocab_sz, emb_sz, padding_idx=pad_token)
         self.encoder_dp = EmbeddingDropout(self.encoder, embed_p)
-        sizes = [emb_sz] + [n_hid]*(n_layers - 1) + [emb_sz]
-        self.rnns = nn.ModuleList([self._one_rnn(sizes[i], sizes[i + 1], bidir, weight_p) for i in range(n_layers)])
-        self.encoder.weight.data.uniform_(-self.initrange, self.initrange)
+        widths = [emb_sz] + [n_hid]*(n_layers - 1) + [emb_sz]
+        self.rnns = nn.ModuleList(self._one_rnn(n_in, n_out, bidir, weight_p) for n_in, n_out in zip(widths[:-1], widths[1:]))
+        nn.init.uniform_(self.encoder.weight, -self.initrange, self.initrange)
         self.input_dp = RNNDropout(input_p)
-        self.hidden_dps = nn.ModuleList([RNNDropout(hidden_p) for _ in range(n_layers)])
+        self.hidden_dps = nn.ModuleList(RNNDropout(hidden_p) for _ in self.rnns)
         self.reset()
+
     def _one_rnn(self, n_in, n_out, bidir, weight_p):
-        return WeightDropout(nn.LSTM(n_in, n_out//self.n_dir, 1, batch_first=True, bidirectional=bidir), weight_p)
-    def _one_hidden(self, i):
-        n = (self.n_hid if i != self.n_layers - 1 else self.emb_sz)//self.n_dir
-        one = next(self.parameters())
-        return one.new_zeros(self.n_dir, self.bs, n), one.new_zeros(self.n_dir, self.bs, n)
-    def _change_hidden(self, i, bs):
-        def fit(h):
-            if self.bs < bs: return torch.cat([h, h.new_zeros(self.n_dir, bs - self.bs, h.shape[2])], dim=1)
-            return h[:, :bs].contiguous()
-        return tuple(fit(h) for h in self.hidden[i])
-    def forward(self, inp, from_embeds=False):
-        bs = inp.shape[0]
-        if bs != self.bs:
-            self.hidden = [self._change_hidden(i, bs) for i in range(self.n_layers)]
-            self.bs = bs
-        output = self.input_dp(inp if from_embeds else self.encoder_dp(inp))
-        new_hidden = []
-        for i, (rnn, dropout) in enumerate(zip(self.rnns, self.hidden_dps)):
-            output, hidden = rnn(output, self.hidden[i])
-            new_hidden.append(hidden)
-            if i != self.n_layers - 1: output = dropout(output)
-        self.hidden = [tuple(h.detach() for h in pair) for pair in new_hidden]
+        "One LSTM; two directions share its width."
+        lstm = nn.LSTM(n_in, n_out//self.n_dir, num_layers=1, batch_first=True, bidirectional=bidir)
+        return WeightDropout(lstm, weight_p)
+
+    def forward(self,
+        inp:torch.Tensor,           # ids (bs, seq_len), or vectors (bs, seq_len, emb_sz)
+        from_embeds:bool=False,     # `inp` holds vectors
+    )->torch.Tensor:                # (bs, seq_len, emb_sz)
+        "Read on from where the last batch stopped."
+        self._fit_state_to(inp.shape[0])
+        output = self.input_dp(inp if from_embeds else self.encoder_dp(inp))   # (bs, seq_len, emb_sz)
+        states = []
+        for i, rnn in enumerate(self.rnns):
+            if i > 0:
+                output = self.hidden_dps[i - 1](output)
+            output, state = rnn(output, self.hidden[i])
+            states.append(tuple(part.detach() for part in state))
+        self.hidden = states
         return output
+
+    def _fit_state_to(self, bs):
+        "Cut the state, or fill it with zeros, to `bs` rows."
+        if bs == self.bs:
+            return
+        missing = max(0, bs - self.bs)
+        self.hidden = [tuple(F.pad(part[:, :bs], (0, 0, 0, missing)).contiguous() for part in state) for state in self.hidden]
+        self.bs = bs
+
     def reset(self):
-        for rnn in self.rnns: rnn.reset()
-        self.hidden = [self._one_hidden(i) for i in range(self.n_layers)]
+        "Forget what was read."
+        for rnn in self.rnns:
+            rnn.reset()
+        weight = self.encoder.weight
+        widths = [rnn.module.hidden_size for rnn in self.rnns]
+        self.hidden = [tuple(weight.new_zeros(self.n_dir, self.bs, width) for _ in range(2)) for width in widths]
 
-# %% ../nbs/09_awd_lstm.ipynb #5ae155a4
-def awd_lstm_lm_split(model):
-    "Parameter groups of a language model: each LSTM, then embedding and decoder."
-    groups = [nn.Sequential(rnn, dp) for rnn, dp in zip(model[0].rnns, model[0].hidden_dps)]
-    groups = L(groups + [nn.Sequential(model[0].encoder, model[0].encoder_dp, model[1])])
-    return groups.map(lambda m: [p for p in m.parameters()])
+# %% ../nbs/09_awd_lstm.ipynb #a2ed4919
+awd_lstm_lm_config = dict(emb_sz=400, n_hid=1152, n_layers=3, pad_token=1, bidir=False, output_p=0.1,
+                          hidden_p=0.15, input_p=0.25, embed_p=0.02, weight_p=0.2, tie_weights=True, out_bias=True)
 
-def awd_lstm_clas_split(model):
-    "Parameter groups of a classifier: embedding, each LSTM, head."
-    groups = [nn.Sequential(model[0].module.encoder, model[0].module.encoder_dp)]
-    groups += [nn.Sequential(rnn, dp) for rnn, dp in zip(model[0].module.rnns, model[0].module.hidden_dps)]
-    return L(groups + [model[1]]).map(lambda m: [p for p in m.parameters()])
+awd_lstm_clas_config = dict(emb_sz=400, n_hid=1152, n_layers=3, pad_token=1, bidir=False, output_p=0.4,
+                            hidden_p=0.3, input_p=0.4, embed_p=0.05, weight_p=0.5)
 
-awd_lstm_lm_config = dict(emb_sz=400, n_hid=1152, n_layers=3, pad_token=1, bidir=False, output_p=0.1, hidden_p=0.15, input_p=0.25, embed_p=0.02,
-                          weight_p=0.2, tie_weights=True, out_bias=True)
-awd_lstm_clas_config = dict(emb_sz=400, n_hid=1152, n_layers=3, pad_token=1, bidir=False, output_p=0.4, hidden_p=0.3, input_p=0.4, embed_p=0.05, weight_p=0.5)
+# %% ../nbs/09_awd_lstm.ipynb #0a294f41
+def _params(*modules):
+    "The parameters of `modules`, shared ones once."
+    return list(nn.ModuleList(modules).parameters())
 
-# %% ../nbs/09_awd_lstm.ipynb #fd0e12e8
+def awd_lstm_lm_split(
+    model:nn.Module,   # from `get_language_model`
+)->L:                  # of lists of parameters
+    "Each LSTM is a group; embedding and decoder are the last one."
+    encoder, decoder = model[0], model[1]
+    return L([_params(rnn) for rnn in encoder.rnns] + [_params(encoder.encoder, encoder.encoder_dp, decoder)])
+
+def awd_lstm_clas_split(
+    model:nn.Module,   # from `get_text_classifier`
+)->L:                  # of lists of parameters
+    "The embedding, each LSTM, and the head."
+    encoder, head = model[0].module, model[1]
+    return L([_params(encoder.encoder, encoder.encoder_dp)] + [_params(rnn) for rnn in encoder.rnns] + [_params(head)])
+
+# %% ../nbs/09_awd_lstm.ipynb #98fd4251
 class LinearDecoder(nn.Module):
-    "From hidden states to scores for every token."
+    "From the outputs of an encoder to a score for each token."
     initrange = 0.1
-    def __init__(self, n_out, n_hid, output_p=0.1, tie_encoder=None, bias=True):
+
+    def __init__(self,
+        n_out:int,                      # tokens in the vocab
+        n_hid:int,                      # size of the encoder's output
+        output_p:float=0.1,             # dropout in front of the scores
+        tie_encoder:nn.Module=None,     # share the weight of this embedding
+        bias:bool=True,                 # one number more per token
+    ):
         super().__init__()
         self.decoder = nn.Linear(n_hid, n_out, bias=bias)
-        self.decoder.weight.data.uniform_(-self.initrange, self.initrange)
+        nn.init.uniform_(self.decoder.weight, -self.initrange, self.initrange)
         self.output_dp = RNNDropout(output_p)
-        if bias: self.decoder.bias.data.zero_()
-        if tie_encoder: self.decoder.weight = tie_encoder.weight
+        if bias:
+            nn.init.zeros_(self.decoder.bias)
+        if tie_encoder:
+            self.decoder.weight = tie_encoder.weight
+
     def forward(self, input):
         dropped = self.output_dp(input)
-        return self.decoder(dropped), input, dropped
+        return self.decoder(dropped), input, dropped   # (bs, seq_len, n_out), then (bs, seq_len, n_hid) twice
 
 class SequentialRNN(nn.Sequential):
-    "A sequence of modules that can be reset."
+    "Modules in a row, with one `reset` for all that have one."
+
     def reset(self):
         for child in self.children():
-            if hasattr(child, 'reset'): child.reset()
+            if hasattr(child, 'reset'):
+                child.reset()
 
-def _pad_tensor(t, bs):
-    return torch.cat([t, t.new_zeros(bs - t.shape[0], *t.shape[1:])]) if t.shape[0] < bs else t
+# %% ../nbs/09_awd_lstm.ipynb #c25e6991
+_model_meta = {AWD_LSTM: dict(hid_name='emb_sz', config_lm=awd_lstm_lm_config, split_lm=awd_lstm_lm_split,
+                              config_clas=awd_lstm_clas_config, split_clas=awd_lstm_clas_split)}
 
-class SentenceEncoder(nn.Module):
-    "Reads a batch of documents chunk by chunk."
-    def __init__(self, bptt, module, pad_idx=1, max_len=None):
-        super().__init__()
-        self.bptt, self.module, self.pad_idx, self.max_len = bptt, module, pad_idx, max_len
-    def reset(self):
-        if hasattr(self.module, 'reset'): self.module.reset()
-    def forward(self, input):
-        bs, sl = input.shape
-        self.reset()
-        mask = input == self.pad_idx
-        outs, masks = [], []
-        for i in range(0, sl, self.bptt):
-            alive = (input[:, i] != self.pad_idx).sum() if False else int((input[:, i] != self.pad_idx).sum())
-            if alive == 0: continue
-            out = self.module(input[:alive, i:min(i + self.bptt, sl)])
-            if self.max_len is None or sl - i <= self.max_len:
-                outs.append(out)
-                masks.append(mask[:, i:min(i + self.bptt, sl)])
-        return torch.cat([_pad_tensor(o, bs) for o in outs], dim=1), torch.cat(masks, dim=1)
+def _settings(arch, config, which, drop_mult, needed):
+    "What is known of `arch`, and its settings with all dropouts multiplied."
+    if arch not in _model_meta:
+        raise ValueError(f"architecture {getattr(arch, '__name__', arch)!r} is not known: there is {[known.__name__ for known in _model_meta]}. Pass AWD_LSTM.")
+    meta = _model_meta[arch]
+    config = dict(meta[which] if config is None else config)
+    missing = [name for name in needed if name not in config]
+    if missing:
+        raise ValueError(f"the config lacks {missing}: it has {list(config)}. Start from {{**awd_lstm_{which.split('_')[1]}_config, ...}}.")
+    return meta, {name: value*drop_mult if name.endswith('_p') else value for name, value in config.items()}
 
-def masked_concat_pool(output, mask, bptt):
-    "Last state, mean and maximum over the true tokens."
-    lens = output.shape[1] - mask.long().sum(dim=1)
-    last_lens = mask[:, -bptt:].long().sum(dim=1)
-    total = output.masked_fill(mask[:, :, None], 0).sum(dim=1)
-    mean = total.div(lens.type(total.dtype)[:, None])
-    maximum = output.masked_fill(mask[:, :, None], -float('inf')).max(dim=1)[0]
-    last = output[torch.arange(0, output.size(0)), -last_lens - 1]
-    return torch.cat([last, maximum, mean], 1)
-
-class LinBnDrop(nn.Sequential):
-    "Batch norm, dropout, linear layer, in either order."
-    def __init__(self, n_in, n_out, bn=True, p=0., act=None, lin_first=False):
-        layers = [nn.BatchNorm1d(n_out if lin_first else n_in)] if bn else []
-        if p != 0: layers.append(nn.Dropout(p))
-        lin = [nn.Linear(n_in, n_out, bias=not bn)]
-        if act is not None: lin.append(act)
-        super().__init__(*(lin + layers if lin_first else layers + lin))
-
-class PoolingLinearClassifier(nn.Module):
-    "Concat pooling, then linear layers."
-    def __init__(self, dims, ps, bptt, y_range=None):
-        super().__init__()
-        if len(ps) != len(dims) - 1: raise ValueError(f"{len(ps)} dropouts were given for {len(dims) - 1} layers. Pass one each.")
-        acts = [nn.ReLU(inplace=True)]*(len(dims) - 2) + [None]
-        self.layers = nn.Sequential(*[LinBnDrop(i, o, p=p, act=a) for i, o, p, a in zip(dims[:-1], dims[1:], ps, acts)])
-        self.bptt = bptt
-    def forward(self, input):
-        out, mask = input
-        x = self.layers(masked_concat_pool(out, mask, self.bptt))
-        return x, out, out
-
-_meta = {AWD_LSTM: dict(hid_name='emb_sz', config_lm=awd_lstm_lm_config, split_lm=awd_lstm_lm_split, config_clas=awd_lstm_clas_config, split_clas=awd_lstm_clas_split)}
-_model_meta = _meta
-
-def get_language_model(arch, vocab_sz, config=None, drop_mult=1.):
-    "A language model of architecture `arch`."
-    meta = _meta[arch]
-    config = dict(meta['config_lm'] if config is None else config)
-    for k in config:
-        if k.endswith('_p'): config[k] *= drop_mult
-    tie, output_p, bias = config.pop('tie_weights'), config.pop('output_p'), config.pop('out_bias')
+def get_language_model(
+    arch,                   # AWD_LSTM
+    vocab_sz:int,           # tokens in the vocab
+    config:dict=None,       # sizes and dropouts; `awd_lstm_lm_config` if left out
+    drop_mult:float=1.,     # multiplies all dropouts
+)->SequentialRNN:           # encoder, decoder
+    "A language model."
+    meta, config = _settings(arch, config, 'config_lm', drop_mult, ['tie_weights', 'output_p', 'out_bias'])
+    tie_weights, output_p, out_bias = (config.pop(name) for name in ('tie_weights', 'output_p', 'out_bias'))
     encoder = arch(vocab_sz, **config)
-    decoder = LinearDecoder(vocab_sz, config[meta['hid_name']], output_p, tie_encoder=encoder.encoder if tie else None, bias=bias)
+    tied_to = encoder.encoder if tie_weights else None
+    decoder = LinearDecoder(vocab_sz, config[meta['hid_name']], output_p, tie_encoder=tied_to, bias=out_bias)
     return SequentialRNN(encoder, decoder)
 
-def get_text_classifier(arch, vocab_sz, n_class, seq_len=72, config=None, drop_mult=1., lin_ftrs=None, ps=None, pad_idx=1, max_len=72*20, y_range=None):
-    "A classifier of architecture `arch`."
-    meta = _meta[arch]
-    config = dict(meta['config_clas'] if config is None else config)
-    for k in config:
-        if k.endswith('_p'): config[k] *= drop_mult
-    lin_ftrs = [50] if lin_ftrs is None else lin_ftrs
-    ps = [0.1]*len(lin_ftrs) if ps is None else ps
-    dims = [config[meta['hid_name']]*3] + lin_ftrs + [n_class]
-    ps = [config.pop('output_p')] + ps
+# %% ../nbs/09_awd_lstm.ipynb #373cbd61
+class SentenceEncoder(nn.Module):
+    "Read documents chunk by chunk, and collect the outputs."
+
+    def __init__(self,
+        bptt:int,               # tokens per chunk
+        module:nn.Module,       # reads a chunk and keeps a state, such as `AWD_LSTM`
+        pad_idx:int=1,          # id of padding
+        max_len:int=None,       # keep the outputs of so many tokens at the end; None for all
+    ):
+        super().__init__()
+        self.bptt, self.module, self.pad_idx, self.max_len = bptt, module, pad_idx, max_len
+
+    def reset(self):
+        if hasattr(self.module, 'reset'):
+            self.module.reset()
+
+    def forward(self, input):
+        bs, length = input.shape
+        self.reset()
+        padding = input == self.pad_idx                                  # (bs, length)
+        begun = (~padding[:, ::self.bptt]).sum(dim=0).tolist()           # rows alive in each chunk, read off once
+        outputs, masks = [], []
+        for start, n_rows in zip(range(0, length, self.bptt), begun):
+            if n_rows == 0:
+                continue
+            chunk = slice(start, start + self.bptt)
+            output = self.module(input[:n_rows, chunk])                  # (n_rows, chunk, n_hid)
+            if self.max_len is None or length - start <= self.max_len:
+                outputs.append(F.pad(output, (0, 0, 0, 0, 0, bs - n_rows)))
+                masks.append(padding[:, chunk])
+        if not outputs:
+            raise ValueError(f"nothing to read: a batch of shape {tuple(input.shape)} holds only padding, or max_len={self.max_len} is shorter than its last chunk. "
+                             "Leave out empty texts, or pass a larger max_len.")
+        return torch.cat(outputs, dim=1), torch.cat(masks, dim=1)        # (bs, kept, n_hid), (bs, kept)
+
+# %% ../nbs/09_awd_lstm.ipynb #1d32f4e5
+def masked_concat_pool(
+    output:torch.Tensor,    # (bs, length, n_hid)
+    mask:torch.Tensor,      # (bs, length), true at padding
+    bptt:int,               # tokens per chunk
+)->torch.Tensor:            # (bs, 3*n_hid)
+    "The last output, the maximum and the mean, without padding."
+    hidden = mask[:, :, None]                                                      # (bs, length, 1)
+    n_tokens = output.shape[1] - mask.sum(dim=1)                                   # (bs,)
+    mean = output.masked_fill(hidden, 0).sum(dim=1)/n_tokens[:, None].to(output.dtype)
+    largest = output.masked_fill(hidden, -float('inf')).amax(dim=1)
+    padded_at_end = mask[:, -bptt:].sum(dim=1)                                     # in the last chunk padding stands behind the text
+    rows = torch.arange(output.shape[0], device=output.device)
+    last = output[rows, -padded_at_end - 1]
+    return torch.cat([last, largest, mean], dim=1)
+
+# %% ../nbs/09_awd_lstm.ipynb #e3d75928
+def sigmoid_range(
+    x:torch.Tensor,   # any numbers
+    low:float,        # lower limit
+    high:float,       # upper limit
+)->torch.Tensor:      # between the limits
+    "A sigmoid from `low` to `high`."
+    return torch.sigmoid(x)*(high - low) + low
+
+class SigmoidRange(nn.Module):
+    "`sigmoid_range` as a layer."
+
+    def __init__(self,
+        low:float,    # lower limit
+        high:float,   # upper limit
+    ):
+        super().__init__()
+        self.low, self.high = low, high
+
+    def extra_repr(self): return f'low={self.low}, high={self.high}'
+
+    def forward(self, x): return sigmoid_range(x, self.low, self.high)
+
+class LinBnDrop(nn.Sequential):
+    "Batch norm, dropout and a linear layer."
+
+    def __init__(self,
+        n_in:int,               # numbers in
+        n_out:int,              # numbers out
+        bn:bool=True,           # with batch norm
+        p:float=0.,             # dropout; none at 0
+        act:nn.Module=None,     # activation behind the linear layer
+        lin_first:bool=False,   # linear layer in front of the others
+    ):
+        around = []
+        if bn:
+            norm = nn.BatchNorm1d(n_out if lin_first else n_in)
+            nn.init.constant_(norm.bias, 1e-3)
+            around.append(norm)
+        if p != 0:
+            around.append(nn.Dropout(p))
+        linear = [nn.Linear(n_in, n_out, bias=not bn)]
+        if act is not None:
+            linear.append(act)
+        super().__init__(*(linear + around if lin_first else around + linear))
+
+class PoolingLinearClassifier(nn.Module):
+    "Pool the outputs of a `SentenceEncoder` and decide."
+
+    def __init__(self,
+        dims:list,              # sizes: pooled vector, hidden layers, classes
+        ps:list,                # dropout in front of each layer
+        bptt:int,               # tokens per chunk
+        y_range:tuple=None,     # limits of the output
+    ):
+        super().__init__()
+        if len(ps) != len(dims) - 1:
+            raise ValueError(f"Number of layers and dropout values do not match: {len(dims) - 1} layers, {len(ps)} dropouts. Pass one dropout for each layer.")
+        last = len(ps) - 1
+        layers = [LinBnDrop(dims[i], dims[i + 1], p=p, act=None if i == last else nn.ReLU(inplace=True)) for i, p in enumerate(ps)]
+        if y_range is not None:
+            layers.append(SigmoidRange(*y_range))
+        self.layers = nn.Sequential(*layers)
+        self.bptt = bptt
+
+    def forward(self, input):
+        output, mask = input
+        scores = self.layers(masked_concat_pool(output, mask, self.bptt))
+        return scores, output, output   # (bs, classes), then what the penalties read
+
+def get_text_classifier(
+    arch,                   # AWD_LSTM
+    vocab_sz:int,           # tokens in the vocab
+    n_class:int,            # classes, or numbers to predict
+    seq_len:int=72,         # tokens per chunk
+    config:dict=None,       # sizes and dropouts; `awd_lstm_clas_config` if left out
+    drop_mult:float=1.,     # multiplies the dropouts in `config`
+    lin_ftrs:list=None,     # sizes of hidden layers in the head, [50] if left out
+    ps:list=None,           # their dropouts, 0.1 if left out
+    pad_idx:int=1,          # id of padding
+    max_len:int=72*20,      # tokens of a document that are pooled
+    y_range:tuple=None,     # limits of the output
+)->SequentialRNN:           # encoder, head
+    "A classifier of texts."
+    meta, config = _settings(arch, config, 'config_clas', drop_mult, ['output_p'])
+    lin_ftrs = [50] if lin_ftrs is None else list(lin_ftrs)
+    ps = [0.1]*len(lin_ftrs) if ps is None else list(ps)
+    head_p = [config.pop('output_p')] + ps
+    dims = [3*config[meta['hid_name']]] + lin_ftrs + [n_class]
+    for name in ('tie_weights', 'out_bias'):      # of a language model's config
+        config.pop(name, None)
     encoder = SentenceEncoder(seq_len, arch(vocab_sz, **config), pad_idx=pad_idx, max_len=max_len)
-    return SequentialRNN(encoder, PoolingLinearClassifier(dims, ps, bptt=seq_len, y_range=y_range))
+    return SequentialRNN(encoder, PoolingLinearClassifier(dims, head_p, bptt=seq_len, y_range=y_range))

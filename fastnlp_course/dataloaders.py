@@ -4,7 +4,7 @@
 __all__ = ['pad_input', 'fa_collate', 'fa_convert', 'to_device', 'to_cpu', 'SkipItemException', 'Hooks', 'show_table',
            'DataLoader', 'TfmdDL', 'Pad_Input', 'SortedDL', 'pad_chunk', 'pad_input_chunk', 'Pad_Chunk', 'DataLoaders']
 
-# %% ../nbs/03_dataloaders.ipynb #584caa39
+# %% ../nbs/03_dataloaders.ipynb #9e1e0f46
 import itertools
 import pickle
 import random
@@ -26,7 +26,7 @@ from torch.utils.data import IterableDataset, default_collate, default_convert, 
 from .files import configurable, set_seed
 from .sources import default_device
 
-# %% ../nbs/03_dataloaders.ipynb #d4976a16
+# %% ../nbs/03_dataloaders.ipynb #c6363ac9
 _for_torch = (np.ndarray, Tensor, Mapping, str)  # torch collates these itself
 
 def _same_sequence(values, like):
@@ -64,7 +64,7 @@ def _why_not_collated(items, error):
                     "Pad documents with before_batch=pad_input (or Pad_Chunk()), and bring other data to one size in after_item.")
     return f"these items do not make a batch ({error}): {str(items[0])[:150]}. Bring them to tensors of one shape in after_item, or pass create_batch=."
 
-# %% ../nbs/03_dataloaders.ipynb #be2e391d
+# %% ../nbs/03_dataloaders.ipynb #1e7d0418
 def _map_tensors(function, b):
     "Call `function` on each tensor in nested tuples, lists and mappings."
     if isinstance(b, Tensor):
@@ -91,7 +91,7 @@ def to_cpu(
     "`b` with all its tensors in main memory."
     return to_device(b, 'cpu')
 
-# %% ../nbs/03_dataloaders.ipynb #e6f7ee3e
+# %% ../nbs/03_dataloaders.ipynb #a29d8bb5
 class SkipItemException(Exception):
     "Raised in `create_item` or `after_item` to leave an item out."
 
@@ -130,7 +130,7 @@ class Hooks:
         "Put more functions in their places."
         fs = getattr(fs, 'fs', fs)
         fs = [] if fs is None else list(fs) if isinstance(fs, (list, tuple, L)) else [fs]
-        fs = [f() if isinstance(f, type) else f for f in fs]
+        fs = [f() if isinstance(f, type) and hasattr(f, 'encodes') else f for f in fs]   # a step may be given as its class
         if self.each:
             fs = [_Each(f) if isinstance(f, (FunctionType, BuiltinFunctionType, MethodType, partial)) else f for f in fs]
         self.fs = sorted([*self.fs, *fs], key=lambda f: getattr(f, 'order', 0))
@@ -171,7 +171,7 @@ class Hooks:
     def __repr__(self):
         return f"Hooks: {self.fs}"
 
-# %% ../nbs/03_dataloaders.ipynb #5103a1db
+# %% ../nbs/03_dataloaders.ipynb #b23d2c04
 def _in_notebook():
     "Does a notebook's kernel show what we display?"
     ipython = sys.modules.get('IPython')
@@ -208,7 +208,7 @@ def show_table(
         print(table.to_string(max_colwidth=100))
     return None
 
-# %% ../nbs/03_dataloaders.ipynb #4fc8ed1b
+# %% ../nbs/03_dataloaders.ipynb #e0443646
 class _Batches(IterableDataset):
     "What torch's worker processes read: the batches of a loader."
     def __init__(self, loader):
@@ -599,7 +599,7 @@ class TfmdDL(DataLoader):
             res._n_inp = self._n_inp
         return res
 
-# %% ../nbs/03_dataloaders.ipynb #a9d6a3ea
+# %% ../nbs/03_dataloaders.ipynb #11ed645f
 def _is_ids(x):
     "Is `x` a document of token ids?"
     return isinstance(x, Tensor) and x.ndim == 1 and x.dtype in (torch.int64, torch.int32, torch.int16)
@@ -653,7 +653,7 @@ class Pad_Input:
 
 pad_input = Pad_Input()
 
-# %% ../nbs/03_dataloaders.ipynb #736acbf2
+# %% ../nbs/03_dataloaders.ipynb #a1127acb
 def _default_sort(x): return len(x[0])
 
 def _known_lengths(dataset):
@@ -734,7 +734,7 @@ class SortedDL(TfmdDL):
             kwargs = {'sort_func': sort_func, 'res': val_res if val_res is not None else self.res if dataset is None else None, **kwargs}
         return super().new(dataset, cls, **kwargs)
 
-# %% ../nbs/03_dataloaders.ipynb #81e1a28a
+# %% ../nbs/03_dataloaders.ipynb #7421375d
 def pad_chunk(
     x:Tensor,               # a document
     pad_idx:int=1,          # id of the padding token
@@ -760,7 +760,7 @@ def pad_input_chunk(
     pad = partial(pad_chunk, pad_idx=pad_idx, pad_first=pad_first, seq_len=seq_len, pad_len=pad_len)
     return [(*[pad(x) for x in sample[:n_inp]], *sample[n_inp:]) for sample in samples]
 
-# %% ../nbs/03_dataloaders.ipynb #d40d1fbb
+# %% ../nbs/03_dataloaders.ipynb #a34daad6
 @configurable
 class Pad_Chunk:
     "`pad_chunk` for all documents of a batch: the step that classifiers have in `before_batch`."
@@ -819,7 +819,7 @@ class Pad_Chunk:
     def __repr__(self):
         return f"Pad_Chunk(pad_idx={self.pad_idx}, pad_first={self.pad_first}, seq_len={self.seq_len})"
 
-# %% ../nbs/03_dataloaders.ipynb #6231b506
+# %% ../nbs/03_dataloaders.ipynb #b5a1e123
 def _names_of_torch(loader, name):
     "fast.ai's names on a plain torch loader, then those of its dataset."
     if name == 'bs':

@@ -14,7 +14,7 @@ __all__ = ['event_names', 'event', 'norm_types', 'bn_types', 'CancelFitException
            'save_weights', 'load_weights', 'MismatchError', 'load_into', 'save_model', 'load_model',
            'CheckpointCallback', 'register_factory', 'load_learner', 'Interpretation', 'ClassificationInterpretation']
 
-# %% ../nbs/07_learner.ipynb #8d4d9d85
+# %% ../nbs/07_learner.ipynb #bd86d5de
 import copy
 import csv
 import json
@@ -48,7 +48,7 @@ from .pipeline import dls_from_config
 from .sources import default_device
 from .tokenization import defaults
 
-# %% ../nbs/07_learner.ipynb #fb9ac682
+# %% ../nbs/07_learner.ipynb #121ce51c
 event_names = ('after_create before_fit before_epoch before_train before_batch after_pred after_loss '
                'before_backward after_cancel_backward after_backward before_step after_cancel_step after_step '
                'after_cancel_batch after_batch after_cancel_train after_train before_validate after_cancel_validate '
@@ -59,7 +59,7 @@ event = SimpleNamespace(**{name: name for name in event_names})  # `event.before
 _events = frozenset(event_names)
 _batch_events = frozenset(name for name in event_names if name.endswith(('_batch', '_pred', '_loss', '_backward', '_step')))
 
-# %% ../nbs/07_learner.ipynb #51d75c04
+# %% ../nbs/07_learner.ipynb #bf4dc8db
 class CancelFitException(Exception):
     "Stop training and go to `after_fit`."
 
@@ -84,7 +84,7 @@ class CancelStepException(Exception):
 _cancel_exceptions = (CancelFitException, CancelEpochException, CancelTrainException, CancelValidException,
                       CancelBatchException, CancelBackwardException, CancelStepException)
 
-# %% ../nbs/07_learner.ipynb #80298d8c
+# %% ../nbs/07_learner.ipynb #25722aa5
 def _snake_case(name):
     "'TrainEval' to 'train_eval', 'CSVLogger' to 'csv_logger'."
     return re.sub(r'(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', '_', name).lower()
@@ -128,10 +128,10 @@ class Callback:
     ):
         "Do what this callback has to do at an event, if anything."
         result = None
-        handler = getattr(self, event_name, None)
-        if handler is not None and self.run and self._wants(event_name):
+        has_handler = event_name in self.__dict__ or hasattr(type(self), event_name)
+        if has_handler and self.run and self._wants(event_name):
             try:
-                result = handler()
+                result = getattr(self, event_name)()
             except _cancel_exceptions:
                 raise
             except Exception as error:
@@ -155,7 +155,7 @@ class Callback:
     def __repr__(self) -> str:
         return type(self).__name__
 
-# %% ../nbs/07_learner.ipynb #efefbf0e
+# %% ../nbs/07_learner.ipynb #01b14118
 def detuplify(
     x,  # anything
 ):
@@ -217,7 +217,7 @@ def nested_reorder(
         return type(t)([nested_reorder(part, idxs) for part in t])
     raise TypeError(f'Rows of a {type(t).__name__} cannot be reordered: pass tensors, or lists of them.')
 
-# %% ../nbs/07_learner.ipynb #27e17fa1
+# %% ../nbs/07_learner.ipynb #bf5829ee
 def params(
     m:nn.Module,  # a model
 ) -> list:        # its parameters
@@ -250,7 +250,7 @@ def get_model(
     "The model inside `nn.DataParallel` and its like."
     return model.module if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)) else model
 
-# %% ../nbs/07_learner.ipynb #3ad7065b
+# %% ../nbs/07_learner.ipynb #399ac299
 def open_output(
     out,     # what a model returned: a tensor, a tuple, a mapping, an object with `logits`
 ) -> tuple:  # (logits, extras): extras is a tuple of the rest, or a mapping of everything else
@@ -289,7 +289,7 @@ def own_loss(
         return next((value for value in out if _is_number(value)), None)
     return getattr(out, 'loss', None)
 
-# %% ../nbs/07_learner.ipynb #0745eb56
+# %% ../nbs/07_learner.ipynb #61daca6e
 _label_names = ('labels', 'label', 'label_ids')
 
 def _plain_loaders(dls):
@@ -481,7 +481,7 @@ class Learner:
             for cb in sorted(self.cbs, key=_order_of):
                 cb(name)
 
-# %% ../nbs/07_learner.ipynb #fc84f9ec
+# %% ../nbs/07_learner.ipynb #f0150a62
 @patch
 def create_opt(self:Learner):
     "Make the optimizer, with no weight decay for biases and normalization layers unless `wd_bn_bias`."
@@ -633,7 +633,7 @@ def _backward(self:Learner):
 def _step(self:Learner):
     self.opt.step()
 
-# %% ../nbs/07_learner.ipynb #95b0d759
+# %% ../nbs/07_learner.ipynb #72831ae1
 @patch
 def _end_cleanup(self:Learner):
     self.dl, self.xb, self.yb, self.pred, self.loss = None, (None,), (None,), None, None
@@ -714,7 +714,7 @@ _loop = ('start fit|before_fit|start epochs|before_epoch|start train|before_trai
          'after_cancel_train|after_train|end train|start valid|before_validate|start batches|the events of a batch again, up to after_loss|end batches|'
          'after_cancel_validate|after_validate|end valid|after_cancel_epoch|after_epoch|end epochs|after_cancel_fit|after_fit|end fit').split('|')
 
-# %% ../nbs/07_learner.ipynb #65123fe7
+# %% ../nbs/07_learner.ipynb #02ca992d
 class TrainEvalCallback(Callback):
     "Puts the model in training or evaluation mode and counts the batches."
     order = -10
@@ -754,7 +754,7 @@ class TrainEvalCallback(Callback):
         self.learn.pct_train += 1/(self.n_iter*self.n_epoch)
         self.learn.train_iter += 1
 
-# %% ../nbs/07_learner.ipynb #498b5f44
+# %% ../nbs/07_learner.ipynb #edce7625
 class OpenOutput(Callback):
     "Takes the logits out of what the model returned, after all other callbacks have seen it; the rest is in `learn.extras`."
     order = 1000
@@ -766,7 +766,7 @@ class OpenOutput(Callback):
         if self.learn.pred.dtype in (torch.float16, torch.bfloat16) and hasattr(self.learn, 'mixed_precision'):
             self.learn.pred = self.learn.pred.float()
 
-# %% ../nbs/07_learner.ipynb #5efe8ffc
+# %% ../nbs/07_learner.ipynb #6c36a38f
 def format_time(
     seconds:float,  # a duration
 ) -> str:           # such as '01:05' or '1:00:00'
@@ -828,22 +828,24 @@ class Recorder(Callback):
 
     def before_train(self):
         "Set the metrics to zero; the smooth loss goes on from epoch to epoch."
-        for metric in self._train_mets[1:]:
+        self.active = list(self._train_mets)
+        for metric in self.active[1:]:
             metric.reset()
 
     def before_validate(self):
         "Set the metrics to zero."
-        for metric in self._valid_mets:
+        self.active = list(self._valid_mets)
+        for metric in self.active:
             metric.reset()
 
     def after_batch(self):
         "Take the batch into all metrics; in training also note learning rate and smooth loss."
-        if not getattr(self.learn, 'has_loss', True) and not len(self.yb):
+        has_targets = len(self.yb) > 0
+        if not has_targets and not getattr(self.learn, 'has_loss', True):
             return
-        if self.training or self.valid_metrics:
-            for metric in self._train_mets if self.training else self._valid_mets:
-                if len(self.yb) or isinstance(metric, (AvgLoss, AvgSmoothLoss)):
-                    metric.accumulate(self.learn)
+        for metric in self.active:
+            if has_targets or isinstance(metric, (AvgLoss, AvgSmoothLoss)):
+                metric.accumulate(self.learn)
         if self.training:
             self.lrs.append(self.opt.hypers[-1]['lr'])
             self.losses.append(self.smooth_loss.value)
@@ -916,7 +918,7 @@ class Recorder(Callback):
             ax.legend()
         return ax
 
-# %% ../nbs/07_learner.ipynb #15972713
+# %% ../nbs/07_learner.ipynb #567ceee8
 class ProgressCallback(Callback):
     "A bar for each pass over a loader; it appears if the pass takes longer than a moment, and goes at its end."
     order = 60
@@ -965,7 +967,7 @@ def no_bar(self:Learner):
     finally:
         self.add_cbs(bars)
 
-# %% ../nbs/07_learner.ipynb #7b9ce815
+# %% ../nbs/07_learner.ipynb #9919742c
 @patch
 def freeze_to(self:Learner,
     n:int,  # first parameter group that is trained; negative numbers count from the end
@@ -986,7 +988,7 @@ def unfreeze(self:Learner):
     "Train all parameter groups."
     self.freeze_to(0)
 
-# %% ../nbs/07_learner.ipynb #54480f48
+# %% ../nbs/07_learner.ipynb #228d9541
 class PrettyString(str):
     "A string that shows itself as it prints."
     def __repr__(self) -> str:
@@ -1157,7 +1159,7 @@ def summary(self:Learner) -> PrettyString:
     self._end_cleanup()
     return PrettyString('\n'.join(text))
 
-# %% ../nbs/07_learner.ipynb #ea4bcda1
+# %% ../nbs/07_learner.ipynb #6f36539f
 class GatherPredsCallback(Callback):
     "Collects predictions and targets of a validation, and inputs and losses if wanted."
     def __init__(
@@ -1251,7 +1253,7 @@ class FetchPredsCallback(Callback):
             self.preds = learn.get_preds(ds_idx=self.ds_idx, dl=self.dl, with_input=self.with_input,
                                          with_decoded=self.with_decoded, inner=True, reorder=self.reorder)
 
-# %% ../nbs/07_learner.ipynb #94e9e672
+# %% ../nbs/07_learner.ipynb #e47c2337
 def _complete(dl):
     "The loader `dl` in fixed order and with all its items."
     if hasattr(dl, 'new'):
@@ -1388,7 +1390,7 @@ def show_results(self:Learner,
     decoded = self.get_preds(dl=[b], with_decoded=True)[2]
     return dl.show_results(b, decoded, max_n=max_n, **kwargs)
 
-# %% ../nbs/07_learner.ipynb #4eb18f04
+# %% ../nbs/07_learner.ipynb #1147fce8
 class SkipToEpoch(Callback):
     "Skips the epochs before `epoch`."
     order = 70
@@ -1514,7 +1516,7 @@ class TerminateOnNaNCallback(Callback):
         if not torch.isfinite(self.learn.loss).all():
             raise CancelFitException()
 
-# %% ../nbs/07_learner.ipynb #0e72af8f
+# %% ../nbs/07_learner.ipynb #5cf24dc5
 class TrackerCallback(Callback):
     "Watches one column of the training table: `best` is its best value, `new_best` says whether this epoch brought it."
     order = 60
@@ -1733,7 +1735,8 @@ class ShowGraphCallback(Callback):
         self.recorder.plot_loss(skip_start=0)
         plt.show()
 
-# %% ../nbs/07_learner.ipynb #24ff5593
+# %% ../nbs/07_learner.ipynb #cce9f6d2
+@configurable
 class ModelResetter(Callback):
     "Calls the model's `reset`, so that no hidden state crosses from one part of the data into another."
     def before_train(self):
@@ -1748,6 +1751,19 @@ class ModelResetter(Callback):
         "Leave no state behind."
         self.model.reset()
 
+    def to_config(self) -> dict:
+        "What `from_config` needs: nothing."
+        return {}
+
+    @classmethod
+    def from_config(
+        cls,
+        config:dict,  # what `to_config` returned
+    ):
+        "Another one."
+        return cls()
+
+@configurable
 class RNNCallback(Callback):
     "Keeps the outputs of the last recurrent layer: `raw_out` before dropout, `out` after it."
     def after_pred(self):
@@ -1757,6 +1773,19 @@ class RNNCallback(Callback):
         if isinstance(self.learn.extras, tuple) and len(self.learn.extras) > 1:
             self.raw_out, self.out = [layers[-1] if isinstance(layers, (list, tuple)) else layers for layers in self.learn.extras[:2]]
 
+    def to_config(self) -> dict:
+        "What `from_config` needs: nothing."
+        return {}
+
+    @classmethod
+    def from_config(
+        cls,
+        config:dict,  # what `to_config` returned
+    ):
+        "Another one."
+        return cls()
+
+@configurable
 class RNNRegularizer(Callback):
     "Adds to the loss: `alpha` times the size of the activations (AR), `beta` times their change from word to word (TAR)."
     order = RNNCallback.order + 1
@@ -1780,6 +1809,18 @@ class RNNRegularizer(Callback):
         if self.beta and len(h) > 1:
             self.learn.loss_grad = self.learn.loss_grad + self.beta*(h[:, 1:] - h[:, :-1]).float().pow(2).mean()
 
+    def to_config(self) -> dict:
+        "What `from_config` needs to make it again."
+        return {'alpha': self.alpha, 'beta': self.beta}
+
+    @classmethod
+    def from_config(
+        cls,
+        config:dict,  # what `to_config` returned
+    ):
+        "The same again."
+        return cls(**config)
+
 def rnn_cbs(
     alpha:float=0.,  # weight of the activation regularization
     beta:float=0.,   # weight of the temporal activation regularization
@@ -1788,7 +1829,7 @@ def rnn_cbs(
     regularizer = [RNNRegularizer(alpha=alpha, beta=beta)] if alpha or beta else []
     return [ModelResetter(), RNNCallback(), *regularizer]
 
-# %% ../nbs/07_learner.ipynb #7850aca5
+# %% ../nbs/07_learner.ipynb #7b49a13f
 class MixedPrecision(Callback):
     "Computes in 16 bits where that is safe: fp16 with a scaled loss or bf16 on a GPU, bf16 on processors that have it."
     order = 10
@@ -1892,7 +1933,7 @@ def to_fp32(self:Learner) -> Learner:
     "Compute in single precision again."
     return self.remove_cb(MixedPrecision)
 
-# %% ../nbs/07_learner.ipynb #7e289222
+# %% ../nbs/07_learner.ipynb #45fe4783
 def _pack(value, tensors):
     "`value` as plain data; its tensors go to `tensors`, and names stand in their places."
     if isinstance(value, (np.generic, np.ndarray)):
@@ -1927,7 +1968,7 @@ def _place_of(tensor):
     "What two tensors have in common when they are the same memory."
     return tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
-# %% ../nbs/07_learner.ipynb #e2bd2d30
+# %% ../nbs/07_learner.ipynb #0f9e7688
 def save_weights(
     file:str|Path,     # the file, with its suffix
     weights:dict,      # tensors by name, such as a state dict
@@ -1946,7 +1987,7 @@ def save_weights(
             seen[place] = name
             tensors[name] = value
     n_weights = len(tensors)
-    metadata = {'format': 'pt', 'fastnlp_course': '1', 'shared': json.dumps(shared)}
+    metadata = {'format': 'pt', 'fastnlp_course': '1', 'shared': json.dumps(shared), 'names': json.dumps(list(weights))}
     if more is not None:
         metadata['more'] = json.dumps(_pack(more, tensors))
     data = save({name: value.detach().to('cpu', copy=i >= n_weights).contiguous() for i, (name, value) in enumerate(tensors.items())}, metadata)
@@ -1993,9 +2034,10 @@ def _read_safetensors(file, device):
     weights = {name: value for name, value in tensors.items() if not name.startswith('__state__.')}
     for name, source in json.loads(metadata.get('shared', '{}')).items():
         weights[name] = weights[source]
+    weights = {**{name: weights[name] for name in json.loads(metadata.get('names', '[]'))}, **weights}  # in the order of the model
     return weights, _unpack(json.loads(metadata['more']), tensors) if 'more' in metadata else None
 
-# %% ../nbs/07_learner.ipynb #d2029f1a
+# %% ../nbs/07_learner.ipynb #78f3484d
 class MismatchError(ValueError, RuntimeError):
     "Saved weights do not fit the model."
 
@@ -2105,7 +2147,7 @@ def load(self:Learner,
     load_model(file, self.model, self.opt, with_opt=with_opt, device=device, strict=strict, **kwargs)
     return self
 
-# %% ../nbs/07_learner.ipynb #0f36a808
+# %% ../nbs/07_learner.ipynb #38101d23
 class CheckpointCallback(Callback):
     "Saves model, optimizer, record and random states after each epoch; the same fit, started again after an interruption, goes on from there."
     order = 80
@@ -2186,7 +2228,7 @@ def _set_random_states(states):
     if 'cuda' in states and torch.cuda.is_available() and len(states['cuda']) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([state.cpu() for state in states['cuda']])
 
-# %% ../nbs/07_learner.ipynb #fabe86f6
+# %% ../nbs/07_learner.ipynb #41a3e983
 _factories = {}
 
 def register_factory(
@@ -2235,8 +2277,8 @@ def export(self:Learner,
         raise ValueError(f'export cannot describe the data ({type(self.dls).__name__}). Keep the weights with learn.save, and load them with learn.load.')
     if arguments is None:
         arguments = {'model': self.model, 'splitter': self.splitter}
-    default_types = tuple(cb for cb in defaults.callbacks if isinstance(cb, type)) + (MixedPrecision, GatherPredsCallback)
-    own = [cb for cb in self.cbs if not isinstance(cb, default_types)]
+    default_names = {_snake_case(cb.__name__.removesuffix('Callback')) for cb in defaults.callbacks if isinstance(cb, type)} | {'mixed_precision'}
+    own = [cb for cb in self.cbs if cb.name not in default_names]
     ours = [cb for cb in own if not type(cb).__module__.startswith('fastnlp_course') or hasattr(cb, 'to_config')]
     config = {
         'format': 'fastnlp_course learner',
@@ -2327,15 +2369,8 @@ def _learner_of(config, folder, device):
 
 for _loss in (BaseLoss, CrossEntropyLossFlat, BCEWithLogitsLossFlat, LabelSmoothingCrossEntropyFlat, FocalLossFlat):
     configurable(_loss)
-for _callback in (ModelResetter, RNNCallback):
-    _callback.to_config = lambda self: {}
-    _callback.from_config = classmethod(lambda cls, config: cls())
-    configurable(_callback)
-RNNRegularizer.to_config = lambda self: {'alpha': self.alpha, 'beta': self.beta}
-RNNRegularizer.from_config = classmethod(lambda cls, config: cls(**config))
-configurable(RNNRegularizer)
 
-# %% ../nbs/07_learner.ipynb #4c83f18c
+# %% ../nbs/07_learner.ipynb #0364c4aa
 def _rows_at(items, idxs):
     "The items at `idxs`, of a list or a DataFrame."
     return items.iloc[list(idxs)] if hasattr(items, 'iloc') else L(items[i] for i in idxs)

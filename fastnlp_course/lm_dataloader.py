@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ['TokenStream', 'LMDataLoader']
 
-# %% ../nbs/04_lm_dataloader.ipynb #277a2808
+# %% ../nbs/04_lm_dataloader.ipynb #4a8f6749
 import random
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .dataloaders import TfmdDL, show_table
 
-# %% ../nbs/04_lm_dataloader.ipynb #7f193e64
+# %% ../nbs/04_lm_dataloader.ipynb #cef1e8cd
 def _one_document(item, i):
     "Token ids of item `i` as an array."
     if isinstance(item, tuple) and len(item) > 0:
@@ -91,7 +91,7 @@ class TokenStream:
         places = (begin[:, None] + np.arange(length)).ravel() + np.repeat(self.shifts[document], piece_end - piece_begin)
         return self.ids[places].reshape(n_rows, length).astype(np.int64)
 
-# %% ../nbs/04_lm_dataloader.ipynb #2ba4b7dd
+# %% ../nbs/04_lm_dataloader.ipynb #7cd744a8
 class LMDataLoader(TfmdDL):
     "Batches for a language model: the documents as one stream, the stream cut into `bs` rows, a window of `seq_len` tokens moving over them."
     def __init__(self,

@@ -4,7 +4,7 @@
 __all__ = ['match_embeds', 'clean_raw_keys', 'load_ignore_keys', 'read_vocab', 'TextLearner', 'LMLearner',
            'language_model_learner', 'text_classifier_learner']
 
-# %% ../nbs/10_ulmfit.ipynb #a083d01c
+# %% ../nbs/10_ulmfit.ipynb #88ef14a9
 from pathlib import Path
 
 import torch
@@ -20,7 +20,7 @@ from .losses import CrossEntropyLossFlat
 from .pipeline import get_c
 from .tokenization import BOS, PAD, UNK, decode_spec_tokens
 
-# %% ../nbs/10_ulmfit.ipynb #c44b9135
+# %% ../nbs/10_ulmfit.ipynb #bb45fc0d
 def match_embeds(
     old_wgts:dict,      # state dict of a language model, names as in `get_language_model`
     old_vocab:list,     # tokens by row in `old_wgts`
@@ -43,7 +43,7 @@ def _rows_by_token(old, rows, known):
     new[known] = old[rows[known]]
     return new
 
-# %% ../nbs/10_ulmfit.ipynb #f0aad7de
+# %% ../nbs/10_ulmfit.ipynb #335e57b2
 def clean_raw_keys(
     wgts:dict,   # state dict
 )->dict:         # `wgts`, without second copies of dropped weights
@@ -61,7 +61,7 @@ def load_ignore_keys(
     state = model.state_dict()
     return model.load_state_dict({name: weight for name, weight in zip(state, wgts.values())})
 
-# %% ../nbs/10_ulmfit.ipynb #95016524
+# %% ../nbs/10_ulmfit.ipynb #6f200c5b
 def read_vocab(
     path,               # .json, .txt (a token on each line) or .pkl
 )->list:                # of str
@@ -83,7 +83,7 @@ def _pretrained_file(name, suffixes):
         raise FileNotFoundError(f"{path} does not exist (tried {', '.join(candidate.name for candidate in candidates)}). Pass the files of a pretrained model.")
     return found[0]
 
-# %% ../nbs/10_ulmfit.ipynb #9146c8db
+# %% ../nbs/10_ulmfit.ipynb #d8bf5c83
 def _text_vocab(dls):
     "The tokens of `dls`: a classifier has its categories behind them."
     vocab = dls.vocab
@@ -153,7 +153,7 @@ class TextLearner(Learner):
         self.freeze()
         return self
 
-# %% ../nbs/10_ulmfit.ipynb #f7e9bf6b
+# %% ../nbs/10_ulmfit.ipynb #58d9bb40
 def _draw(probabilities, temperature, min_p):
     "One token drawn from `probabilities`, made sharper or flatter."
     if min_p is not None:
@@ -210,7 +210,7 @@ class LMLearner(TextLearner):
         steps = getattr(getattr(dataset, 'tfms', None), 'fs', [])
         return next((step.sep for step in (getattr(s, 'step', s) for s in steps) if hasattr(step, 'sep')), ' ')
 
-# %% ../nbs/10_ulmfit.ipynb #e073e84f
+# %% ../nbs/10_ulmfit.ipynb #971c9212
 _architectures = {'AWD_LSTM': (AWD_LSTM, awd_lstm_lm_config, awd_lstm_lm_split, awd_lstm_clas_config, awd_lstm_clas_split)}
 
 def _architecture(arch):
@@ -222,7 +222,7 @@ def _architecture(arch):
 def _say_random(what):
     print(f'{what}: starts from random weights, nothing is frozen; this version ships no pretrained model. Pass pretrained_fnames=[weights, vocab] for one of yours.')
 
-# %% ../nbs/10_ulmfit.ipynb #5539312d
+# %% ../nbs/10_ulmfit.ipynb #25190afd
 def language_model_learner(
     dls,                        # DataLoaders of a language model
     arch,                       # AWD_LSTM

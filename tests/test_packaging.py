@@ -1,0 +1,144 @@
+"settings.ini is the one place for name, version, requirements and addresses; everything else agrees with it."
+import fnmatch
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+root = Path(__file__).resolve().parent.parent
+
+@pytest.fixture(scope='module')
+def config():
+    parser = ConfigParser(delimiters=['='])
+    parser.read(root/'settings.ini', encoding='utf-8')
+    return parser['DEFAULT']
+
+def requirements(config, name='requirements'): return config[name].split()
+
+def pins(path):
+    "Package name -> the requirement that a constraints file holds for it."
+    from packaging.requirements import Requirement
+    lines = [line.split('#')[0].strip() for line in path.read_text(encoding='utf-8').splitlines()]
+    return {canonical(found.name): found for line in lines if line for found in [Requirement(line)]}
+
+def canonical(name):
+    "The one spelling of a package's name."
+    return re.sub('[-_.]+', '-', name).lower()
+
+def run_tool(*arguments):
+    "A tool of the project, with what it says if it fails."
+    done = subprocess.run([sys.executable, *map(str, arguments)], cwd=root, capture_output=True, text=True, encoding='utf-8')
+    assert done.returncode == 0, done.stdout + done.stderr
+
+def test_version(config):
+    import fastnlp_course
+    assert fastnlp_course.__version__ == config['version']
+
+def test_pyproject_agrees_with_settings(config):
+    pyproject = tomllib.loads((root/'pyproject.toml').read_text(encoding='utf-8'))
+    assert 'project' not in pyproject, 'pyproject.toml holds the build system and [tool.nbdev] only'
+    for key in ('lib_path', 'nbs_path', 'tst_flags'): assert pyproject['tool']['nbdev'][key] == config[key], key
+
+@pytest.fixture
+def setup_arguments(monkeypatch):
+    "What setup.py hands to setuptools."
+    setuptools = pytest.importorskip('setuptools')
+    given = {}
+    monkeypatch.setattr(setuptools, 'setup', lambda **arguments: given.update(arguments))
+    monkeypatch.chdir(root)
+    runpy.run_path(str(root/'setup.py'))
+    return given
+
+def test_setup_reads_settings(config, setup_arguments):
+    assert setup_arguments['name'] == config['lib_name']
+    assert setup_arguments['version'] == config['version']
+    assert setup_arguments['description'] == config['description']
+    assert setup_arguments['url'] == config['git_url']
+    assert setup_arguments['python_requires'] == f">={config['min_python']}"
+    assert setup_arguments['install_requires'] == requirements(config)
+    assert setup_arguments['entry_points'] == {'console_scripts': requirements(config, 'console_scripts')}
+    for name, packages in setup_arguments['extras_require'].items(): assert packages == requirements(config, f'{name}_requirements'), name
+
+def test_setup_repeats_nothing(config):
+    "No value of settings.ini stands in setup.py a second time."
+    source = (root/'setup.py').read_text(encoding='utf-8')
+    for value in (config['version'], config['git_url'], config['description'], config['console_scripts'], *requirements(config)):
+        assert value not in source, value
+
+def test_wheel_contents(setup_arguments):
+    "The reviews with their licence and provenance are packaged; notebooks, tests and tools are not."
+    assert all(name.split('.')[0] == 'fastnlp_course' for name in setup_arguments['packages'])
+    package = root/'fastnlp_course'
+    files = [path.relative_to(package).as_posix() for path in package.rglob('*') if path.is_file()]
+    packaged = [name for name in files if any(fnmatch.fnmatch(name, pattern) for pattern in setup_arguments['package_data']['fastnlp_course'])]
+    assert {'data/reviews.csv.gz', 'data/reviews.LICENSE.txt', 'data/reviews.README.md'} <= set(packaged)
+    assert not [name for name in files if name.endswith('.ipynb')]
+
+def test_constraints_meet_the_requirements(config):
+    from packaging.requirements import Requirement
+    tested = pins(root/'constraints.txt')
+    for line in requirements(config) + requirements(config, 'dev_requirements'):
+        wanted = Requirement(line)
+        pin = tested.get(canonical(wanted.name))
+        if pin is None: continue  # pins that keep other packages in place have no version of their own
+        version = str(pin.specifier).removeprefix('==')
+        assert wanted.specifier.contains(version, prereleases=True), f'{pin} in constraints.txt is outside {wanted}'
+    missing = {canonical(Requirement(line).name) for line in requirements(config)} - tested.keys()
+    assert not missing, f'constraints.txt has no tested version of {missing}'
+    assert str(tested['torch'].specifier) == '==2.13.0'
+
+def test_oldest_meet_the_requirements(config):
+    from packaging.requirements import Requirement
+    path = root/'constraints-oldest.txt'
+    oldest = pins(path)
+    for line in requirements(config):
+        wanted = Requirement(line)
+        version = str(oldest[canonical(wanted.name)].specifier).removeprefix('==')
+        assert wanted.specifier.contains(version), f'{wanted.name} {version} in {path.name} is outside {wanted}'
+
+def test_bounds_are_stated(config):
+    for line in requirements(config): assert re.search(r'>=\d', line), f'{line} states no lower bound'
+
+def test_console_script(config):
+    script, target = config['console_scripts'].split('=')
+    module, name = target.split(':')
+    assert script == 'fastnlp'
+    source = (root/(module.replace('.', '/') + '.py')).read_text(encoding='utf-8')
+    assert re.search(rf'^{name}\s*=', source, re.M)
+
+def test_readme_is_made_from_the_index(): run_tool('tools/make_readme.py', '--check')
+
+def test_headers_of_the_lessons(): run_tool('tools/notebook_headers.py', '--check')
+
+def test_addresses_come_from_settings(config):
+    "The repository's address is written by tools, never by hand."
+    for path in [*root.glob('*.md'), *(root/'nbs').glob('*.ipynb')]:
+        for user, repo in re.findall(r'github(?:\.com|/blob)?/([\w-]+)/(fastnlp[\w-]*)', path.read_text(encoding='utf-8')):
+            assert (user, repo) == (config['user'], config['repo']), path.name
+
+def workflow_commands():
+    "The commands of the workflow."
+    source = (root/'.github'/'workflows'/'test.yaml').read_text(encoding='utf-8')
+    return re.findall(r'^[ -]*run:[ ]*(\S.*)$', source, re.M)
+
+def test_workflow_steps_are_make_targets():
+    targets = set(re.findall(r'^([\w-]+):(?!=)', (root/'Makefile').read_text(encoding='utf-8'), re.M))
+    commands = workflow_commands()
+    assert {'make test', 'make test-oldest', 'make test-newest', 'make workflow-check'} <= set(commands)
+    for command in commands:
+        assert command.startswith('make ') and command.split()[1] in targets, command
+
+def test_workflow_fits_the_schema():
+    pytest.importorskip('check_jsonschema')
+    run_tool('-m', 'check_jsonschema', '--builtin-schema', 'vendor.github-workflows', '.github/workflows/test.yaml')
+
+def test_project_files():
+    assert (root/'LICENSE').read_text(encoding='utf-8').lstrip().startswith('Apache License')
+    changes = (root/'CHANGELOG.md').read_text(encoding='utf-8')
+    assert 'Keep a Changelog' in changes and '## [0.1.0]' in changes
+    assert 'tools/run_notebooks.py' in (root/'CONTRIBUTING.md').read_text(encoding='utf-8')

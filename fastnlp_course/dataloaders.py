@@ -4,7 +4,7 @@
 __all__ = ['pad_input', 'fa_collate', 'fa_convert', 'to_device', 'to_cpu', 'SkipItemException', 'Hooks', 'show_table',
            'DataLoader', 'TfmdDL', 'Pad_Input', 'SortedDL', 'pad_chunk', 'pad_input_chunk', 'Pad_Chunk', 'DataLoaders']
 
-# %% ../nbs/03_dataloaders.ipynb #9e1e0f46
+# %% ../nbs/03_dataloaders.ipynb #0b6b51d3
 import itertools
 import pickle
 import random
@@ -26,7 +26,7 @@ from torch.utils.data import IterableDataset, default_collate, default_convert, 
 from .files import configurable, set_seed
 from .sources import default_device
 
-# %% ../nbs/03_dataloaders.ipynb #c6363ac9
+# %% ../nbs/03_dataloaders.ipynb #39a75f0c
 _for_torch = (np.ndarray, Tensor, Mapping, str)  # torch collates these itself
 
 def _same_sequence(values, like):
@@ -64,7 +64,7 @@ def _why_not_collated(items, error):
                     "Pad documents with before_batch=pad_input (or Pad_Chunk()), and bring other data to one size in after_item.")
     return f"these items do not make a batch ({error}): {str(items[0])[:150]}. Bring them to tensors of one shape in after_item, or pass create_batch=."
 
-# %% ../nbs/03_dataloaders.ipynb #1e7d0418
+# %% ../nbs/03_dataloaders.ipynb #005b455b
 def _map_tensors(function, b):
     "Call `function` on each tensor in nested tuples, lists and mappings."
     if isinstance(b, Tensor):
@@ -91,7 +91,7 @@ def to_cpu(
     "`b` with all its tensors in main memory."
     return to_device(b, 'cpu')
 
-# %% ../nbs/03_dataloaders.ipynb #a29d8bb5
+# %% ../nbs/03_dataloaders.ipynb #d047ac2e
 class SkipItemException(Exception):
     "Raised in `create_item` or `after_item` to leave an item out."
 
@@ -153,7 +153,10 @@ class Hooks:
             x = x if back is None else back(x)
         return x
 
-    def setup(self, items=None, train_setup=False):
+    def setup(self,
+        items=None,              # what they may look at: the loader
+        train_setup:bool=False,  # show them its training set only
+    ):
         "Let the functions that have `setup` look at `items`."
         for f in self.fs:
             if hasattr(f, 'setup'):
@@ -171,7 +174,7 @@ class Hooks:
     def __repr__(self):
         return f"Hooks: {self.fs}"
 
-# %% ../nbs/03_dataloaders.ipynb #b23d2c04
+# %% ../nbs/03_dataloaders.ipynb #e45fcdf7
 def _in_notebook():
     "Does a notebook's kernel show what we display?"
     ipython = sys.modules.get('IPython')
@@ -208,7 +211,7 @@ def show_table(
         print(table.to_string(max_colwidth=100))
     return None
 
-# %% ../nbs/03_dataloaders.ipynb #e0443646
+# %% ../nbs/03_dataloaders.ipynb #8bfae041
 class _Batches(IterableDataset):
     "What torch's worker processes read: the batches of a loader."
     def __init__(self, loader):
@@ -295,14 +298,40 @@ class DataLoader:
                 hook = Hooks(hook, each=self._each, split_idx=getattr(self.dataset, 'split_idx', None))
             setattr(self, name, hook)
 
-    # what you may replace
-    def wif(self): "Called in each worker process when it starts."
-    def before_iter(self): "Called before an epoch."
-    def after_iter(self): "Called after an epoch."
-    def after_item(self, x): return x
-    def before_batch(self, items): return items
-    def after_batch(self, b): return b
-    def retain(self, res, b): return res
+    # what you may replace: none of these does anything by itself
+    def wif(self):
+        "Called in each worker process when it starts."
+
+    def before_iter(self):
+        "Called before an epoch."
+
+    def after_iter(self):
+        "Called after an epoch."
+
+    def after_item(self,
+        x,   # an item as it was read
+    ):
+        "Called on each item."
+        return x
+
+    def before_batch(self,
+        items:list,   # the items of a batch
+    ) -> list:
+        "Called before the items become a batch."
+        return items
+
+    def after_batch(self,
+        b,   # a batch, on its device
+    ):
+        "Called on each batch."
+        return b
+
+    def retain(self,
+        res,   # the batch
+        b,     # what it was made from
+    ):
+        "Called last in `do_batch`."
+        return res
 
     def __len__(self):
         if self.n is None:
@@ -554,6 +583,9 @@ class DataLoader:
             return (x[0] if len(x) == 1 else x), (y[0] if len(y) == 1 else y), L(rows)
         return show_table(rows, self._column_names(rows[0]), trunc_at=trunc_at)
 
+    def __repr__(self):
+        return f"{type(self).__name__}: {'?' if self.n is None else self.n} items, bs={self.bs}, shuffle={self.shuffle}, device={self.device}"
+
     def __getattr__(self, name):
         # only called for what is not found here: ask the dataset
         if name.startswith('_') or name in ('dataset', 'it'):
@@ -599,7 +631,7 @@ class TfmdDL(DataLoader):
             res._n_inp = self._n_inp
         return res
 
-# %% ../nbs/03_dataloaders.ipynb #11ed645f
+# %% ../nbs/03_dataloaders.ipynb #d962630b
 def _is_ids(x):
     "Is `x` a document of token ids?"
     return isinstance(x, Tensor) and x.ndim == 1 and x.dtype in (torch.int64, torch.int32, torch.int16)
@@ -644,17 +676,23 @@ class Pad_Input:
 
     decode = decodes
 
-    def to_config(self): return {}
+    def to_config(self):
+        "There are no arguments."
+        return {}
 
     @classmethod
-    def from_config(cls, config): return cls(**config)
+    def from_config(cls, config):
+        "A step like the one described."
+        return cls(**config)
 
-    def __repr__(self): return 'pad_input'
+    def __repr__(self):
+        return 'pad_input'
 
 pad_input = Pad_Input()
 
-# %% ../nbs/03_dataloaders.ipynb #a1127acb
-def _default_sort(x): return len(x[0])
+# %% ../nbs/03_dataloaders.ipynb #6f750ed7
+def _default_sort(x):
+    return len(x[0])
 
 def _known_lengths(dataset):
     "The numbers of tokens, if the dataset's tokenizer has counted them."
@@ -734,7 +772,7 @@ class SortedDL(TfmdDL):
             kwargs = {'sort_func': sort_func, 'res': val_res if val_res is not None else self.res if dataset is None else None, **kwargs}
         return super().new(dataset, cls, **kwargs)
 
-# %% ../nbs/03_dataloaders.ipynb #7421375d
+# %% ../nbs/03_dataloaders.ipynb #7d862e3e
 def pad_chunk(
     x:Tensor,               # a document
     pad_idx:int=1,          # id of the padding token
@@ -760,7 +798,7 @@ def pad_input_chunk(
     pad = partial(pad_chunk, pad_idx=pad_idx, pad_first=pad_first, seq_len=seq_len, pad_len=pad_len)
     return [(*[pad(x) for x in sample[:n_inp]], *sample[n_inp:]) for sample in samples]
 
-# %% ../nbs/03_dataloaders.ipynb #a34daad6
+# %% ../nbs/03_dataloaders.ipynb #2b1ae85e
 @configurable
 class Pad_Chunk:
     "`pad_chunk` for all documents of a batch: the step that classifiers have in `before_batch`."
@@ -819,7 +857,7 @@ class Pad_Chunk:
     def __repr__(self):
         return f"Pad_Chunk(pad_idx={self.pad_idx}, pad_first={self.pad_first}, seq_len={self.seq_len})"
 
-# %% ../nbs/03_dataloaders.ipynb #b5a1e123
+# %% ../nbs/03_dataloaders.ipynb #ef99a5f3
 def _names_of_torch(loader, name):
     "fast.ai's names on a plain torch loader, then those of its dataset."
     if name == 'bs':

@@ -3,17 +3,16 @@
 # %% auto #0
 __all__ = ['TokenStream', 'LMDataLoader']
 
-# %% ../nbs/04_lm_dataloader.ipynb #4a8f6749
+# %% ../nbs/04_lm_dataloader.ipynb #faf8cef6
 import random
 
 import numpy as np
 import torch
-from fastcore.foundation import L
 from torch import Tensor
 
 from .dataloaders import TfmdDL, show_table
 
-# %% ../nbs/04_lm_dataloader.ipynb #cef1e8cd
+# %% ../nbs/04_lm_dataloader.ipynb #5df2b566
 def _one_document(item, i):
     "Token ids of item `i` as an array."
     if isinstance(item, tuple) and len(item) > 0:
@@ -91,7 +90,7 @@ class TokenStream:
         places = (begin[:, None] + np.arange(length)).ravel() + np.repeat(self.shifts[document], piece_end - piece_begin)
         return self.ids[places].reshape(n_rows, length).astype(np.int64)
 
-# %% ../nbs/04_lm_dataloader.ipynb #7cd744a8
+# %% ../nbs/04_lm_dataloader.ipynb #bc94477c
 class LMDataLoader(TfmdDL):
     "Batches for a language model: the documents as one stream, the stream cut into `bs` rows, a window of `seq_len` tokens moving over them."
     def __init__(self,
@@ -228,6 +227,9 @@ class LMDataLoader(TfmdDL):
         if same and self._stream is not None:
             res._stream = TokenStream(self._stream.ids, self._stream.lens)
         return res
+
+    def __repr__(self):
+        return f"{type(self).__name__}: {self.n_tokens} tokens in {self.bs} rows of {self.bl}, {self.n_batches} batches, seq_len={self.seq_len}, shuffle={self.shuffle}, device={self.device}"
 
     def _column_names(self, row):
         return ['text', 'text_']

@@ -6,14 +6,16 @@ WORKERS ?= 2
 
 ifeq ($(OS),Windows_NT)
 BIN = $(VENV)/Scripts
+SEPARATOR = ;
 else
 BIN = $(VENV)/bin
+SEPARATOR = :
 endif
 RUN = $(BIN)/python
 INPUTS = settings.ini setup.py pyproject.toml $(CONSTRAINTS)
 
 # nbdev's commands start kernels and other commands by name, so the environment's own come first.
-export PATH := $(abspath $(BIN)):$(PATH)
+export PATH := $(abspath $(BIN))$(SEPARATOR)$(PATH)
 
 .PHONY: help demo test export-check notebook-test unit-test notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark clean
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import fastnlp_course.all as lib
-globals().update({name: getattr(lib, name) for name in vars(lib) if not name.startswith('_')})
+globals().update({name: getattr(lib, name) for name in vars(lib) if not name.startswith(('_', 'test_'))})
 
 root = Path(__file__).resolve().parent.parent
 

@@ -5,15 +5,12 @@ import pickle
 import subprocess
 import sys
 import textwrap
-from functools import partial
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
 
-from fastnlp_course.learner import CheckpointCallback, Learner, MismatchError, load_into, load_learner, load_weights, save_weights
-from fastnlp_course.losses import CrossEntropyLossFlat
+from fastnlp_course.learner import MismatchError, load_into, load_learner, load_weights
 
 # What every process of these tests needs: data, a small tied model, a learner
 common = '''
@@ -104,12 +101,12 @@ def test_exported_in_another_process(trained):
         expected = torch.load(Path({str(trained)!r})/'expected.pt', weights_only=True)
         assert torch.allclose(probs, expected, atol=1e-6), (probs, expected)
         assert learn.model.back.weight is learn.model.vectors.weight
-        many = learn.get_preds(dl=learn.dls.test_dl(['a bad film', 'good so so so so it goes', 'film']))[0]
-        singles = torch.stack([learn.predict(text)[2] for text in ['a bad film', 'good so so so so it goes', 'film']])
-        print(label, many.shape)
+        assert label == ['neg', 'pos'][int(expected.argmax())] and int(index) == int(expected.argmax())
+        texts = ['a bad film so so', 'it goes good film bad', 'film']                 # the loader sorts them, the result does not
+        many = learn.get_preds(dl=learn.dls.test_dl(texts, bs=1))[0]
+        assert torch.allclose(many, torch.stack([learn.predict(text)[2] for text in texts]), atol=1e-6)
     ''')
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[0] == 'pos'
 
 def test_training_goes_on_from_a_copy(trained, tmp_path):
     learn, other = learner(tmp_path), learner(tmp_path)

@@ -19,6 +19,9 @@ def tidy_outputs(cell):
         if output.output_type == 'stream':
             output['text'] = drop_progress(output['text'])
             if not output['text'].strip(): continue
+            if kept and kept[-1].output_type == 'stream' and kept[-1]['name'] == output['name']:
+                kept[-1]['text'] += output['text']
+                continue
         if 'execution_count' in output: output['execution_count'] = None
         kept.append(output)
     if 'outputs' in cell: cell['outputs'] = kept

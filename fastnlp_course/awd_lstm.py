@@ -6,7 +6,7 @@ __all__ = ['awd_lstm_lm_config', 'awd_lstm_clas_config', 'dropout_mask', 'RNNDro
            'get_language_model', 'SentenceEncoder', 'masked_concat_pool', 'sigmoid_range', 'SigmoidRange', 'LinBnDrop',
            'PoolingLinearClassifier', 'get_text_classifier']
 
-# %% ../nbs/09_awd_lstm.ipynb #e0e7c46d
+# %% ../nbs/09_awd_lstm.ipynb #cell-005
 import warnings
 
 import torch
@@ -15,7 +15,7 @@ from fastcore.basics import noop
 from fastcore.foundation import L
 from torch import nn
 
-# %% ../nbs/09_awd_lstm.ipynb #6ab50a03
+# %% ../nbs/09_awd_lstm.ipynb #cell-016
 def dropout_mask(
     x:torch.Tensor,   # gives type and device
     sz:list,          # shape of the mask
@@ -25,7 +25,7 @@ def dropout_mask(
     keep = 1 - p
     return x.new_empty(*sz).bernoulli_(keep).div_(keep)
 
-# %% ../nbs/09_awd_lstm.ipynb #5833d1bb
+# %% ../nbs/09_awd_lstm.ipynb #cell-019
 class RNNDropout(nn.Module):
     "Zero the same units at every step of a text."
 
@@ -41,7 +41,7 @@ class RNNDropout(nn.Module):
         mask = dropout_mask(x.detach(), (x.shape[0], 1, *x.shape[2:]), self.p)   # (bs, 1, units): one mask for all steps
         return x*mask
 
-# %% ../nbs/09_awd_lstm.ipynb #b0f559af
+# %% ../nbs/09_awd_lstm.ipynb #cell-022
 class WeightDropout(nn.Module):
     "Wrap a module so that some of its weights are dropped in training."
 
@@ -88,7 +88,7 @@ class WeightDropout(nn.Module):
         if hasattr(self.module, 'reset'):
             self.module.reset()
 
-# %% ../nbs/09_awd_lstm.ipynb #d23879b6
+# %% ../nbs/09_awd_lstm.ipynb #cell-026
 class EmbeddingDropout(nn.Module):
     "Zero whole words of an embedding."
 
@@ -110,7 +110,7 @@ class EmbeddingDropout(nn.Module):
         padding_idx = -1 if emb.padding_idx is None else emb.padding_idx
         return F.embedding(words, weight, padding_idx, emb.max_norm, emb.norm_type, emb.scale_grad_by_freq, emb.sparse)
 
-# %% ../nbs/09_awd_lstm.ipynb #d340b2b4
+# %% ../nbs/09_awd_lstm.ipynb #cell-031
 class AWD_LSTM(nn.Module):
     "An embedding and stacked LSTMs, with dropout in every place (Merity, Keskar and Socher, 2017)."
     initrange = 0.1
@@ -177,14 +177,14 @@ class AWD_LSTM(nn.Module):
         widths = [rnn.module.hidden_size for rnn in self.rnns]
         self.hidden = [tuple(weight.new_zeros(self.n_dir, self.bs, width) for _ in range(2)) for width in widths]
 
-# %% ../nbs/09_awd_lstm.ipynb #a2ed4919
+# %% ../nbs/09_awd_lstm.ipynb #cell-034
 awd_lstm_lm_config = dict(emb_sz=400, n_hid=1152, n_layers=3, pad_token=1, bidir=False, output_p=0.1,
                           hidden_p=0.15, input_p=0.25, embed_p=0.02, weight_p=0.2, tie_weights=True, out_bias=True)
 
 awd_lstm_clas_config = dict(emb_sz=400, n_hid=1152, n_layers=3, pad_token=1, bidir=False, output_p=0.4,
                             hidden_p=0.3, input_p=0.4, embed_p=0.05, weight_p=0.5)
 
-# %% ../nbs/09_awd_lstm.ipynb #0a294f41
+# %% ../nbs/09_awd_lstm.ipynb #cell-036
 def _params(*modules):
     "The parameters of `modules`, shared ones once."
     return list(nn.ModuleList(modules).parameters())
@@ -203,7 +203,7 @@ def awd_lstm_clas_split(
     encoder, head = model[0].module, model[1]
     return L([_params(encoder.encoder, encoder.encoder_dp)] + [_params(rnn) for rnn in encoder.rnns] + [_params(head)])
 
-# %% ../nbs/09_awd_lstm.ipynb #98fd4251
+# %% ../nbs/09_awd_lstm.ipynb #cell-038
 class LinearDecoder(nn.Module):
     "From the outputs of an encoder to a score for each token."
     initrange = 0.1
@@ -236,7 +236,7 @@ class SequentialRNN(nn.Sequential):
             if hasattr(child, 'reset'):
                 child.reset()
 
-# %% ../nbs/09_awd_lstm.ipynb #c25e6991
+# %% ../nbs/09_awd_lstm.ipynb #cell-039
 _model_meta = {AWD_LSTM: dict(hid_name='emb_sz', config_lm=awd_lstm_lm_config, split_lm=awd_lstm_lm_split,
                               config_clas=awd_lstm_clas_config, split_clas=awd_lstm_clas_split)}
 
@@ -265,7 +265,7 @@ def get_language_model(
     decoder = LinearDecoder(vocab_sz, config[meta['hid_name']], output_p, tie_encoder=tied_to, bias=out_bias)
     return SequentialRNN(encoder, decoder)
 
-# %% ../nbs/09_awd_lstm.ipynb #373cbd61
+# %% ../nbs/09_awd_lstm.ipynb #cell-046
 class SentenceEncoder(nn.Module):
     "Read documents chunk by chunk, and collect the outputs."
 
@@ -301,7 +301,7 @@ class SentenceEncoder(nn.Module):
                              "Leave out empty texts, or pass a larger max_len.")
         return torch.cat(outputs, dim=1), torch.cat(masks, dim=1)        # (bs, kept, n_hid), (bs, kept)
 
-# %% ../nbs/09_awd_lstm.ipynb #1d32f4e5
+# %% ../nbs/09_awd_lstm.ipynb #cell-050
 def masked_concat_pool(
     output:torch.Tensor,    # (bs, length, n_hid)
     mask:torch.Tensor,      # (bs, length), true at padding
@@ -317,7 +317,7 @@ def masked_concat_pool(
     last = output[rows, -padded_at_end - 1]
     return torch.cat([last, largest, mean], dim=1)
 
-# %% ../nbs/09_awd_lstm.ipynb #e3d75928
+# %% ../nbs/09_awd_lstm.ipynb #cell-053
 def sigmoid_range(
     x:torch.Tensor,   # any numbers
     low:float,        # lower limit

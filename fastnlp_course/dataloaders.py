@@ -4,7 +4,7 @@
 __all__ = ['pad_input', 'fa_collate', 'fa_convert', 'tensor', 'to_device', 'to_cpu', 'SkipItemException', 'Hooks', 'show_table',
            'DataLoader', 'TfmdDL', 'Pad_Input', 'SortedDL', 'pad_chunk', 'pad_input_chunk', 'Pad_Chunk', 'DataLoaders']
 
-# %% ../nbs/03_dataloaders.ipynb #d20c4676
+# %% ../nbs/03_dataloaders.ipynb #cell-005
 import itertools
 import pickle
 import random
@@ -26,7 +26,7 @@ from torch.utils.data import IterableDataset, default_collate, default_convert, 
 from .files import configurable, set_seed
 from .sources import default_device
 
-# %% ../nbs/03_dataloaders.ipynb #132cf7fe
+# %% ../nbs/03_dataloaders.ipynb #cell-014
 _for_torch = (np.ndarray, Tensor, Mapping, str)  # torch collates these itself
 
 def _same_sequence(values, like):
@@ -64,7 +64,7 @@ def _why_not_collated(items, error):
                     "Pad documents with before_batch=pad_input (or Pad_Chunk()), and bring other data to one size in after_item.")
     return f"these items do not make a batch ({error}): {str(items[0])[:150]}. Bring them to tensors of one shape in after_item, or pass create_batch=."
 
-# %% ../nbs/03_dataloaders.ipynb #d7b98935
+# %% ../nbs/03_dataloaders.ipynb #cell-021
 def tensor(
     x,         # a number, list, array, tensor or Series
     *rest,     # more numbers
@@ -81,7 +81,7 @@ def tensor(
     made = torch.tensor(list(x) if isinstance(x, (L, tuple, np.ndarray)) else x, **kwargs)
     return made.float() if made.dtype is torch.float64 and 'dtype' not in kwargs else made
 
-# %% ../nbs/03_dataloaders.ipynb #c8b36503
+# %% ../nbs/03_dataloaders.ipynb #cell-023
 def _map_tensors(function, b):
     "Call `function` on each tensor in nested tuples, lists and mappings."
     if isinstance(b, Tensor):
@@ -108,7 +108,7 @@ def to_cpu(
     "`b` with all its tensors in main memory."
     return to_device(b, 'cpu')
 
-# %% ../nbs/03_dataloaders.ipynb #131bdec4
+# %% ../nbs/03_dataloaders.ipynb #cell-026
 class SkipItemException(Exception):
     "Raised in `create_item` or `after_item` to leave an item out."
 
@@ -191,7 +191,7 @@ class Hooks:
     def __repr__(self):
         return f"Hooks: {self.fs}"
 
-# %% ../nbs/03_dataloaders.ipynb #9138308f
+# %% ../nbs/03_dataloaders.ipynb #cell-029
 def _in_notebook():
     "Does a notebook's kernel show what we display?"
     ipython = sys.modules.get('IPython')
@@ -221,14 +221,14 @@ def show_table(
     if not show:
         return table
     if _in_notebook():
-        from IPython.display import HTML, display
-        with pd.option_context('display.max_colwidth', None):
-            display(HTML(table.to_html()))
+        from IPython.display import display
+        with pd.option_context('display.max_colwidth', None, 'display.width', 160):
+            display(table)
     else:
         print(table.to_string(max_colwidth=100))
     return None
 
-# %% ../nbs/03_dataloaders.ipynb #899caee9
+# %% ../nbs/03_dataloaders.ipynb #cell-035
 class _Batches(IterableDataset):
     "What torch's worker processes read: the batches of a loader."
     def __init__(self, loader):
@@ -648,7 +648,7 @@ class TfmdDL(DataLoader):
             res._n_inp = self._n_inp
         return res
 
-# %% ../nbs/03_dataloaders.ipynb #db3da5ea
+# %% ../nbs/03_dataloaders.ipynb #cell-042
 def _is_ids(x):
     "Is `x` a document of token ids?"
     return isinstance(x, Tensor) and x.ndim == 1 and x.dtype in (torch.int64, torch.int32, torch.int16)
@@ -707,7 +707,7 @@ class Pad_Input:
 
 pad_input = Pad_Input()
 
-# %% ../nbs/03_dataloaders.ipynb #c2152f40
+# %% ../nbs/03_dataloaders.ipynb #cell-048
 def _default_sort(x):
     return len(x[0])
 
@@ -789,7 +789,7 @@ class SortedDL(TfmdDL):
             kwargs = {'sort_func': sort_func, 'res': val_res if val_res is not None else self.res if dataset is None else None, **kwargs}
         return super().new(dataset, cls, **kwargs)
 
-# %% ../nbs/03_dataloaders.ipynb #71e78b85
+# %% ../nbs/03_dataloaders.ipynb #cell-054
 def pad_chunk(
     x:Tensor,               # a document
     pad_idx:int=1,          # id of the padding token
@@ -815,7 +815,7 @@ def pad_input_chunk(
     pad = partial(pad_chunk, pad_idx=pad_idx, pad_first=pad_first, seq_len=seq_len, pad_len=pad_len)
     return [(*[pad(x) for x in sample[:n_inp]], *sample[n_inp:]) for sample in samples]
 
-# %% ../nbs/03_dataloaders.ipynb #62ac9428
+# %% ../nbs/03_dataloaders.ipynb #cell-057
 @configurable
 class Pad_Chunk:
     "`pad_chunk` for all documents of a batch: the step that classifiers have in `before_batch`."
@@ -874,7 +874,7 @@ class Pad_Chunk:
     def __repr__(self):
         return f"Pad_Chunk(pad_idx={self.pad_idx}, pad_first={self.pad_first}, seq_len={self.seq_len})"
 
-# %% ../nbs/03_dataloaders.ipynb #330f1907
+# %% ../nbs/03_dataloaders.ipynb #cell-063
 def _names_of_torch(loader, name):
     "fast.ai's names on a plain torch loader, then those of its dataset."
     if name == 'bs':

@@ -9,7 +9,7 @@ __all__ = ['report_style', 'settings_hash', 'Stages', 'movie_reviews', 'with_spl
            'write_results', 'run_stages', 'table_hash', 'how_to_use', 'texts_of_file', 'predict_texts', 'is_classifier',
            'generate_text']
 
-# %% ../nbs/10a_demo.ipynb #68eabae0
+# %% ../nbs/10a_demo.ipynb #cell-005
 import base64
 import hashlib
 import html
@@ -34,14 +34,14 @@ from .schedules import valley
 from .sources import get_data
 from .ulmfit import language_model_learner, text_classifier_learner
 
-# %% ../nbs/10a_demo.ipynb #ed7f670b
+# %% ../nbs/10a_demo.ipynb #cell-012
 def settings_hash(
     settings, # anything that JSON can hold
 )->str:       # 16 hexadecimal digits
     "A short name for `settings`: equal settings, equal name."
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
-# %% ../nbs/10a_demo.ipynb #c4a89098
+# %% ../nbs/10a_demo.ipynb #cell-015
 class Stages:
     "A row of named stages in a folder: a finished one is read back, an unfinished one is run."
 
@@ -89,7 +89,7 @@ class Stages:
             return None
         return saved['result'] if saved.get('settings') == self.settings else None
 
-# %% ../nbs/10a_demo.ipynb #faf7232e
+# %% ../nbs/10a_demo.ipynb #cell-019
 def movie_reviews(
     min_score=0.5,   # leave out sentences with a mean sentiment nearer to zero than this, in [-4, 4]
     valid_pct=0.2,   # share of rows for validation
@@ -112,7 +112,7 @@ def with_split(
     is_valid[list(valid)] = True
     return table.assign(is_valid=is_valid)
 
-# %% ../nbs/10a_demo.ipynb #7c68ab3b
+# %% ../nbs/10a_demo.ipynb #cell-022
 def read_csv_table(
     path,            # of the CSV file
 ):                   # DataFrame, as pandas reads it
@@ -155,7 +155,7 @@ def truth_values(
         raise ValueError(f"row {row} of column {name!r} holds {column.iloc[row]!r}, which is neither true nor false. Use True/False, 1/0 or train/valid.")
     return np.array(values, dtype=bool)
 
-# %% ../nbs/10a_demo.ipynb #ec648e0d
+# %% ../nbs/10a_demo.ipynb #cell-023
 def csv_table(
     path,                # of a CSV file with a header
     text_col='text',     # column with the texts
@@ -213,7 +213,7 @@ def check_table(
     if len(single) < 2:
         raise ValueError(f"the training rows of {name} have only the label {single[0]!r}: a classifier needs at least two. Choose another split.")
 
-# %% ../nbs/10a_demo.ipynb #e1dc6c63
+# %% ../nbs/10a_demo.ipynb #cell-026
 @dataclass(frozen=True)
 class Recipe:
     "The sizes, epochs and rates of a run; the defaults fit a laptop CPU."
@@ -222,7 +222,7 @@ class Recipe:
     n_layers:int = 2             # LSTM layers
     bs:int = 64                  # batch size
     seq_len:int = 72             # tokens per step of backpropagation
-    lm_epochs:int = 4            # of the language model
+    lm_epochs:int = 3            # of the language model
     lm_drop_mult:float = 0.5     # dropout of the language model, as a multiple of the defaults
     scratch_epochs:int = 4       # of the classifier from scratch
     scratch_lr:float = 1e-2      # its peak learning rate
@@ -236,7 +236,7 @@ class Recipe:
         "The part of the configuration that encoder and classifier share."
         return {'emb_sz': self.emb_sz, 'n_hid': self.n_hid, 'n_layers': self.n_layers}
 
-# %% ../nbs/10a_demo.ipynb #f9b46f7c
+# %% ../nbs/10a_demo.ipynb #cell-028
 def language_model_dls(
     table,           # columns text, is_valid; only training rows are used
     recipe,          # sizes
@@ -255,7 +255,7 @@ def language_model(
     return language_model_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe.lm_drop_mult,
                                   metrics=[accuracy, Perplexity()])
 
-# %% ../nbs/10a_demo.ipynb #c4d32741
+# %% ../nbs/10a_demo.ipynb #cell-029
 def train_language_model(
     table,           # columns text, is_valid
     out,             # folder for the encoder and the model
@@ -266,7 +266,7 @@ def train_language_model(
     set_seed(recipe.seed)
     dls = language_model_dls(table, recipe)
     learn = language_model(dls, recipe)
-    suggested = learn.lr_find(show_plot=False, suggest_funcs=valley)
+    suggested = learn.lr_find(start_lr=1e-5, end_lr=1, num_it=60, show_plot=False, suggest_funcs=valley)
     finder = {'lrs': to_floats(learn.recorder.lrs), 'losses': to_floats(learn.recorder.losses), 'valley': float(suggested.valley)}
     rate = min(max(suggested.valley, 2e-3), 2e-2)
     learn.fit_one_cycle(recipe.lm_epochs, rate)
@@ -290,7 +290,7 @@ def curve(
     values = learn.recorder.values
     return {'steps': to_floats(learn.recorder.losses), 'train': to_floats(row[0] for row in values), 'valid': to_floats(row[1] for row in values)}
 
-# %% ../nbs/10a_demo.ipynb #bb20acdb
+# %% ../nbs/10a_demo.ipynb #cell-031
 def classifier_dls(
     table,           # columns text, label, is_valid
     recipe,          # batch size
@@ -309,7 +309,7 @@ def classifier(
     return text_classifier_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe.drop_mult,
                                    seq_len=recipe.seq_len, metrics=accuracy)
 
-# %% ../nbs/10a_demo.ipynb #211a3e96
+# %% ../nbs/10a_demo.ipynb #cell-032
 def fit_gradually(
     learn,           # classifier with a loaded encoder
     last_epochs=3,   # once all layers train
@@ -329,7 +329,7 @@ def fit_gradually(
             joined[key] += values
     return joined
 
-# %% ../nbs/10a_demo.ipynb #b2aa0c70
+# %% ../nbs/10a_demo.ipynb #cell-034
 def scores(
     probabilities,   # (rows, classes)
     targets,         # (rows,) class numbers
@@ -341,7 +341,7 @@ def scores(
     return {'accuracy': float((probabilities.argmax(1) == targets).mean()),
             'log_loss': float(-np.log(np.clip(right, 1e-15, 1)).mean())}
 
-# %% ../nbs/10a_demo.ipynb #5b604703
+# %% ../nbs/10a_demo.ipynb #cell-036
 def tfidf_baseline(
     table,           # columns text, label, is_valid
 )->dict:             # accuracy, log_loss
@@ -355,7 +355,7 @@ def tfidf_baseline(
     position = {label: i for i, label in enumerate(model.classes_)}
     return scores(model.predict_proba(valid.text), valid.label.map(position).to_numpy())
 
-# %% ../nbs/10a_demo.ipynb #ab8b4c5e
+# %% ../nbs/10a_demo.ipynb #cell-039
 def train_from_scratch(
     table,           # columns text, label, is_valid
     recipe,          # sizes, epochs, rate
@@ -387,7 +387,7 @@ def train_ulmfit(
         predictions.to_csv(file, index=False, lineterminator='\n')
     return {**scores(probabilities, targets), 'curve': joined}
 
-# %% ../nbs/10a_demo.ipynb #0b771e4c
+# %% ../nbs/10a_demo.ipynb #cell-040
 def prediction_table(
     rows,            # the validation rows: text, label
     labels,          # class names, position = class number
@@ -406,7 +406,7 @@ def prediction_table(
     frame['loss'] = -np.log(np.clip(probabilities[np.arange(len(targets)), targets], 1e-15, 1)).round(4)
     return frame
 
-# %% ../nbs/10a_demo.ipynb #4af390c9
+# %% ../nbs/10a_demo.ipynb #cell-043
 @contextmanager
 def figure_as_html(
     title,           # shown below the figure
@@ -466,7 +466,7 @@ def plot_confusion(
     axes.set_xlabel('predicted')
     axes.set_ylabel('true')
 
-# %% ../nbs/10a_demo.ipynb #97cf78f0
+# %% ../nbs/10a_demo.ipynb #cell-044
 report_style = """body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#111}
 table{border-collapse:collapse;margin:1rem 0}th,td{border-bottom:1px solid #ccc;padding:.3rem .7rem;text-align:left;vertical-align:top}
 figure{display:inline-block;margin:.5rem}figcaption{color:#555;font-size:.9rem}img{max-width:100%}blockquote{margin:.3rem 1rem;color:#333}"""
@@ -498,7 +498,7 @@ def results_frame(
     rows = [{'model': name, 'accuracy': f"{row['accuracy']:.1%}", 'log loss': f"{row['log_loss']:.3f}", 'seconds': f"{row['seconds']:.0f}"} for name, row in metrics['models'].items()]
     return pd.DataFrame(rows).set_index('model')
 
-# %% ../nbs/10a_demo.ipynb #62059328
+# %% ../nbs/10a_demo.ipynb #cell-046
 def reading(
     models,          # name -> scores
 )->str:              # one or two sentences
@@ -510,7 +510,7 @@ def reading(
         text += " Its language model has read nothing but these texts; the method lives from pretraining on far more text than you have labels for."
     return text
 
-# %% ../nbs/10a_demo.ipynb #2d003c65
+# %% ../nbs/10a_demo.ipynb #cell-049
 def describe_tokens(
     table,           # columns text, label, is_valid
     out,             # folder for vocab.json
@@ -540,7 +540,7 @@ def write_results(
         file.write(report_html(metrics, details, predictions))
     return metrics
 
-# %% ../nbs/10a_demo.ipynb #6fa5ae62
+# %% ../nbs/10a_demo.ipynb #cell-050
 def run_stages(
     table,                # columns text, label, is_valid
     out,                  # folder for results; made if missing
@@ -583,7 +583,7 @@ def how_to_use(
         'Use the model:', f'  fastnlp predict {out/"model"} "A moving and funny film."', f'  fastnlp generate {out/"language_model"} "the movie"',
         '  python: learn = load_learner(' + repr(str(out/'model')) + '); learn.predict("A moving and funny film.")'])
 
-# %% ../nbs/10a_demo.ipynb #7c4b8112
+# %% ../nbs/10a_demo.ipynb #cell-057
 def texts_of_file(
     path,                # CSV file with a header, or a text file with one text per line
     text_col='text',     # column with the texts, for a CSV file

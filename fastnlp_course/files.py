@@ -4,7 +4,7 @@
 __all__ = ['home_path', 'cache_path', 'fault_point', 'atomic_write', 'write_json', 'read_text', 'read_json', 'file_hash',
            'safe_unpickle', 'safe_extract', 'set_seed', 'cpu_features', 'configurable', 'to_config', 'from_config']
 
-# %% ../nbs/00a_files.ipynb #15642ee2
+# %% ../nbs/00a_files.ipynb #cell-005
 import functools
 import hashlib
 import importlib
@@ -21,7 +21,7 @@ import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
-# %% ../nbs/00a_files.ipynb #d948fcdc
+# %% ../nbs/00a_files.ipynb #cell-009
 def home_path()->Path: # of caches and downloads; not created here
     "FASTNLP_HOME, or .fastnlp in the user's home folder."
     return Path(os.environ.get('FASTNLP_HOME') or Path.home()/'.fastnlp').expanduser()
@@ -32,7 +32,7 @@ def cache_path(
     "Where the cache `name` lies below `home_path()`."
     return home_path()/name
 
-# %% ../nbs/00a_files.ipynb #09f07afb
+# %% ../nbs/00a_files.ipynb #cell-012
 def fault_point(
     name, # of this point of the program
 ):
@@ -73,6 +73,7 @@ def atomic_write(
         try: temporary.unlink(missing_ok=True)
         except OSError: pass
 
+# %% ../nbs/00a_files.ipynb #cell-017
 def write_json(
     path,  # to write
     obj,   # what JSON can hold
@@ -117,7 +118,7 @@ def file_hash(
             digest.update(piece)
     return digest.hexdigest()
 
-# %% ../nbs/00a_files.ipynb #8f5bf2e8
+# %% ../nbs/00a_files.ipynb #cell-022
 class _ListsAndStrings(pickle.Unpickler):
     "Admits plain containers; the one class it knows is fastcore's L, read as a list."
     def find_class(self, module, name):
@@ -146,7 +147,7 @@ def safe_unpickle(
     except Exception as error:
         raise ValueError(f"{path} was not read: {error}. Only lists, dicts, strings and numbers are admitted from pickles; ask for the vocab as text or JSON.") from None
 
-# %% ../nbs/00a_files.ipynb #2d0fe346
+# %% ../nbs/00a_files.ipynb #cell-025
 def _inside(root, name):
     target = (root/name).resolve()
     return target == root.resolve() or root.resolve() in target.parents
@@ -176,7 +177,7 @@ def safe_extract(
         shutil.rmtree(temporary, ignore_errors=True)
     return dest
 
-# %% ../nbs/00a_files.ipynb #3c303289
+# %% ../nbs/00a_files.ipynb #cell-028
 def set_seed(
     s,                    # the seed
     reproducible=False,   # also make cuDNN deterministic
@@ -205,7 +206,7 @@ def cpu_features()->dict: # model, cores, and which instructions matter to us
     return {'model': model, 'cores': os.cpu_count(), 'avx2': 'avx2' in flags, 'avx512': 'avx512f' in flags,
             'bf16': bool({'avx512_bf16', 'bf16'} & flags), 'amx': 'amx_bf16' in flags}
 
-# %% ../nbs/00a_files.ipynb #9e057d62
+# %% ../nbs/00a_files.ipynb #cell-031
 _registered = {}
 
 def configurable(

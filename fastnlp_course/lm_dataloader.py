@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ['TokenStream', 'LMDataLoader']
 
-# %% ../nbs/04_lm_dataloader.ipynb #7212739d
+# %% ../nbs/04_lm_dataloader.ipynb #cell-005
 import random
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .dataloaders import TfmdDL, show_table
 
-# %% ../nbs/04_lm_dataloader.ipynb #d6481fcb
+# %% ../nbs/04_lm_dataloader.ipynb #cell-017
 def _one_document(item, i):
     "Token ids of item `i` as an array."
     if isinstance(item, tuple) and len(item) > 0:
@@ -90,7 +90,7 @@ class TokenStream:
         places = (begin[:, None] + np.arange(length)).ravel() + np.repeat(self.shifts[document], piece_end - piece_begin)
         return self.ids[places].reshape(n_rows, length).astype(np.int64)
 
-# %% ../nbs/04_lm_dataloader.ipynb #9843bc3c
+# %% ../nbs/04_lm_dataloader.ipynb #cell-022
 class LMDataLoader(TfmdDL):
     "Batches for a language model: the documents as one stream, the stream cut into `bs` rows, a window of `seq_len` tokens moving over them."
     def __init__(self,

@@ -4,14 +4,14 @@
 __all__ = ['BaseLoss', 'CrossEntropyLossFlat', 'BCEWithLogitsLossFlat', 'BCELossFlat', 'MSELossFlat', 'L1LossFlat',
            'LabelSmoothingCrossEntropy', 'LabelSmoothingCrossEntropyFlat', 'FocalLoss', 'FocalLossFlat', 'DiceLoss']
 
-# %% ../nbs/04a_losses.ipynb #b96f40e9
+# %% ../nbs/04a_losses.ipynb #cell-011
 import inspect
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# %% ../nbs/04a_losses.ipynb #b8c1ac54
+# %% ../nbs/04a_losses.ipynb #cell-023
 class BaseLoss:
     "A loss of PyTorch that takes predictions and targets of any leading shape."
     y_int = False  # does the target hold class numbers?
@@ -134,7 +134,7 @@ class BaseLoss:
             return cls(loss_cls, **config)
         return cls(**config)
 
-# %% ../nbs/04a_losses.ipynb #b749556c
+# %% ../nbs/04a_losses.ipynb #cell-028
 class CrossEntropyLossFlat(BaseLoss):
     "`nn.CrossEntropyLoss` for predictions of any leading shape."
     y_int = True
@@ -162,7 +162,7 @@ class CrossEntropyLossFlat(BaseLoss):
         "Logits or probabilities to class numbers."
         return x.argmax(dim=self.axis)
 
-# %% ../nbs/04a_losses.ipynb #5d056cba
+# %% ../nbs/04a_losses.ipynb #cell-033
 class BCEWithLogitsLossFlat(BaseLoss):
     "`nn.BCEWithLogitsLoss` on flat predictions and targets."
     thresh = 0.5
@@ -196,7 +196,7 @@ class BCEWithLogitsLossFlat(BaseLoss):
         "Which classes lie above the threshold."
         return x > self.thresh
 
-# %% ../nbs/04a_losses.ipynb #d8867eba
+# %% ../nbs/04a_losses.ipynb #cell-036
 def BCELossFlat(
     *args,                # positional arguments of `nn.BCELoss`
     axis:int=-1,          # axis of the classes
@@ -208,7 +208,7 @@ def BCELossFlat(
     "`nn.BCELoss` on flat predictions (probabilities, not logits) and targets."
     return BaseLoss(nn.BCELoss, *args, axis=axis, floatify=floatify, is_2d=False, weight=weight, reduction=reduction, **kwargs)
 
-# %% ../nbs/04a_losses.ipynb #6c52cae3
+# %% ../nbs/04a_losses.ipynb #cell-037
 def MSELossFlat(
     *args,                # positional arguments of `nn.MSELoss`
     axis:int=-1,          # axis of the outputs
@@ -219,7 +219,7 @@ def MSELossFlat(
     "`nn.MSELoss` on flat predictions and targets."
     return BaseLoss(nn.MSELoss, *args, axis=axis, floatify=floatify, is_2d=False, reduction=reduction, **kwargs)
 
-# %% ../nbs/04a_losses.ipynb #1816ba51
+# %% ../nbs/04a_losses.ipynb #cell-038
 def L1LossFlat(
     *args,                # positional arguments of `nn.L1Loss`
     axis:int=-1,          # axis of the outputs
@@ -230,7 +230,7 @@ def L1LossFlat(
     "`nn.L1Loss` on flat predictions and targets."
     return BaseLoss(nn.L1Loss, *args, axis=axis, floatify=floatify, is_2d=False, reduction=reduction, **kwargs)
 
-# %% ../nbs/04a_losses.ipynb #b07ac433
+# %% ../nbs/04a_losses.ipynb #cell-041
 class LabelSmoothingCrossEntropy(nn.Module):
     "Cross entropy against targets of which a share `eps` is spread evenly over all classes."
     y_int = True
@@ -265,7 +265,7 @@ class LabelSmoothingCrossEntropy(nn.Module):
         "Logits or probabilities to class numbers."
         return out.argmax(dim=-1)
 
-# %% ../nbs/04a_losses.ipynb #0bfb28d9
+# %% ../nbs/04a_losses.ipynb #cell-042
 class LabelSmoothingCrossEntropyFlat(BaseLoss):
     "`LabelSmoothingCrossEntropy` for predictions of any leading shape."
     y_int = True
@@ -292,7 +292,7 @@ class LabelSmoothingCrossEntropyFlat(BaseLoss):
         "Logits or probabilities to class numbers."
         return out.argmax(dim=-1)
 
-# %% ../nbs/04a_losses.ipynb #55075415
+# %% ../nbs/04a_losses.ipynb #cell-043
 class FocalLoss(nn.Module):
     "Cross entropy in which examples the model already gets right count less."
     y_int = True
@@ -316,7 +316,7 @@ class FocalLoss(nn.Module):
             return losses.mean()
         return losses.sum() if self.reduction == 'sum' else losses
 
-# %% ../nbs/04a_losses.ipynb #e3b4104f
+# %% ../nbs/04a_losses.ipynb #cell-044
 class FocalLossFlat(BaseLoss):
     "`FocalLoss` for predictions of any leading shape."
     y_int = True
@@ -340,7 +340,7 @@ class FocalLossFlat(BaseLoss):
         "Logits or probabilities to class numbers."
         return x.argmax(dim=self.axis)
 
-# %% ../nbs/04a_losses.ipynb #e07d06dd
+# %% ../nbs/04a_losses.ipynb #cell-047
 class DiceLoss:
     "One minus the Dice overlap of predicted and true regions, per class."
 

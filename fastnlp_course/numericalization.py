@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ['store_format', 'make_vocab', 'Numericalize', 'ids_dtype', 'vocab_hash', 'TokenStore']
 
-# %% ../nbs/02_numericalization.ipynb #6a75f9fa
+# %% ../nbs/02_numericalization.ipynb #cell-005
 import hashlib
 import json
 import os
@@ -18,7 +18,7 @@ from fastcore.foundation import L
 from .files import atomic_write, configurable, fault_point, file_hash, read_json, write_json
 from .tokenization import UNK, defaults
 
-# %% ../nbs/02_numericalization.ipynb #6e8f6e01
+# %% ../nbs/02_numericalization.ipynb #cell-013
 def make_vocab(
     count:Counter,         # how often each token occurs in the corpus
     min_freq:int=3,        # leave out tokens rarer than this
@@ -32,7 +32,7 @@ def make_vocab(
     vocab = (special + [token for token in frequent if token not in known])[:max_vocab]
     return vocab + ['xxfake']*(-len(vocab) % 8)
 
-# %% ../nbs/02_numericalization.ipynb #fe20ab1a
+# %% ../nbs/02_numericalization.ipynb #cell-016
 @configurable
 class Numericalize:
     "Tokens to ids and back."
@@ -100,7 +100,7 @@ def _count(documents):
         count.update(document)
     return count
 
-# %% ../nbs/02_numericalization.ipynb #73b019ca
+# %% ../nbs/02_numericalization.ipynb #cell-021
 store_format = 1
 
 def ids_dtype(

@@ -12,7 +12,7 @@ __all__ = ['accepts', 'Overloads', 'Transform', 'ItemTransform', 'InplaceTransfo
            'EncodedMultiCategorize', 'RegressionSetup', 'get_c', 'TransformBlock', 'CategoryBlock',
            'MultiCategoryBlock', 'RegressionBlock', 'TextBlock', 'DataBlock', 'dls_from_config', 'TextDataLoaders']
 
-# %% ../nbs/05_pipeline.ipynb #521006fc
+# %% ../nbs/05_pipeline.ipynb #cell-017
 import inspect
 import os
 import re
@@ -39,7 +39,7 @@ from .numericalization import Numericalize
 from .sources import default_device, get_text_files
 from .tokenization import FLD, Tokenizer
 
-# %% ../nbs/05_pipeline.ipynb #1208e30c
+# %% ../nbs/05_pipeline.ipynb #cell-018
 _METHODS = ('encodes', 'decodes', 'setups')
 
 @lru_cache(maxsize=None)
@@ -78,7 +78,7 @@ def accepts(
     annotation = _first_annotation(plain, plain is not function)
     return annotation is None or isinstance(x, annotation)
 
-# %% ../nbs/05_pipeline.ipynb #32617f06
+# %% ../nbs/05_pipeline.ipynb #cell-021
 class Overloads:
     "Several methods of one name in one class: the first whose annotation fits is called, the narrowest first."
     def __init__(self,
@@ -157,7 +157,7 @@ class _TransformType(type):
             return cls
         return super().__call__(*args, **kwargs)
 
-# %% ../nbs/05_pipeline.ipynb #31db2b8f
+# %% ../nbs/05_pipeline.ipynb #cell-023
 def _choose(method, x):
     "`method` if it takes `x`, else None."
     if method is None:
@@ -252,7 +252,7 @@ class Transform(metaclass=_TransformType):
     def __repr__(self):
         return self.name
 
-# %% ../nbs/05_pipeline.ipynb #13732da0
+# %% ../nbs/05_pipeline.ipynb #cell-031
 class ItemTransform(Transform):
     "A transform that sees a tuple as one thing, not element by element."
     _retain = True
@@ -283,7 +283,7 @@ class ToTensor(Transform):
     "Placeholder of fast.ai's item transforms: text is a tensor as soon as it has numbers, so nothing is left to do."
     order = 5
 
-# %% ../nbs/05_pipeline.ipynb #6a638fcc
+# %% ../nbs/05_pipeline.ipynb #cell-036
 class _Adapter(Transform):
     "A transform around any object with `encodes`, and `decodes` and `setups` if it likes."
     def __init__(self, step):
@@ -373,7 +373,7 @@ def compose_tfms(
         x = _call_step(step, x, split_idx, decode=not is_enc)
     return x
 
-# %% ../nbs/05_pipeline.ipynb #861fa436
+# %% ../nbs/05_pipeline.ipynb #cell-037
 def _snake_case(name):
     "`ColReader` -> `col_reader`"
     return re.sub('(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()
@@ -468,7 +468,7 @@ def _can_show(x):
 def _step_name(step):
     return getattr(step, 'name', None) or type(step).__name__
 
-# %% ../nbs/05_pipeline.ipynb #65d8ddcf
+# %% ../nbs/05_pipeline.ipynb #cell-042
 def show_title(
     o,                   # what to show
     ax=None,             # a matplotlib axis
@@ -537,7 +537,7 @@ class MultiCategory(ShowTitle, L):
         "The names in one line."
         return show_title(sep.join(str(name) for name in self), **{'ctx': ctx, 'label': self.label, **kwargs})
 
-# %% ../nbs/05_pipeline.ipynb #fe8764d7
+# %% ../nbs/05_pipeline.ipynb #cell-046
 def tensor(
     x,                   # a number, a list, an array, a pandas column, a tensor
     *rest,               # more numbers
@@ -577,7 +577,7 @@ class TensorCategory(TensorBase):
 class TensorMultiCategory(TensorCategory):
     "The numbers of several categories, or a row of zeros and ones."
 
-# %% ../nbs/05_pipeline.ipynb #b6840607
+# %% ../nbs/05_pipeline.ipynb #cell-052
 def _is_index(i):
     "Whether `i` picks one item, not several."
     return isinstance(i, (int, np.integer)) or (getattr(i, 'ndim', None) == 0)
@@ -634,7 +634,7 @@ class FilteredBase:
         "The validation set."
         return self.subset(1)
 
-# %% ../nbs/05_pipeline.ipynb #00775bf9
+# %% ../nbs/05_pipeline.ipynb #cell-054
 class TfmdLists(FilteredBase):
     "Items and the pipeline they go through, one item at a time, when you ask for it."
     def __init__(self,
@@ -655,6 +655,7 @@ class TfmdLists(FilteredBase):
         self.types = types
         self.verbose = verbose
         self._dl_type = dl_type
+        self._file_ids = {}
         if isinstance(tfms, TfmdLists):
             tfms = tfms.tfms
         self.tfms = Pipeline(tfms, split_idx=split_idx)
@@ -689,8 +690,10 @@ class TfmdLists(FilteredBase):
         self.types.append(type(x))
 
     def _new(self, items, split_idx=None, **kwargs):
-        return type(self)(items, self.tfms, **{'do_setup': False, 'types': self.types, 'splits': self.splits, 'dl_type': self._dl_type,
+        made = type(self)(items, self.tfms, **{'do_setup': False, 'types': self.types, 'splits': self.splits, 'dl_type': self._dl_type,
                           'split_idx': self.split_idx if split_idx is None else split_idx, **kwargs})
+        made._file_ids = self._file_ids      # a file is read once for all subsets
+        return made
 
     def subset(self,
         i:int,                   # number of the split
@@ -717,7 +720,17 @@ class TfmdLists(FilteredBase):
         if steps and hasattr(steps[0], 'read_at') and isinstance(items, pd.DataFrame):
             # the same as `self.tfms(items.iloc[i])`, without making a Series of the whole row first
             return compose_tfms(steps[0].read_at(items, i), steps[1:], split_idx=self.split_idx)
-        return self.tfms(_take(items, i))
+        item = _take(items, i)
+        if isinstance(item, Path) and len(steps) > 1 and isinstance(steps[0], Tokenizer) and isinstance(steps[1], Numericalize):
+            return compose_tfms(self._ids_of(item, steps[:2]), steps[2:], split_idx=self.split_idx)
+        return self.tfms(item)
+
+    def _ids_of(self, file, steps):
+        "The token ids of a file, which is read and tokenized when it is first asked for, and kept in 2 or 4 bytes per token."
+        if file not in self._file_ids:
+            small = np.uint16 if len(steps[1].vocab) < 2**16 else np.int32
+            self._file_ids[file] = compose_tfms(file, steps, split_idx=self.split_idx).numpy().astype(small)
+        return torch.from_numpy(self._file_ids[file].astype(np.int64))
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))
@@ -784,7 +797,7 @@ def _overlap(splits, n):
         seen |= positions
     return L(twice)
 
-# %% ../nbs/05_pipeline.ipynb #7a31f3ce
+# %% ../nbs/05_pipeline.ipynb #cell-058
 def decode_at(
     o,                   # `TfmdLists` or `Datasets`
     idx:int,             # position
@@ -800,7 +813,7 @@ def show_at(
     "Show item `idx` of `o`."
     return o.show(o[idx], **kwargs)
 
-# %% ../nbs/05_pipeline.ipynb #50996b40
+# %% ../nbs/05_pipeline.ipynb #cell-061
 class Datasets(FilteredBase):
     "One pipeline for the inputs and one for each target, over the same items: item `i` is a tuple."
     def __init__(self,
@@ -924,7 +937,7 @@ class Datasets(FilteredBase):
     def __repr__(self):
         return f"{type(self).__name__} {coll_repr(self, 5)}"
 
-# %% ../nbs/05_pipeline.ipynb #e477cb40
+# %% ../nbs/05_pipeline.ipynb #cell-064
 def _with_text_column(items, tl):
     "A new table has its text in the column of the training data, not yet where the tokens are read: put it there."
     steps = list(tl.tfms.fs)
@@ -971,7 +984,7 @@ def test_set(
 
 test_set.__test__ = False        # its name makes pytest take it for a test
 
-# %% ../nbs/05_pipeline.ipynb #29e8ebd4
+# %% ../nbs/05_pipeline.ipynb #cell-071
 def _random_order(n, seed):
     "A random order of `n` items: the same for the same seed, without touching the global generator."
     if seed is None:
@@ -998,7 +1011,7 @@ def RandomSplitter(
     split.allow_empty = valid_pct == 0
     return split
 
-# %% ../nbs/05_pipeline.ipynb #a8e15881
+# %% ../nbs/05_pipeline.ipynb #cell-073
 def TrainTestSplitter(
     test_size:float=0.2,     # share (or number) of items for validation
     random_state:int=None,   # the same number gives the same split
@@ -1014,7 +1027,7 @@ def TrainTestSplitter(
         return _parts(train, valid)
     return split
 
-# %% ../nbs/05_pipeline.ipynb #0f2e8d34
+# %% ../nbs/05_pipeline.ipynb #cell-076
 def IndexSplitter(
     valid_idx,               # positions of the validation set
 ) -> Callable:               # items -> (training positions, validation positions)
@@ -1041,7 +1054,7 @@ def EndSplitter(
         return _parts(positions[cut:], positions[:cut])
     return split
 
-# %% ../nbs/05_pipeline.ipynb #23936d5d
+# %% ../nbs/05_pipeline.ipynb #cell-078
 def GrandparentSplitter(
     train_name='train',      # name of the training folder, or a tuple of names
     valid_name='valid',      # name of the validation folder, or a tuple of names
@@ -1055,7 +1068,7 @@ def GrandparentSplitter(
     split.hint = f"no file lies in a folder of a folder called {train_name!r} or {valid_name!r}: pass the right train_name and valid_name"
     return split
 
-# %% ../nbs/05_pipeline.ipynb #3f2636f9
+# %% ../nbs/05_pipeline.ipynb #cell-080
 def FuncSplitter(
     func:Callable,           # item -> is it for validation?
 ) -> Callable:               # items -> (training positions, validation positions)
@@ -1081,7 +1094,7 @@ def FileSplitter(
         return FuncSplitter(lambda item: Path(item).name in names)(items)
     return split
 
-# %% ../nbs/05_pipeline.ipynb #44a64c07
+# %% ../nbs/05_pipeline.ipynb #cell-082
 def _need_frame(items, who):
     if not isinstance(items, pd.DataFrame):
         raise TypeError(f"{who} reads a column, so the items must be a pandas DataFrame, got {type(items).__name__}: pass the DataFrame as source")
@@ -1121,7 +1134,7 @@ def ColSplitter(
         return MaskSplitter(mask.to_list())(items)
     return split
 
-# %% ../nbs/05_pipeline.ipynb #c4aaa679
+# %% ../nbs/05_pipeline.ipynb #cell-084
 def RandomSubsetSplitter(
     train_sz:float,          # share of the items for training
     valid_sz:float,          # share of the items for validation
@@ -1137,7 +1150,7 @@ def RandomSubsetSplitter(
         return _parts(order[:n_train], order[n_train:n_train + n_valid])
     return split
 
-# %% ../nbs/05_pipeline.ipynb #8267941f
+# %% ../nbs/05_pipeline.ipynb #cell-090
 def GroupSplitter(
     group,                   # a column, or a function: item -> its group
     valid_pct:float=0.2,     # share of the groups that go to the validation set
@@ -1160,7 +1173,7 @@ def GroupSplitter(
         return IndexSplitter([i for i, name in enumerate(groups) if name in held_out])(items)
     return split
 
-# %% ../nbs/05_pipeline.ipynb #33958f80
+# %% ../nbs/05_pipeline.ipynb #cell-095
 def TimeSplitter(
     time,                    # a column, or a function: item -> when it was written
     valid_pct:float=0.2,     # share of the items that go to the validation set
@@ -1185,14 +1198,14 @@ def TimeSplitter(
         return IndexSplitter(np.flatnonzero((times >= start).to_numpy()).tolist())(items)
     return split
 
-# %% ../nbs/05_pipeline.ipynb #fdf89177
+# %% ../nbs/05_pipeline.ipynb #cell-098
 def parent_label(
     o,                       # a path
 ) -> str:                    # name of the folder it lies in
     "Label a file with the name of its folder."
     return Path(o).parent.name
 
-# %% ../nbs/05_pipeline.ipynb #063bd1fd
+# %% ../nbs/05_pipeline.ipynb #cell-100
 @configurable
 class RegexLabeller:
     "Label a file with the first group of a regular expression."
@@ -1223,7 +1236,7 @@ class RegexLabeller:
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../nbs/05_pipeline.ipynb #733a66e5
+# %% ../nbs/05_pipeline.ipynb #cell-102
 def _missing(value):
     "Whether a label is missing: None or not a number."
     return value is None or value is pd.NA or (np.ndim(value) == 0 and value != value)
@@ -1306,7 +1319,7 @@ class ColReader:
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../nbs/05_pipeline.ipynb #6be6ea27
+# %% ../nbs/05_pipeline.ipynb #cell-104
 @configurable
 class ItemGetter(ItemTransform):
     "Element `i` of a tuple."
@@ -1353,14 +1366,14 @@ class AttrGetter(ItemTransform):
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../nbs/05_pipeline.ipynb #d6f4e34d
+# %% ../nbs/05_pipeline.ipynb #cell-106
 def reverse_text(
     x:torch.Tensor,              # token ids
 ) -> torch.Tensor:               # from the last to the first
     "For language models that read backwards."
     return x.flip(0)
 
-# %% ../nbs/05_pipeline.ipynb #55c47daa
+# %% ../nbs/05_pipeline.ipynb #cell-109
 def _plain(value):
     "A label as a plain Python value, for JSON."
     return value.item() if isinstance(value, np.generic) else value
@@ -1417,7 +1430,7 @@ class CategoryMap(Sequence):
     def __repr__(self):
         return repr(list(self.items))
 
-# %% ../nbs/05_pipeline.ipynb #94510e83
+# %% ../nbs/05_pipeline.ipynb #cell-111
 def _unknown_label(label, vocab):
     shown = coll_repr(list(vocab), 20)
     return KeyError(_Sentence(f"label {label!r} was not there when the categories were set up, which are {shown}: correct the label, or pass a vocab that has it"))
@@ -1486,7 +1499,7 @@ class Categorize(_Labels):
         "The arguments of `__init__`, with the vocab that `setups` found."
         return {**super().to_config(), 'sort': False}
 
-# %% ../nbs/05_pipeline.ipynb #d60ca007
+# %% ../nbs/05_pipeline.ipynb #cell-113
 @configurable
 class MultiCategorize(_Labels):
     "A list of names to a list of numbers, and back."
@@ -1548,7 +1561,7 @@ class OneHotEncode(DisplayedTransform):
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../nbs/05_pipeline.ipynb #e24e545f
+# %% ../nbs/05_pipeline.ipynb #cell-115
 @configurable
 class EncodedMultiCategorize(_Labels):
     "Labels that are rows of zeros and ones already."
@@ -1581,7 +1594,7 @@ class EncodedMultiCategorize(_Labels):
         "The arguments of `__init__`."
         return {'vocab': [_plain(name) for name in self.vocab]}
 
-# %% ../nbs/05_pipeline.ipynb #45d01cb9
+# %% ../nbs/05_pipeline.ipynb #cell-117
 @configurable
 class RegressionSetup(DisplayedTransform):
     "Numbers to floats."
@@ -1622,7 +1635,7 @@ class RegressionSetup(DisplayedTransform):
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../nbs/05_pipeline.ipynb #01643e49
+# %% ../nbs/05_pipeline.ipynb #cell-119
 def get_c(
     dls,                         # `DataLoaders`
 ) -> int:                        # size of the model's output
@@ -1635,7 +1648,7 @@ def get_c(
         vocab = vocab[-1]
     return len(vocab)
 
-# %% ../nbs/05_pipeline.ipynb #61b314e9
+# %% ../nbs/05_pipeline.ipynb #cell-121
 class TransformBlock:
     "What one element of the data needs: its steps, and how its loader differs from a plain one."
     def __init__(self,
@@ -1651,7 +1664,7 @@ class TransformBlock:
         self.dl_type = dl_type
         self.dls_kwargs = {} if dls_kwargs is None else dls_kwargs
 
-# %% ../nbs/05_pipeline.ipynb #47713572
+# %% ../nbs/05_pipeline.ipynb #cell-122
 def CategoryBlock(
     vocab=None,                  # names of the categories; found in the data if left out
     sort:bool=True,              # alphabetical order
@@ -1678,7 +1691,7 @@ def RegressionBlock(
     "One number per item, or several."
     return TransformBlock(type_tfms=RegressionSetup(c=n_out))
 
-# %% ../nbs/05_pipeline.ipynb #d62c91b7
+# %% ../nbs/05_pipeline.ipynb #cell-126
 class TextBlock(TransformBlock):
     "Text: tokenized, numbered, and loaded as a language model or a classifier needs it."
     def __init__(self,
@@ -1729,7 +1742,7 @@ class TextBlock(TransformBlock):
         "For text files: the folder is tokenized once, into a folder beside it."
         return cls(Tokenizer.from_folder(path, **kwargs), vocab=vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards, min_freq=min_freq, max_vocab=max_vocab)
 
-# %% ../nbs/05_pipeline.ipynb #8552de74
+# %% ../nbs/05_pipeline.ipynb #cell-128
 def _once(steps):
     "The steps of several blocks: each class and function once."
     kept, seen = [], set()
@@ -1903,7 +1916,7 @@ def _check_splits(splits, n, splitter):
     if len(twice) > 0:
         raise ValueError(f"the splits overlap at {len(twice)} of {n} positions, first at {twice[0]}: validation would test what was trained on. Correct the splitter")
 
-# %% ../nbs/05_pipeline.ipynb #44a7d1ea
+# %% ../nbs/05_pipeline.ipynb #cell-133
 @patch
 def dataloaders(self:FilteredBase,
     bs:int=64,                       # items (of a language model: rows) per batch
@@ -1937,7 +1950,7 @@ def dataloaders(self:FilteredBase,
               for i in range(1, self.n_subsets)]
     return DataLoaders(first_loader, *others, path=path, device=device)
 
-# %% ../nbs/05_pipeline.ipynb #6c86634d
+# %% ../nbs/05_pipeline.ipynb #cell-134
 @patch(cls_method=True)
 def from_dblock(cls:DataLoaders,
     dblock:DataBlock,                # the template
@@ -1952,7 +1965,7 @@ def from_dblock(cls:DataLoaders,
     "Loaders from a template and a source."
     return dblock.dataloaders(source, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **kwargs)
 
-# %% ../nbs/05_pipeline.ipynb #3ba49a4f
+# %% ../nbs/05_pipeline.ipynb #cell-138
 @patch
 def show_results(self:DataLoader,
     b:tuple,                 # a batch
@@ -1972,7 +1985,7 @@ def show_results(self:DataLoader,
     columns = ['input', 'target', 'pred'] if isinstance(self, LMDataLoader) else self._column_names(rows[0]) if rows else []
     return show_table(rows, columns, show=show, trunc_at=trunc_at)
 
-# %% ../nbs/05_pipeline.ipynb #a3a6ba21
+# %% ../nbs/05_pipeline.ipynb #cell-142
 @patch
 def test_dl(self:DataLoaders,
     test_items,                      # new items: a list, or a DataFrame with the columns of the training data
@@ -1985,7 +1998,7 @@ def test_dl(self:DataLoaders,
     new = test_set(old, test_items, rm_tfms=rm_type_tfms, with_labels=with_labels) if isinstance(old, (Datasets, TfmdLists)) else test_items
     return self.valid.new(new, **kwargs)
 
-# %% ../nbs/05_pipeline.ipynb #54bcc5c5
+# %% ../nbs/05_pipeline.ipynb #cell-146
 def _short(value):
     "A value in one line."
     line = repr(value.to_dict() if isinstance(value, pd.Series) else value).replace('\n', ' ')
@@ -2020,7 +2033,7 @@ def summary(self:DataBlock,
     if show_batch:
         dls.show_batch(**kwargs)
 
-# %% ../nbs/05_pipeline.ipynb #bfd9f2a9
+# %% ../nbs/05_pipeline.ipynb #cell-149
 _LOADERS = {'DataLoader': DataLoader, 'TfmdDL': TfmdDL, 'SortedDL': SortedDL, 'LMDataLoader': LMDataLoader}
 _TYPES = {kind.__name__: kind for kind in (str, int, float, bool, bytes, list, tuple, dict, L, Path, np.ndarray, pd.Series, pd.DataFrame, torch.Tensor,
                                             TitledStr, TensorText, Category, MultiCategory)}
@@ -2101,7 +2114,7 @@ def dls_from_config(
     loaders = [_LOADERS[loader['type']](dataset.subset(i), **options) for i in range(2)]
     return DataLoaders(*loaders, path=path, device=options['device'])
 
-# %% ../nbs/05_pipeline.ipynb #48b46a81
+# %% ../nbs/05_pipeline.ipynb #cell-153
 def _text_columns(df, text_col):
     cols = text_col if isinstance(text_col, (list, tuple, L)) else [text_col]
     return [(col, _column(df, col, 'text_col')) for col in cols]
@@ -2131,7 +2144,7 @@ def _check_labels(df, label_col):
             row = df.index[int(missing.argmax())]
             raise ValueError(f"column {values.name!r} of row {row!r} has no label (NaN): drop such rows, fill them in, or pass y_block=CategoryBlock(add_na=True)")
 
-# %% ../nbs/05_pipeline.ipynb #06738404
+# %% ../nbs/05_pipeline.ipynb #cell-154
 class TextDataLoaders(DataLoaders):
     "Loaders for text in one call."
     @classmethod

@@ -6,7 +6,7 @@ __all__ = ['sched_lin', 'sched_cos', 'sched_no', 'sched_exp', 'SchedLin', 'Sched
            'group_rates', 'copied_state', 'falling_lengths', 'valley', 'need_points', 'minimum', 'steep', 'slide',
            'SuggestionMethod', 'LRFinder', 'suggested_lrs', 'usable_points', 'kept_record']
 
-# %% ../nbs/08_schedules.ipynb #088ed4ea
+# %% ../nbs/08_schedules.ipynb #cell-005
 import copy
 import math
 from bisect import bisect_left
@@ -21,7 +21,7 @@ from fastcore.foundation import L
 
 from .learner import Callback, CancelFitException, CancelValidException, Learner, Recorder
 
-# %% ../nbs/08_schedules.ipynb #693d6a01
+# %% ../nbs/08_schedules.ipynb #cell-021
 def sched_lin(
     start, # value at position 0
     end, # value at position 1
@@ -55,7 +55,7 @@ def sched_exp(
     "Equal factors in equal times from `start` to `end`."
     return start * (end/start)**pos
 
-# %% ../nbs/08_schedules.ipynb #41b43de7
+# %% ../nbs/08_schedules.ipynb #cell-024
 def SchedLin(
     start, # value at position 0
     end, # value at position 1
@@ -84,7 +84,7 @@ def SchedExp(
     "Schedule: equal factors in equal times from `start` to `end`."
     return partial(sched_exp, start, end)
 
-# %% ../nbs/08_schedules.ipynb #27f12a8d
+# %% ../nbs/08_schedules.ipynb #cell-027
 def annealer(
     f, # a function of (start, end, pos)
 ):
@@ -93,7 +93,7 @@ def annealer(
     def schedule(start, end): return partial(f, start, end)
     return schedule
 
-# %% ../nbs/08_schedules.ipynb #39888124
+# %% ../nbs/08_schedules.ipynb #cell-030
 def sched_poly(
     start, # value at position 0
     end, # value at position 1
@@ -111,7 +111,7 @@ def SchedPoly(
     "Schedule: a power of the position carries `start` to `end`."
     return partial(sched_poly, start, end, power)
 
-# %% ../nbs/08_schedules.ipynb #19b7b5e2
+# %% ../nbs/08_schedules.ipynb #cell-037
 class CombinedSchedule:
     "Schedules one after the other, each over its own share of the training."
     def __init__(self,
@@ -141,7 +141,7 @@ def combine_scheds(
     "One schedule that runs `scheds` one after the other."
     return CombinedSchedule(pcts, scheds)
 
-# %% ../nbs/08_schedules.ipynb #7ce9a8d4
+# %% ../nbs/08_schedules.ipynb #cell-040
 def combined_cos(
     pct, # share of the way from `start` to `middle`
     start, # value at position 0
@@ -151,7 +151,7 @@ def combined_cos(
     "Two half cosine waves: `start` to `middle` to `end`."
     return combine_scheds([pct, 1-pct], [SchedCos(start, middle), SchedCos(middle, end)])
 
-# %% ../nbs/08_schedules.ipynb #f7683bfb
+# %% ../nbs/08_schedules.ipynb #cell-047
 class ParamScheduler(Callback):
     "Before every training batch, set each hyper-parameter to what its schedule says."
     order, run_valid = 60, False
@@ -183,7 +183,7 @@ class ParamScheduler(Callback):
         "Ask every schedule for its value at `pos` and set it."
         for name, sched in self.scheds.items(): self.opt.set_hyper(name, sched(pos))
 
-# %% ../nbs/08_schedules.ipynb #34aefe21
+# %% ../nbs/08_schedules.ipynb #cell-050
 def group_rates(
     learn, # a Learner
     lr=None, # a number, a slice or one value for each group; default: the learner's own
@@ -212,7 +212,7 @@ def fit_one_cycle(self:Learner,
               'mom': combined_cos(pct_start, *(self.moms if moms is None else moms))}
     self.fit(n_epoch, cbs=[ParamScheduler(scheds), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch)
 
-# %% ../nbs/08_schedules.ipynb #b2fa0c68
+# %% ../nbs/08_schedules.ipynb #cell-053
 @patch
 def plot_sched(self:Recorder,
     keys=None, # names of hyper-parameters; default: all that were scheduled
@@ -231,7 +231,7 @@ def plot_sched(self:Recorder,
         axis.set_xlabel('step')
         axis.set_ylabel(key)
 
-# %% ../nbs/08_schedules.ipynb #d540927f
+# %% ../nbs/08_schedules.ipynb #cell-058
 @patch
 def fit_flat_cos(self:Learner,
     n_epoch, # number of passes over the training data
@@ -248,7 +248,7 @@ def fit_flat_cos(self:Learner,
     scheds = {'lr': combined_cos(pct_start, rates, rates, rates/div_final)}
     self.fit(n_epoch, cbs=[ParamScheduler(scheds), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch)
 
-# %% ../nbs/08_schedules.ipynb #a36bca95
+# %% ../nbs/08_schedules.ipynb #cell-061
 @patch
 def fit_sgdr(self:Learner,
     n_cycles, # how often the rate falls to 0
@@ -267,7 +267,7 @@ def fit_sgdr(self:Learner,
     sched = combine_scheds([length/n_epoch for length in lengths], [SchedCos(rates, 0)] * n_cycles)
     self.fit(n_epoch, cbs=[ParamScheduler({'lr': sched}), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch)
 
-# %% ../nbs/08_schedules.ipynb #e92cfb05
+# %% ../nbs/08_schedules.ipynb #cell-067
 @patch
 def fine_tune(self:Learner,
     epochs, # passes over the training data with all layers
@@ -285,7 +285,7 @@ def fine_tune(self:Learner,
     top = base_lr / 2
     self.fit_one_cycle(epochs, slice(top/lr_mult, top), pct_start=pct_start, div=div, **kwargs)
 
-# %% ../nbs/08_schedules.ipynb #b5c33b77
+# %% ../nbs/08_schedules.ipynb #cell-074
 def copied_state(
     state, # a state dict, nested or not
 ):
@@ -301,7 +301,7 @@ def copied_state(
         return copy.deepcopy(value)
     return copied(state)
 
-# %% ../nbs/08_schedules.ipynb #9087e1e9
+# %% ../nbs/08_schedules.ipynb #cell-079
 def falling_lengths(
     losses:list, # one number a step
 ) -> list[int]: # for each step, the length of the longest falling row of losses that ends there
@@ -330,7 +330,7 @@ def valley(
     rate = float(lrs[index])
     return rate, (rate, losses[index])
 
-# %% ../nbs/08_schedules.ipynb #a9da7294
+# %% ../nbs/08_schedules.ipynb #cell-081
 def need_points(
     losses, # what a suggestion is to be read from
     least:int, # fewest points it needs
@@ -386,7 +386,7 @@ class SuggestionMethod:
     "The suggestions under fastai's names: `SuggestionMethod.Valley` is `valley`."
     Valley, Slide, Minimum, Steep = valley, slide, minimum, steep
 
-# %% ../nbs/08_schedules.ipynb #10fbad8d
+# %% ../nbs/08_schedules.ipynb #cell-083
 @patch
 def plot_lr_find(self:Recorder,
     skip_end=5, # leave out this many points at the end, where the loss explodes
@@ -406,7 +406,7 @@ def plot_lr_find(self:Recorder,
             axis.plot(rate, float(loss), marker, label=name, markersize=8)
         axis.legend()
 
-# %% ../nbs/08_schedules.ipynb #5025b865
+# %% ../nbs/08_schedules.ipynb #cell-084
 class LRFinder(ParamScheduler):
     "A mock training with an exponentially growing learning rate; the learner is put back afterwards."
     def __init__(self,
@@ -460,7 +460,7 @@ class LRFinder(ParamScheduler):
         self.learn.opt.load_state_dict(saved['opt'])
         for module, mode in saved['modes']: module.training = mode
 
-# %% ../nbs/08_schedules.ipynb #8d868b89
+# %% ../nbs/08_schedules.ipynb #cell-086
 def suggested_lrs(
     suggest_funcs, # one function of (lrs, losses, num_it), or several
     lrs, # learning rates, rising

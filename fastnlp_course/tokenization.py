@@ -7,7 +7,7 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_
            'SpacyTokenizer', 'TokenizeWithRules', 'tokenize1', 'decode_spec_tokens', 'SentencePieceTokenizer',
            'parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df', 'Tokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #fc2a59ef
+# %% ../nbs/01_tokenization.ipynb #cell-005
 import html
 import re
 from collections import Counter
@@ -21,7 +21,7 @@ from tqdm.std import tqdm
 
 from .files import atomic_write, cache_path, configurable, file_hash, read_text
 
-# %% ../nbs/01_tokenization.ipynb #780ebeb0
+# %% ../nbs/01_tokenization.ipynb #cell-011
 UNK = 'xxunk'       # a token that is not in the vocab
 PAD = 'xxpad'       # fills up short documents
 BOS = 'xxbos'       # a document begins here
@@ -33,7 +33,7 @@ TK_UP = 'xxup'      # the next word was in capitals
 TK_MAJ = 'xxmaj'    # the next word began with a capital
 _all_ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_MAJ']
 
-# %% ../nbs/01_tokenization.ipynb #5fd13991
+# %% ../nbs/01_tokenization.ipynb #cell-013
 html_remains = (('#39;', "'"), ('amp;', '&'), ('#146;', "'"), ('nbsp;', ' '), ('#36;', '$'), ('\\n', '\n'), ('quot;', "'"), ('<br />', '\n'),
                 ('\\"', '"'), ('<unk>', UNK), (' @.@ ', '.'), (' @-@ ', '-'), ('...', ' …'))
 
@@ -45,7 +45,7 @@ def fix_html(
         x = x.replace(remains, meant)
     return html.unescape(x)
 
-# %% ../nbs/01_tokenization.ipynb #3c903af2
+# %% ../nbs/01_tokenization.ipynb #cell-016
 def replace_rep(
     t:str,  # text
 )->str:     # 'xxrep count character' for each run of three or more
@@ -58,7 +58,7 @@ def replace_wrep(
     "Write runs of a word as count and word."
     return re.sub(r'(?:\s|^)(\w+)\s+((?:\1\s+)+)\1(\s|\W|$)', lambda run: f' {TK_WREP} {len(run[2].split()) + 2} {run[1]} {run[3]}', t)
 
-# %% ../nbs/01_tokenization.ipynb #2dc076e9
+# %% ../nbs/01_tokenization.ipynb #cell-018
 def spec_add_spaces(
     t:str,  # text
 )->str:     # with a space on both sides of each of them
@@ -71,7 +71,7 @@ def rm_useless_spaces(
     "One space where there are several."
     return re.sub(r' {2,}', ' ', t)
 
-# %% ../nbs/01_tokenization.ipynb #72a65fb0
+# %% ../nbs/01_tokenization.ipynb #cell-021
 def _lower_behind(mark):
     "A replacement that lowers a word and sets `mark` before it."
     def replacement(found):
@@ -99,7 +99,7 @@ def lowercase(
     "Lower the rest, strip the ends, and mark where the document begins."
     return ' '.join([BOS]*add_bos + [t.lower().strip()] + [EOS]*add_eos)
 
-# %% ../nbs/01_tokenization.ipynb #28d38c4c
+# %% ../nbs/01_tokenization.ipynb #cell-024
 def replace_space(
     t:str,  # token
 )->str:
@@ -111,7 +111,7 @@ defaults = SimpleNamespace(
     text_proc_rules=[fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase],
     text_postproc_rules=[replace_space])
 
-# %% ../nbs/01_tokenization.ipynb #ba05bd2f
+# %% ../nbs/01_tokenization.ipynb #cell-028
 @configurable
 class BaseTokenizer:
     "Splits at one character."
@@ -130,7 +130,7 @@ class BaseTokenizer:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../nbs/01_tokenization.ipynb #07312850
+# %% ../nbs/01_tokenization.ipynb #cell-030
 @configurable
 class SpacyTokenizer:
     "spaCy's rules for splitting words in a language."
@@ -169,7 +169,7 @@ class SpacyTokenizer:
 WordTokenizer = SpacyTokenizer
 _all_ += ['WordTokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #d9050b69
+# %% ../nbs/01_tokenization.ipynb #cell-033
 def _as_list(x):
     return list(x) if isinstance(x, (list, tuple, L)) else [x]
 
@@ -211,7 +211,7 @@ def tokenize1(
     "Tokenize one text."
     return next(iter(TokenizeWithRules(tok, rules, post_rules)([text])))
 
-# %% ../nbs/01_tokenization.ipynb #c222389b
+# %% ../nbs/01_tokenization.ipynb #cell-036
 def decode_spec_tokens(
     tokens,   # list of tokens
 )->L:         # tokens without marks
@@ -234,7 +234,7 @@ def decode_spec_tokens(
             shown += [token]*count
     return shown
 
-# %% ../nbs/01_tokenization.ipynb #382454a4
+# %% ../nbs/01_tokenization.ipynb #cell-039
 def _near_multiple_of_8(n):
     return -(-n//8)*8
 
@@ -331,7 +331,7 @@ european_languages = 'bg cs da de el en es et fi fr ga hr hu it lt lv mt nl pl p
 SubwordTokenizer = SentencePieceTokenizer
 _all_ += ['SubwordTokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #bbe5c28f
+# %% ../nbs/01_tokenization.ipynb #cell-042
 def _need_text(value, where=''):
     "`value` if it is a text, otherwise a sentence about it."
     if isinstance(value, str):
@@ -416,7 +416,7 @@ def tokenize_df(
     rest[f'{tok_text_col}_length'] = [len(o) for o in tokens]
     return rest, Counter(token for o in tokens for token in o)
 
-# %% ../nbs/01_tokenization.ipynb #b3e77901
+# %% ../nbs/01_tokenization.ipynb #cell-044
 @configurable
 class Tokenizer:
     "From a text, a file or a row to tokens, as a step of a pipeline."

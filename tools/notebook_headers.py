@@ -1,4 +1,8 @@
-"Put the badges and the install cell into every lesson, from settings.ini: notebook_headers.py [--check]"
+"""Put the badges and the install cell into every lesson, from settings.ini: notebook_headers.py [--check]
+
+nbdev_test runs several notebooks in one process. A lesson defines again what the package defines, and patches the
+package's classes with it. So under test the install cell also drops the package, and each notebook imports it afresh.
+"""
 import sys
 import nbformat
 from project import badges, lessons, settings
@@ -13,7 +17,9 @@ def install_source():
         "# In Colab and Kaggle this installs the package; anywhere else it does nothing.",
         "import importlib.util, os, sys",
         "if ('google.colab' in sys.modules or 'KAGGLE_KERNEL_RUN_TYPE' in os.environ) and not importlib.util.find_spec('fastnlp_course'):",
-        f"    get_ipython().system('pip install -q git+{config['git_url']}')"])
+        f"    get_ipython().system('pip install -q git+{config['git_url']}')",
+        "if type(get_ipython()).__name__ == 'CaptureShell':",
+        "    for name in [name for name in sys.modules if name.split('.')[0] == 'fastnlp_course']: del sys.modules[name]"])
 
 def with_header(nb, path):
     "`nb` with its badge cell and install cell behind the first cell."

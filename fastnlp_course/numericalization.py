@@ -25,12 +25,12 @@ def make_vocab(
     max_vocab:int=60000,   # keep at most this many tokens, special tokens included
     special_toks=None,     # come first; `defaults.text_spec_tok` if left out
 )->list:                   # position = id
-    "The most frequent tokens, special tokens in front, padded to a multiple of 8."
-    special = list(defaults.text_spec_tok if special_toks is None else special_toks)
+    "The most frequent tokens, special tokens in front, padded to the next multiple of 8."
+    special = list(dict.fromkeys(defaults.text_spec_tok if special_toks is None else special_toks))
     frequent = [token for token, times in count.most_common(max_vocab) if times >= min_freq]
     known = set(special)
     vocab = (special + [token for token in frequent if token not in known])[:max_vocab]
-    return vocab + ['xxfake']*(-len(vocab) % 8)
+    return vocab + ['xxfake']*(8 - len(vocab) % 8)
 
 # %% ../nbs/02_numericalization.ipynb #cell-016
 @configurable

@@ -2,10 +2,11 @@
 
 # %% auto #0
 __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_MAJ', 'html_remains', 'defaults', 'WordTokenizer',
-           'european_languages', 'SubwordTokenizer', 'fix_html', 'replace_rep', 'replace_wrep', 'spec_add_spaces',
+           'eu_langs', 'SubwordTokenizer', 'fix_html', 'replace_rep', 'replace_wrep', 'spec_add_spaces',
            'rm_useless_spaces', 'replace_all_caps', 'replace_maj', 'lowercase', 'replace_space', 'BaseTokenizer',
            'SpacyTokenizer', 'TokenizeWithRules', 'tokenize1', 'decode_spec_tokens', 'SentencePieceTokenizer',
-           'parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df', 'Tokenizer']
+           'parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df', 'tokenize_files', 'tokenize_folder',
+           'tokenize_csv', 'load_tokenized_csv', 'Tokenizer']
 
 # %% ../nbs/01_tokenization.ipynb #cell-005
 import html
@@ -19,7 +20,7 @@ import pandas as pd
 from fastcore.foundation import L
 from tqdm.std import tqdm
 
-from .files import atomic_write, cache_path, configurable, file_hash, read_text
+from .files import atomic_write, configurable, read_json, read_text, write_json
 
 # %% ../nbs/01_tokenization.ipynb #cell-011
 UNK = 'xxunk'       # a token that is not in the vocab
@@ -255,7 +256,7 @@ class SentencePieceTokenizer:
             raise ValueError(f"model_type is {model_type!r}, but SentencePiece knows 'unigram', 'bpe', 'char' and 'word'. Pass one of them.")
         self.lang, self.vocab_sz, self.max_vocab_sz, self.model_type = lang, vocab_sz, max_vocab_sz, model_type
         self.special_toks = list(defaults.text_spec_tok if special_toks is None else special_toks)
-        self.char_coverage = char_coverage or (0.99999 if lang in european_languages else 0.9998)
+        self.char_coverage = char_coverage or (0.99999 if lang in eu_langs else 0.9998)
         self.sp_model, self.cache_dir = None if sp_model is None else Path(sp_model), Path(cache_dir)
         self.model_bytes = self.sp_model.read_bytes() if sp_model is not None else None
         self._processor = None
@@ -275,15 +276,15 @@ class SentencePieceTokenizer:
         "Learn the pieces from `texts`."
         import io
         import sentencepiece
-        texts = [text.replace('\n', ' ') for text in texts]
-        if not any(text.strip() for text in texts):
+        lines = [line for text in texts for line in text.split('\n')]
+        if not any(line.strip() for line in lines):
             raise ValueError("a subword model cannot be trained on empty texts. Pass texts with words in them.")
         written = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts), model_writer=written, vocab_size=self.vocab_sz or self._guess_vocab_sz(texts),
-                model_type=self.model_type, character_coverage=self.char_coverage, user_defined_symbols=self.special_toks,
-                unk_id=len(self.special_toks), pad_id=-1, bos_id=-1, eos_id=-1, hard_vocab_limit=False, num_threads=1, minloglevel=2)
+                sentence_iterator=iter(lines), model_writer=written, vocab_size=self.vocab_sz or self._guess_vocab_sz(lines),
+                model_type=self.model_type, character_coverage=self.char_coverage, user_defined_symbols=['▁' + token for token in self.special_toks],
+                unk_id=len(self.special_toks), pad_id=-1, bos_id=-1, eos_id=-1, hard_vocab_limit=False, minloglevel=2)
         except (RuntimeError, OSError) as error:
             raise ValueError(f"SentencePiece could not train a vocab of {self.vocab_sz} on {len(texts)} texts ({str(error).strip().splitlines()[-1][:150]}). Pass another vocab_sz, or more text.") from None
         self.model_bytes, self._processor = written.getvalue(), None
@@ -305,7 +306,8 @@ class SentencePieceTokenizer:
         items,                      # iterable of texts
     ):                              # iterable of lists of pieces
         if self.model_bytes is None:
-            raise ValueError("this subword tokenizer has learned no pieces yet. Call setup(texts) first, or pass sp_model=.")
+            items = list(items)
+            self.setup(items)
         if self._processor is None:
             import sentencepiece
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.model_bytes)
@@ -327,7 +329,7 @@ class SentencePieceTokenizer:
         made.model_bytes = base64.b64decode(model) if model is not None else None
         return made
 
-european_languages = 'bg cs da de el en es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl sv'.split()
+eu_langs = 'bg cs da de el en es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl sv'.split()
 SubwordTokenizer = SentencePieceTokenizer
 _all_ += ['SubwordTokenizer']
 
@@ -345,14 +347,16 @@ def parallel_tokenize(
     rules=None,        # on texts
     n_workers:int=0,   # processes; 0 for this one
     progress:bool=False,  # show a bar
-    **kwargs,          # of the splitter
+    **kwargs,          # of `TokenizeWithRules`: post_rules
 ):                     # iterable of (position, tokens)
-    "Tokenize `items`, in this process or in several."
-    tok = WordTokenizer(**kwargs) if tok is None else tok
+    "Let a splitter that learns learn from `items`, then tokenize them, in this process or in several."
+    tok = WordTokenizer() if tok is None else tok
     if isinstance(tok, type):
-        tok = tok(**kwargs)
-    tokenize = TokenizeWithRules(tok, rules)
+        tok = tok()
     items = list(items)
+    if hasattr(tok, 'setup'):
+        tok.setup(items, rules)
+    tokenize = TokenizeWithRules(tok, rules, **kwargs)
     if n_workers and n_workers > 1 and len(items) > 1000:
         return _in_processes(tokenize, items, n_workers, progress)
     return enumerate(tqdm(tokenize(items), total=len(items), disable=not progress, leave=False))
@@ -377,6 +381,7 @@ def tokenize_texts(
     tok=None,          # splitter
 )->L:                  # of `L` of tokens
     "Tokenize a list of texts, in order."
+    rules = defaults.text_proc_rules if rules is None else _as_list(rules)
     return L(tokens for _, tokens in sorted(parallel_tokenize(texts, tok, rules, n_workers), key=lambda pair: pair[0]))
 
 def _column_names(df, text_cols):
@@ -410,13 +415,102 @@ def tokenize_df(
 ):                          # (table without the text columns, with tokens and their number; count of tokens)
     "Tokenize columns of a table."
     names = _column_names(df, text_cols)
+    rules = defaults.text_proc_rules if rules is None else _as_list(rules)
     tokens = tokenize_texts(join_fields(df, names, mark_fields), n_workers, rules, tok)
     rest = df[[name for name in df.columns if name not in names]].copy()
     rest[tok_text_col] = list(tokens)
     rest[f'{tok_text_col}_length'] = [len(o) for o in tokens]
     return rest, Counter(token for o in tokens for token in o)
 
-# %% ../nbs/01_tokenization.ipynb #cell-044
+# %% ../nbs/01_tokenization.ipynb #cell-045
+def _write_tokens(path, tokens, encoding):
+    "Tokens with spaces between them, in a file of its own."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(' '.join(tokens), encoding=encoding, newline='')
+
+def tokenize_files(
+    files,                      # text files below `path`
+    path,                       # their common folder
+    output_dir,                 # folder for the tokens
+    output_names=None,          # names below `output_dir`, one for each file; the same as below `path` if left out
+    *,
+    n_workers:int=0,            # processes; 0 for this one
+    rules=None,                 # on texts
+    tok=None,                   # splitter
+    encoding:str='utf8',        # of the files
+    skip_if_exists:bool=False,  # do nothing if the folder is finished
+)->Path:                        # `output_dir`
+    "Write the tokens of files, then counter.json and lengths.json."
+    files, path, output_dir = [Path(file) for file in files], Path(path), Path(output_dir)
+    if skip_if_exists and (output_dir/'counter.json').exists():
+        return output_dir
+    names = [file.relative_to(path) for file in files]
+    lengths, counter = {}, Counter()
+    rules = defaults.text_proc_rules if rules is None else _as_list(rules)
+    for i, tokens in parallel_tokenize([read_text(file, encoding) for file in files], tok, rules, n_workers):
+        _write_tokens(output_dir/(names if output_names is None else output_names)[i], tokens, encoding)
+        lengths[names[i].as_posix()] = len(tokens)
+        counter.update(tokens)
+    write_json(output_dir/'lengths.json', lengths)
+    write_json(output_dir/'counter.json', dict(counter))
+    return output_dir
+
+def tokenize_folder(
+    path,                       # folder of text files
+    extensions=None,            # of the files; .txt if left out
+    folders=None,               # only these folders below `path`
+    output_dir=None,            # folder for the tokens; `path` with _tok behind its name if left out
+    skip_if_exists:bool=True,   # do nothing if the folder is finished
+    *,
+    output_names=None,          # names below `output_dir`
+    n_workers:int=0,            # processes; 0 for this one
+    rules=None,                 # on texts
+    tok=None,                   # splitter
+    encoding:str='utf8',        # of the files
+)->Path:                        # folder with the tokens
+    "Write the tokens of all text files of a folder."
+    from fastnlp_course.sources import get_files
+    path = Path(path)
+    output_dir = path.parent/f'{path.name}_tok' if output_dir is None else output_dir
+    files = sorted(get_files(path, extensions or ['.txt'], folders=folders))
+    return tokenize_files(files, path, output_dir, output_names, n_workers=n_workers, rules=rules, tok=tok, encoding=encoding, skip_if_exists=skip_if_exists)
+
+def tokenize_csv(
+    fname,                  # table in a CSV file
+    text_cols,              # column or columns with text
+    outname=None,           # file to write; _tok behind the name if left out
+    n_workers:int=0,        # processes; 0 for this one
+    rules=None,             # on texts
+    mark_fields:bool=None,  # write xxfld and a number before each field; yes for several columns, if left out
+    tok=None,               # splitter
+    header='infer',         # of `pd.read_csv`
+    chunksize:int=50000,    # rows read at once
+):
+    "Write a table with tokens, and how often each occurs in a JSON file beside it."
+    fname = Path(fname)
+    outname = fname.parent/f'{fname.stem}_tok.csv' if outname is None else Path(outname)
+    counter = Counter()
+    try:
+        parts = pd.read_csv(fname, header=header, chunksize=chunksize)
+    except pd.errors.EmptyDataError:
+        raise ValueError(f"{fname} is empty. Pass a CSV file with a header and at least one row.") from None
+    with parts, atomic_write(outname, 'w') as handle:
+        for i, part in enumerate(parts):
+            table, counted = tokenize_df(part, text_cols, n_workers, rules, mark_fields, tok)
+            table['text'] = [' '.join(tokens) for tokens in table['text']]
+            table.to_csv(handle, header=i == 0, index=False)
+            counter.update(counted)
+    write_json(outname.with_suffix('.json'), dict(counter))
+
+def load_tokenized_csv(
+    fname,   # written by `tokenize_csv`
+):           # (table, count of tokens)
+    "Read a table with tokens again."
+    fname = Path(fname)
+    table = pd.read_csv(fname, converters={'text': lambda tokens: tokens.split(' ')})
+    return table, Counter(read_json(fname.with_suffix('.json')))
+
+# %% ../nbs/01_tokenization.ipynb #cell-048
 @configurable
 class Tokenizer:
     "From a text, a file or a row to tokens, as a step of a pipeline."
@@ -467,28 +561,27 @@ class Tokenizer:
         encoding:str='utf-8',     # of the files
         **kwargs,                 # of the splitter
     ):
-        "For text files; all files of the folder are counted at set-up."
+        "For text files; all files of the folder are tokenized once now, for counts and lengths."
         made = cls(WordTokenizer(**kwargs) if tok is None else tok, rules, mode='folder')
         made.path, made.extensions, made.folders, made.n_workers, made.encoding = Path(path), extensions, folders, n_workers, encoding
         if not made.path.is_dir():
             raise FileNotFoundError(f"{path} is not a folder. Pass the folder with the text files.")
+        made._count_folder()
         return made
 
     def setup(self,
         items,                    # what will be tokenized, or a `TfmdLists` of it
         train_setup:bool=False,   # unused: counts are those of all items, as with fastai
     ):
-        "Train the splitter if it learns, tokenize a table, count the tokens of a folder."
+        "Train the splitter if it learns, and tokenize a table."
         raw = getattr(items, 'items', items)
-        if hasattr(self.tok, 'setup'):
+        if hasattr(self.tok, 'setup') and self.mode != 'folder':
             self.tok.setup(self._texts_to_learn(items, raw), self.rules)
         if self.mode == 'df' and isinstance(raw, pd.DataFrame) and self._is_raw(raw):
             frame, counter = tokenize_df(raw, self.text_cols, self.n_workers, self.rules, self.mark_fields, self.tok, self.tok_text_col)
             self.counter = counter if self.counter is None else self.counter
             self.lengths = frame[f'{self.tok_text_col}_length'].to_numpy() if self.lengths is None else self.lengths
             items.items = frame
-        if self.mode == 'folder' and self.counter is None and self.path is not None:
-            self.counter = self._count_folder()
     setups = setup
 
     def _is_raw(self, frame):
@@ -500,7 +593,6 @@ class Tokenizer:
     def _texts_to_learn(self, items, raw):
         "The texts that a learning splitter reads."
         if self.mode == 'df' and isinstance(raw, pd.DataFrame): return join_fields(raw, self.text_cols, self.mark_fields)
-        if self.mode == 'folder': return [read_text(file, self.encoding) for file in self._files()]
         return [self._read(item) for item in items]
 
     def _files(self):
@@ -509,11 +601,12 @@ class Tokenizer:
         return sorted(get_files(self.path, self.extensions or ['.txt'], folders=self.folders))
 
     def _count_folder(self):
-        "How often each token occurs in the folder."
-        counter = Counter()
-        for _, tokens in parallel_tokenize([read_text(file, self.encoding) for file in self._files()], self.tok, self.rules, self.n_workers):
-            counter.update(tokens)
-        return counter
+        "How often each token occurs in the folder, and how many tokens each file has."
+        files = self._files()
+        self.counter, self.lengths = Counter(), {}
+        for i, tokens in parallel_tokenize([read_text(file, self.encoding) for file in files], self.tok, self.rules, self.n_workers):
+            self.counter.update(tokens)
+            self.lengths[files[i].relative_to(self.path).as_posix()] = len(tokens)
 
     def get_lengths(self,
         items,               # items of the same kind
@@ -523,7 +616,10 @@ class Tokenizer:
         if isinstance(items, pd.DataFrame):
             column = f'{self.tok_text_col}_length'
             return items[column].to_numpy().tolist() if column in items.columns else None
-        return None
+        if self.mode != 'folder' or self.path is None: return None
+        names = [Path(item).relative_to(self.path).as_posix() if Path(item).is_relative_to(self.path) else None for item in items]
+        lengths = [self.lengths.get(name) for name in names]
+        return None if None in lengths else lengths
 
     def _read(self, o):
         return read_text(o, self.encoding) if isinstance(o, Path) else _need_text(o)
@@ -534,7 +630,8 @@ class Tokenizer:
         "Tokenize one item; what is a list of tokens already stays as it is."
         if isinstance(o, (list, tuple, L)):
             return o if isinstance(o, L) else L(o, use_list=True)
-        return next(iter(TokenizeWithRules(self.tok, self.rules)([self._read(o)])))
+        post_rules = [] if self.mode is None else None
+        return next(iter(TokenizeWithRules(self.tok, self.rules, post_rules)([self._read(o)])))
 
     def __call__(self, o, **kwargs): return self.encodes(o)
 

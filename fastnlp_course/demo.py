@@ -220,15 +220,17 @@ class Recipe:
     emb_sz:int = 200             # width of the embedding
     n_hid:int = 400              # units of the inner LSTM layers
     n_layers:int = 2             # LSTM layers
-    bs:int = 64                  # batch size
-    seq_len:int = 72             # tokens per step of backpropagation
-    lm_epochs:int = 3            # of the language model
+    bs:int = 64                  # batch size of the classifiers
+    seq_len:int = 72             # tokens per chunk of the classifiers
+    lm_bs:int = 32               # rows of the language model: smaller batches, more steps in an epoch
+    lm_seq_len:int = 36          # tokens per step of backpropagation
+    lm_epochs:int = 4            # of the language model
     lm_drop_mult:float = 0.5     # dropout of the language model, as a multiple of the defaults
-    scratch_epochs:int = 4       # of the classifier from scratch
+    scratch_epochs:int = 5       # of the classifier from scratch
     scratch_lr:float = 1e-2      # its peak learning rate
     wd:float = 0.1               # weight decay of the classifiers
-    last_epochs:int = 3          # of the unfrozen ULMFiT classifier, after three frozen epochs
-    drop_mult:float = 0.5        # dropout of the classifier
+    last_epochs:int = 5          # of the unfrozen ULMFiT classifier, after three frozen epochs
+    drop_mult:float = 0.8        # dropout of the classifiers
     min_freq:int = 3             # rarer tokens become xxunk
     seed:int = 42                # of weights, batches and dropout
 
@@ -244,7 +246,7 @@ def language_model_dls(
     "Batches of the training texts for a language model, a tenth of them held out."
     texts = table[~table.is_valid][['text']].reset_index(drop=True)
     return TextDataLoaders.from_df(texts, text_col='text', is_lm=True, valid_pct=0.1, seed=recipe.seed,
-                                   bs=recipe.bs, seq_len=recipe.seq_len)
+                                   bs=recipe.lm_bs, seq_len=recipe.lm_seq_len)
 
 def language_model(
     dls,             # of `language_model_dls`
@@ -319,7 +321,7 @@ def fit_gradually(
     "Gradual unfreezing with discriminative learning rates (Howard and Ruder, 2018)."
     spread = 2.6**4
     learn.freeze_to(-1)
-    plan = [(None, 1, lr), (-2, 1, slice(lr/2/spread, lr/2)), (-3, 1, slice(lr/4/spread, lr/4)), (0, last_epochs, slice(lr/4/spread, lr/4))]
+    plan = [(None, 1, lr), (-2, 1, slice(lr/2/spread, lr/2)), (-3, 1, slice(lr/2/spread, lr/2)), (0, last_epochs, slice(lr/2/spread, lr/2))]
     joined = {'steps': [], 'train': [], 'valid': []}
     for group, epochs, rates in plan:
         if group is not None:
@@ -350,7 +352,7 @@ def tfidf_baseline(
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     train, valid = table[~table.is_valid], table[table.is_valid]
-    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r'(?u)\S+'), LogisticRegression(C=10, max_iter=1000))
+    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10, max_iter=1000))
     model.fit(train.text, train.label)
     position = {label: i for i, label in enumerate(model.classes_)}
     return scores(model.predict_proba(valid.text), valid.label.map(position).to_numpy())

@@ -26,7 +26,7 @@ def run(table, recipe, which):
     with tempfile.TemporaryDirectory() as out:
         describe_tokens(table, out, recipe)
         vocab = read_json(Path(out)/'vocab.json')
-        if 'scratch' in which: rows['classifier from scratch'] = timed(lambda: train_from_scratch(table, recipe, vocab))
+        if 'scratch' in which: rows['classifier from scratch'] = timed(lambda: train_from_scratch(table, recipe))
         if 'ulmfit' in which:
             language = timed(lambda: train_language_model(table, out, recipe))
             rows['ULMFiT'] = timed(lambda: train_ulmfit(table, out, recipe, vocab))

@@ -226,11 +226,11 @@ class Recipe:
     lm_seq_len:int = 36          # tokens per step of backpropagation
     lm_epochs:int = 4            # of the language model
     lm_drop_mult:float = 0.5     # dropout of the language model, as a multiple of the defaults
-    scratch_epochs:int = 5       # of the classifier from scratch
+    scratch_epochs:int = 4       # of the classifier from scratch
     scratch_lr:float = 1e-2      # its peak learning rate
     wd:float = 0.1               # weight decay of the classifiers
     last_epochs:int = 5          # of the unfrozen ULMFiT classifier, after three frozen epochs
-    drop_mult:float = 0.8        # dropout of the classifiers
+    drop_mult:float = 0.5        # dropout of the classifiers
     min_freq:int = 3             # rarer tokens become xxunk
     seed:int = 42                # of weights, batches and dropout
 
@@ -361,7 +361,7 @@ def tfidf_baseline(
 def train_from_scratch(
     table,           # columns text, label, is_valid
     recipe,          # sizes, epochs, rate
-    vocab=None,      # of the language model, so that both classifiers read the same tokens
+    vocab=None,      # tokens by id; without it, of all rows of the table, as `TextDataLoaders.from_df` makes it
 )->dict:             # scores and curves
     "The classifier with random weights, all layers from the first step."
     set_seed(recipe.seed)
@@ -561,7 +561,7 @@ def run_stages(
     details['language model'] = stages.run('language model', lambda: train_language_model(table, out, recipe))
     vocab = read_json(out/'vocab.json')
     if scratch:
-        details['classifier from scratch'] = stages.run('classifier from scratch', lambda: train_from_scratch(table, recipe, vocab))
+        details['classifier from scratch'] = stages.run('classifier from scratch', lambda: train_from_scratch(table, recipe))
     details['ulmfit'] = stages.run('ulmfit', lambda: train_ulmfit(table, out, recipe, vocab))
     metrics = write_results(out, table, details, recipe)
     log('')

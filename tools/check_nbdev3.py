@@ -24,7 +24,7 @@ def main(environment=None):
         subprocess.run([str(scripts/'nbdev-export')], cwd=copy, env=variables, check=True)
         changed = differing(copy)
         if changed: sys.exit(f"under nbdev 3 the export of {', '.join(changed)} differs")
-        subprocess.run([str(scripts/'nbdev-test'), '--n_workers', '2'], cwd=copy, env=variables, check=True)
+        subprocess.run([str(scripts/'nbdev-test'), '--n-workers', '2'], cwd=copy, env=variables, check=True)
         print('nbdev3-test: same export, all notebooks pass')
 
 if __name__ == '__main__': main(*sys.argv[1:])

@@ -1,5 +1,6 @@
 "What `from fastnlp_course.all import *` adds to `import torch`: medians over fresh processes, and the ratio to fastai if it is installed."
 import argparse, statistics, subprocess, sys
+from common import machine, write_section
 
 limit = 0.5  # seconds, the budget in the design
 
@@ -13,12 +14,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--repeats', type=int, default=7)
     parser.add_argument('--peer', help='python of an environment with fastai')
+    parser.add_argument('--write', action='store_true', help='write the section of results.md')
     given = parser.parse_args()
     ours = seconds('from fastnlp_course.all import *', given.repeats)
-    print(f'from fastnlp_course.all import *: +{ours:.2f} s on top of import torch (budget {limit} s)')
+    lines = ['| import | seconds on top of `import torch` | ratio |', '| --- | --- | --- |', f'| `from fastnlp_course.all import *` (budget {limit} s) | {ours:.2f} | 1 |']
     if given.peer:
         peer = seconds('from fastai.text.all import *', given.repeats, given.peer)
-        print(f'from fastai.text.all import *:    +{peer:.2f} s, ratio {peer/ours:.1f}')
+        lines.append(f'| `from fastai.text.all import *` | {peer:.2f} | {peer/ours:.1f} |')
+    print('\n'.join(lines))
+    if given.write:
+        write_section('Import', f'`python benchmarks/import_time.py --peer PYTHON --write`, medians of {given.repeats} fresh processes. {machine()}.\n\n' + '\n'.join(lines))
     if ours > limit: sys.exit(f'{ours:.2f} s is over the budget of {limit} s')
 
 if __name__ == '__main__': main()

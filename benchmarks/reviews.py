@@ -3,9 +3,9 @@
     python benchmarks/reviews.py                 the test rows (RandomSplitter(0.2, seed=42)), for the report
     python benchmarks/reviews.py --development   a tenth of the training rows instead, for choosing a recipe
 """
-import argparse, tempfile, time
+import argparse, json, subprocess, tempfile, time
 from pathlib import Path
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from common import machine, write_section
 import numpy as np
 from fastnlp_course.demo import Recipe, describe_tokens, movie_reviews, tfidf_baseline, train_from_scratch, train_language_model, train_ulmfit, with_split
@@ -34,6 +34,15 @@ def run(table, recipe, which):
             rows['ULMFiT']['perplexity'] = language['perplexity']
     return rows
 
+def run_peer(python, table, recipe, seeds):
+    "fastai's scores from scratch, one per seed, with the same rows, sizes, epochs and rates."
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Path(folder)/'rows.csv'
+        table.to_csv(rows, index=False)
+        program = Path(__file__).with_name('peer_reviews.py')
+        done = subprocess.run([python, str(program), str(rows), json.dumps(asdict(recipe)), json.dumps(seeds)], stdout=subprocess.PIPE, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{')]
+
 def summary(name, runs):
     "One line of the table."
     accuracy = [run['accuracy'] for run in runs]
@@ -45,6 +54,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--development', action='store_true')
     parser.add_argument('--seeds', type=int, default=3)
+    parser.add_argument('--peer', help='python of an environment with fastai')
     parser.add_argument('--only', default='scratch,ulmfit')
     for field in fields(Recipe):
         if field.name != 'seed': parser.add_argument(f'--{field.name}', type=type(field.default))
@@ -59,6 +69,8 @@ def main():
         for name, scores in run(table, replace(Recipe(seed=42 + seed), **changes), given.only.split(',')).items():
             collected.setdefault(name, []).append(scores)
             print(seed, name, {key: round(value, 4) for key, value in scores.items() if isinstance(value, float)}, flush=True)
+    if given.peer:
+        collected['fastai, classifier from scratch'] = run_peer(given.peer, table, replace(Recipe(), **changes), [42 + seed for seed in range(given.seeds)])
     lines = ['| model | accuracy | log loss | seconds |', '| --- | --- | --- | --- |'] + [summary(name, runs) for name, runs in collected.items()]
     text = f'`python benchmarks/reviews.py`, {given.seeds} seeds, mean ± standard deviation; {(~table.is_valid).sum():,} rows to train, {table.is_valid.sum():,} to test. {machine()}.\n\n' + '\n'.join(lines)
     print(text)

@@ -13,6 +13,7 @@ from time import perf_counter
 import numpy as np
 from common import machine, write_section
 
+n_batches, n_warm = 200, 64   # of a sample: few enough for the smallest store, and short, so that other programs seldom cut in
 wikitext = Path(__file__).resolve().parents[2]/'shared'/'data'/'wikitext-2'/'train.txt.gz'
 
 # the same program for both: `make` is what differs
@@ -116,21 +117,16 @@ def sparse_store(folder, tokens, document, per_shard):
         shards.append((np.load(path, mmap_mode='r'), np.append(np.arange(0, length, document, dtype=np.int64), length)))
     return TokenStore(shards)
 
-def microseconds(loader, part, n_batches):
-    "Mean time of a batch, over `n_batches` from this part of the epoch on."
-    n_batches = min(n_batches, loader.n_batches//2)
+def microseconds(loader, part):
+    "Mean time of a batch, over 136 batches at this part of the epoch."
     loader.skip(int(part * (loader.n_batches - n_batches)))
-    iterator, done = iter(loader), 0
-    start = perf_counter()
-    for x, y in iterator:
-        done += 1
-        if done == n_batches//10:
-            start = perf_counter()   # the first tenth is not counted: it opens pages of the file
+    for done, (x, y) in enumerate(loader, 1):
+        if done == n_warm:
+            start = perf_counter()   # what comes before opens pages of the file
         if done == n_batches:
-            break
-    return (perf_counter() - start) / (done - n_batches//10) * 1e6
+            return (perf_counter() - start) / (n_batches - n_warm) * 1e6
 
-def by_size(sizes, rounds, n_batches=1000, per_shard=None):
+def by_size(sizes, rounds, per_shard=None):
     "Lines of the table of sizes. The sizes take turns, so that a slow moment hits all."
     from fastnlp_course.lm_dataloader import LMDataLoader
     rows = ['| tokens | shards | tokens per document | order | construction, ms | start of an epoch, ms | microseconds per batch: median (fastest) | to the smallest store |',
@@ -143,13 +139,14 @@ def by_size(sizes, rounds, n_batches=1000, per_shard=None):
                 start = perf_counter()
                 loader = LMDataLoader(store, shuffle=shuffle, seed=0)
                 made = perf_counter() - start
+                next(iter(loader))                    # the pages of a file without content are made when they are first read
                 start = perf_counter()
                 next(iter(loader))
                 cases.append((tokens, loader, made, perf_counter() - start))
             parts = [part for part in np.linspace(0, 1, 5) for _ in range(max(1, rounds//5))]
             for part in [*np.linspace(0, 1, 5), *parts]:          # the first turn is not counted
                 for tokens, loader, *_ in cases:
-                    times.setdefault(tokens, []).append(microseconds(loader, part, n_batches))
+                    times.setdefault(tokens, []).append(microseconds(loader, part))
             times = {tokens: values[5:] for tokens, values in times.items()}
             least = np.median(times[sizes[0]])
             for tokens, loader, made, begun in cases:
@@ -164,8 +161,8 @@ def main():
     parser.add_argument('--peer', help='python of an environment with fastai')
     parser.add_argument('--small', action='store_true', help='a quick look, nothing is written')
     parser.add_argument('--stores-only', action='store_true', help='only the time per batch by size of the store, nothing is written')
-    parser.add_argument('--repeats', type=int, default=3)
-    parser.add_argument('--rounds', type=int, default=15)
+    parser.add_argument('--repeats', type=int, default=5, help='epochs of each loader')
+    parser.add_argument('--rounds', type=int, default=25, help='samples of each store')
     given = parser.parse_args()
     sizes = [10**6, 10**7] if given.small else [10**6, 10**7, 10**8, 10**9]
     tables = [] if given.stores_only else [compare(given.peer, given.small, given.repeats)]

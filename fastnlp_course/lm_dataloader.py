@@ -3,16 +3,18 @@
 # %% auto #0
 __all__ = ['TokenStream', 'LMDataLoader']
 
-# %% ../nbs/04_lm_dataloader.ipynb #cell-005
+# %% ../nbs/04_lm_dataloader.ipynb #aeb8bfd7
 import random
+from copy import copy
 
 import numpy as np
 import torch
+from fastcore.foundation import L
 from torch import Tensor
 
 from .dataloaders import TfmdDL, show_table
 
-# %% ../nbs/04_lm_dataloader.ipynb #cell-017
+# %% ../nbs/04_lm_dataloader.ipynb #b265771c
 def _one_document(item, i):
     "Token ids of item `i` as an array."
     if isinstance(item, tuple) and len(item) > 0:
@@ -25,16 +27,61 @@ def _one_document(item, i):
         raise TypeError(f"document {i} has shape {item.shape} and type {item.dtype}, but token ids are whole numbers in one row. Pass a tensor like torch.tensor([2, 8, 15]).")
     return item
 
+def _join_documents(items, first):
+    "The ids of some documents in one array, and their lengths; `first` is the number of the first one, for messages."
+    if set(map(type, items)) == {Tensor}:   # the usual case needs no Python code per document
+        try:
+            joined = torch.cat(items).cpu().numpy()
+        except RuntimeError:                # the loop below finds out which document is to blame
+            joined = np.zeros(0)
+        if joined.ndim == 1 and joined.dtype.kind in 'iu':
+            return joined, list(map(Tensor.numel, items))
+    documents = [_one_document(item, first + i) for i, item in enumerate(items)]
+    filled = [document for document in documents if len(document) > 0]
+    joined = np.concatenate(filled) if filled else np.zeros(0, dtype=np.int64)
+    return joined, [len(document) for document in documents]
+
+def _read_documents(dataset, at_once=10_000):
+    "All ids in one array of the smallest type that holds them, and the lengths; each document is read once."
+    dataset = list(dataset) if isinstance(dataset, L) else dataset
+    parts, lens = [np.zeros(0, dtype=np.uint16)], []
+    for first in range(0, len(dataset), at_once):   # a part at a time: only two bytes per token are kept of it
+        joined, lengths = _join_documents([dataset[i] for i in range(first, min(first + at_once, len(dataset)))], first)
+        small = joined.size == 0 or (joined.min() >= 0 and joined.max() < 2**16)
+        parts.append(joined.astype(np.uint16 if small else np.int64))
+        lens += lengths
+    return np.concatenate(parts), np.array(lens, dtype=np.int64)
+
+def _shards_of(dataset):
+    "The (ids, offsets) arrays of a `TokenStore` or of anything that has them; None for other datasets."
+    shards = getattr(dataset, 'shards', None)
+    if isinstance(shards, list) and all(isinstance(shard, tuple) and len(shard) == 2 for shard in shards):
+        return shards
+    ids, offsets = getattr(dataset, 'ids', None), getattr(dataset, 'offsets', None)
+    if isinstance(ids, np.ndarray) and isinstance(offsets, np.ndarray) and len(offsets) == len(dataset) + 1:
+        return [(ids[offsets[0]:offsets[-1]], offsets - offsets[0])]
+    return None
+
+def _spans(starts, lengths):
+    "start, start+1, ... for each span, one after the other: steps of 1 and a jump where a span begins, summed up."
+    steps = np.ones(lengths.sum(), dtype=np.int64)
+    steps[0] = starts[0]
+    steps[np.cumsum(lengths[:-1])] = starts[1:] - (starts[:-1] + lengths[:-1] - 1)
+    return np.cumsum(steps, out=steps)
+
 class TokenStream:
     "Documents behind each other, in any order, without copying them to change it."
+    long_piece = 256   # tokens; where both ways to copy pieces take equally long
+
     def __init__(self,
-        ids:np.ndarray,       # the token ids of all documents, one after the other
-        lens:np.ndarray,      # the number of tokens of each document
+        ids,                  # the token ids of all documents one after the other, or the shards of a `TokenStore`: a list of (ids, offsets)
+        lens:list=None,       # the number of tokens of each document; shards know it
         order:list=None,      # which document comes first, second ...; as they lie if left out
     ):
-        self.ids = ids
-        self.lens = np.asarray(lens, dtype=np.int64)
-        self.starts = np.concatenate([[0], np.cumsum(self.lens)])   # of each document in `ids`
+        shards = ids if lens is None else [(ids, np.concatenate([[0], np.cumsum(lens, dtype=np.int64)]))]
+        self.shards = [(np.ascontiguousarray(ids), np.asarray(offsets)) for ids, offsets in shards]   # plain arrays on the same memory
+        self.first_tokens = np.cumsum([0] + [int(offsets[-1]) for _, offsets in self.shards])         # where each shard begins in the stream
+        self.first_documents = np.cumsum([0] + [len(offsets) - 1 for _, offsets in self.shards])      # and with which document
         self.reorder(order)
 
     @classmethod
@@ -42,55 +89,99 @@ class TokenStream:
         dataset,        # tensors or arrays of ids, tuples that begin with one, or a `TokenStore`
     ) -> 'TokenStream':
         "Read each document once. A `TokenStore` is used where it lies."
-        ids, offsets = getattr(dataset, 'ids', None), getattr(dataset, 'offsets', None)
-        if isinstance(ids, np.ndarray) and isinstance(offsets, np.ndarray) and len(offsets) == len(dataset) + 1:
-            return cls(ids[offsets[0]:offsets[-1]], np.diff(offsets.astype(np.int64)))
-        documents = [_one_document(dataset[i], i) for i in range(len(dataset))]
-        lens = np.array([len(document) for document in documents], dtype=np.int64)
-        filled = [document for document in documents if len(document) > 0]
-        ids = np.concatenate(filled) if filled else np.zeros(0, dtype=np.int64)
-        small = ids.size == 0 or (ids.min() >= 0 and ids.max() < 2**16)
-        return cls(ids.astype(np.uint16 if small else np.int64), lens)
+        shards = _shards_of(dataset)
+        return cls(*_read_documents(dataset)) if shards is None else cls(shards)
+
+    @property
+    def lens(self):
+        "The number of tokens of each document, as they lie."
+        return np.concatenate([np.diff(offsets) for _, offsets in self.shards] or [np.zeros(0, dtype=np.int64)])
+
+    @property
+    def ids(self):
+        "All ids, if they lie in one array."
+        if len(self.shards) != 1:
+            raise AttributeError(f"this stream has {len(self.shards)} arrays of ids. Read `shards`, or `rows`.")
+        return self.shards[0][0]
 
     def reorder(self,
         order:list=None,   # numbers of the documents; None: as they lie
     ):
         "Let the documents follow each other in another order."
-        self.order = None if order is None else np.asarray(order, dtype=np.int64)
-        if self.order is None:
-            self.ends, self.shifts = None, None
-            return
-        lens = self.lens[self.order]
-        self.ends = np.cumsum(lens)                               # of each document in the stream
-        self.shifts = self.starts[self.order] - (self.ends - lens)  # from a place in the stream to the place in `ids`
+        self.order = None if order is None else np.asarray(order)
+        if self.order is None:   # the pieces of the stream are whole shards
+            self.bounds = self.first_tokens
+        else:                    # the pieces are documents
+            self.bounds = np.zeros(len(self.order) + 1, dtype=np.int64)
+            np.cumsum(self.lens[self.order], out=self.bounds[1:])
 
     def __len__(self):
-        return int(self.starts[-1])
+        return int(self.first_tokens[-1])
 
     def rows(self,
         first:int,    # place where the first row begins
         step:int,     # distance from row to row
         n_rows:int,   # number of rows
         length:int,   # tokens per row
-    ) -> np.ndarray:  # (n_rows, length), int64
+    ) -> np.ndarray:  # (n_rows, length), of the type of the ids; may be a view: do not write into it
         "`n_rows` stretches of the stream."
-        if self.order is None:   # rows at equal distances are a view: only what is asked for is copied
-            size = self.ids.itemsize
-            view = np.ndarray((n_rows, length), self.ids.dtype, self.ids, first * size, (step * size, size)) if self.ids.flags.c_contiguous else \
-                np.stack([self.ids[first + r * step:first + r * step + length] for r in range(n_rows)])
-            return view.astype(np.int64)
-        begin = first + step * np.arange(n_rows)                          # (n_rows,)
-        low = np.searchsorted(self.ends, begin, side='right')             # the document in which each row begins
-        high = np.searchsorted(self.ends, begin + length - 1, side='right')  # ... and ends
-        pieces = high - low + 1
-        row = np.repeat(np.arange(n_rows), pieces)
-        document = np.arange(pieces.sum()) + np.repeat(low - (np.cumsum(pieces) - pieces), pieces)
-        piece_begin = np.maximum(self.ends[document] - self.lens[self.order[document]], begin[row])
-        piece_end = np.minimum(self.ends[document], begin[row] + length)
-        places = (begin[:, None] + np.arange(length)).ravel() + np.repeat(self.shifts[document], piece_end - piece_begin)
-        return self.ids[places].reshape(n_rows, length).astype(np.int64)
+        if first < 0 or first + (n_rows - 1) * step + length > len(self):
+            raise IndexError(f"{n_rows} rows of {length} tokens from {first} on, {step} apart, go beyond the {len(self)} tokens of the stream. Ask for less.")
+        if self.order is None and len(self.shards) == 1:
+            ids, size = self.ids, self.ids.itemsize
+            return np.ndarray((n_rows, length), ids.dtype, ids, first * size, (step * size, size))   # nothing is copied
+        return self._gather(first + step * np.arange(n_rows), length)
 
-# %% ../nbs/04_lm_dataloader.ipynb #cell-022
+    def _pieces(self, begin, length):
+        "The pieces that make up the rows: number of the piece, place in it, number of tokens."
+        low = np.searchsorted(self.bounds, begin, side='right') - 1        # (n_rows,) the piece in which each row begins
+        high = np.searchsorted(self.bounds, begin + length, side='left')   # ... and the one behind its last
+        row = np.repeat(np.arange(len(begin)), high - low)
+        piece = _spans(low, high - low)
+        start = np.maximum(self.bounds[piece], begin[row])
+        stop = np.minimum(self.bounds[piece + 1], begin[row] + length)
+        filled = np.flatnonzero(stop > start)                              # not the empty documents
+        piece, start = piece[filled], start[filled]
+        return piece, start - self.bounds[piece], stop[filled] - start
+
+    def _gather(self, begin, length):
+        "Rows put together from pieces."
+        piece, place, lengths = self._pieces(begin, length)
+        if self.order is None:
+            shard, document = piece, self.first_documents[piece]
+        else:
+            document = self.order[piece]
+            shard = np.searchsorted(self.first_documents, document, side='right') - 1
+        result = np.empty(len(begin) * length, dtype=np.result_type(*(ids for ids, _ in self.shards)))
+        copy_pieces = self._copy_one_by_one if lengths.mean() > self.long_piece else self._copy_at_once
+        copy_pieces(result, np.cumsum(lengths) - lengths, shard, document - self.first_documents[shard], place, lengths)
+        return result.reshape(len(begin), length)
+
+    def _copy_one_by_one(self, result, target, shard, document, place, lengths):
+        "Copy pieces as slices: best for long ones."
+        for number, i, first, to, length in zip(*(array.tolist() for array in (shard, document, place, target, lengths))):
+            ids, offsets = self.shards[number]
+            start = int(offsets[i]) + first
+            result[to:to + length] = ids[start:start + length]
+
+    def _copy_at_once(self, result, target, shard, document, place, lengths):
+        "Copy the same pieces token by token, those of a shard in one go: best for short ones."
+        for number in np.unique(shard):
+            ids, offsets = self.shards[number]
+            mine = np.flatnonzero(shard == number)
+            tokens = ids.take(_spans(offsets[document[mine]] + place[mine], lengths[mine]))
+            if len(tokens) == len(result):   # one shard has it all
+                result[:] = tokens
+            else:
+                result[_spans(target[mine], lengths[mine])] = tokens
+
+# %% ../nbs/04_lm_dataloader.ipynb #569e6a39
+def _whole_number(name, value, least):
+    "Raise unless `value` is a whole number of at least `least`."
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        why = "but a batch has at least one row with one token" if least else "but it counts from 0"
+        raise ValueError(f"{name} is {value!r}, {why}. Pass {name}={least} or more.")
+
 class LMDataLoader(TfmdDL):
     "Batches for a language model: the documents as one stream, the stream cut into `bs` rows, a window of `seq_len` tokens moving over them."
     def __init__(self,
@@ -102,29 +193,28 @@ class LMDataLoader(TfmdDL):
         num_workers:int=0,      # processes that make batches; there is nothing to gain here
         *,
         shuffle:bool=False,     # the documents in another order in each epoch
+        seed:int=None,          # decides the orders of all epochs; if left out, each epoch draws from Python's `random`, as fast.ai's does
         batch_size:int=None,    # torch's name of `bs`
+        pin_memory:bool=None,   # batches in memory that a GPU can copy from directly; if left out, when they go to one
         **kwargs,               # passed to `TfmdDL`
     ):
         bs = bs if batch_size is None else batch_size
-        for name, value in (('bs', bs), ('seq_len', seq_len)):
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"{name} is {value!r}, but a batch has at least one row with one token. Pass {name}=1 or more.")
+        for name, value, least in (('bs', bs, 1), ('seq_len', seq_len, 1), ('seed', 0 if seed is None else seed, 0)):
+            _whole_number(name, value, least)
         if not hasattr(dataset, '__len__') or not hasattr(dataset, '__getitem__'):
             raise TypeError(f"the dataset is a {type(dataset).__name__}, but the stream needs documents that can be counted and read by number. Pass a list of id tensors.")
-        self.seq_len = seq_len
-        self._stream, self._order = None, None
-        if lens is None:
-            self._stream = TokenStream.from_documents(dataset)
-            lens = self._stream.lens
-        self.lens = np.asarray(lens, dtype=np.int64)
-        if len(self.lens) != len(dataset):
-            raise ValueError(f"lens has {len(self.lens)} values for {len(dataset)} documents. Pass one length per document, or leave lens out.")
-        self.n_tokens = int(self.lens.sum())
+        self.seq_len, self.seed = seq_len, seed
+        self._position, self._going_on = self._epoch_start(0), False
+        self._lens = None if lens is None else np.asarray(lens, dtype=np.int64)
+        self._stream = TokenStream.from_documents(dataset) if lens is None else None
+        if lens is not None and len(lens) != len(dataset):
+            raise ValueError(f"lens has {len(lens)} values for {len(dataset)} documents. Pass one length per document, or leave lens out.")
+        self.n_tokens = len(self._stream) if lens is None else int(self._lens.sum())
         self.bl = max(self.n_tokens - 1, 0) // bs           # length of a row: the last token has no next one
         self.n_batches = -(-self.bl // seq_len)
         self.last_len = self.bl - (self.n_batches - 1) * seq_len
         kwargs.pop('n', None)   # the number of rows follows from the text
-        super().__init__(dataset, bs=bs, shuffle=shuffle, num_workers=num_workers, n=self.n_batches * bs, **kwargs)
+        super().__init__(dataset, bs=bs, shuffle=shuffle, num_workers=num_workers, pin_memory=pin_memory, n=self.n_batches * bs, **kwargs)
 
     @property
     def n_inp(self):
@@ -132,31 +222,59 @@ class LMDataLoader(TfmdDL):
         return 1
 
     @property
+    def lens(self):
+        "The number of tokens of each document."
+        return self.stream.lens if self._lens is None else self._lens
+
+    @property
+    def pin_memory(self):
+        "Are batches made in memory that a GPU can copy from directly?"
+        to_gpu = self.device is not None and self.device.type == 'cuda'
+        return to_gpu if self._pin_memory is None else self._pin_memory
+
+    @pin_memory.setter
+    def pin_memory(self, pin_memory):
+        self._pin_memory = pin_memory
+
+    @property
     def stream(self) -> TokenStream:
         "The text, read when it is first needed."
         if self._stream is None:
             stream = TokenStream.from_documents(self.dataset)
-            wrong = np.flatnonzero(stream.lens != self.lens)
+            wrong = np.flatnonzero(stream.lens != self._lens) if self._lens is not None else []
             if len(wrong):
-                raise ValueError(f"lens says that document {wrong[0]} has {self.lens[wrong[0]]} tokens, but it has {stream.lens[wrong[0]]}. Pass the true lengths, or leave lens out.")
+                raise ValueError(f"lens says that document {wrong[0]} has {self._lens[wrong[0]]} tokens, but it has {stream.lens[wrong[0]]}. Pass the true lengths, or leave lens out.")
             self._stream = stream
-            self._stream.reorder(self._order)
+            if self.shuffle and self._position['epoch_seed'] is not None:
+                LMDataLoader.shuffle_fn(self, None)
         return self._stream
 
     def get_idxs(self):
-        "The rows of this epoch: row r of batch b has number b*bs + r."
-        idxs = range(self.n)
+        "The rows of this epoch, after those that are skipped: row r of batch b has number b*bs + r."
+        idxs = range(self._position['batch'] * self.bs, self.n)
         return self.shuffle_fn(idxs) if self.shuffle else idxs
 
     def shuffle_fn(self,
         idxs:list,   # numbers of the rows: they stay as they are
     ) -> list:
-        "Bring the documents into another order, not the rows: a document stays whole and a row goes on in the next batch."
-        order = list(range(len(self.lens))) if self._order is None else list(self._order)
-        random.shuffle(order)
-        self._order = order
-        self.stream.reorder(order)
+        "Bring the documents into the order of this epoch, not the rows: a document stays whole and a row goes on in the next batch."
+        if self._position['epoch_seed'] is None:
+            self._position['epoch_seed'] = self._draw_seed(self._position['epoch'])
+        order = np.arange(len(self.dataset), dtype=np.int32 if len(self.dataset) < 2**31 else np.int64)
+        np.random.RandomState(self._position['epoch_seed']).shuffle(order)   # this generator is frozen: any NumPy gives the same order
+        stream = copy(self.stream)   # of the names, not of the text: whoever still reads the old order may go on
+        stream.reorder(order)
+        self._stream = stream
         return idxs
+
+    def _draw_seed(self, epoch):
+        "The number that decides the order of an epoch."
+        generator = random if self.seed is None else random.Random(f'{self.seed} {epoch}')
+        return generator.getrandbits(32)
+
+    def sample(self):
+        "The numbers of the rows that this process reads."
+        return self._idxs if self._worker == (0, 1) else super().sample()
 
     def _length(self, number):
         "Tokens per row in batch `number`."
@@ -170,16 +288,42 @@ class LMDataLoader(TfmdDL):
         if not 0 <= seq < self.n:
             raise IndexError(f"row {seq} was asked for, but there are {self.n}: {self.n_batches} batches of {self.bs} rows.")
         number, row = divmod(seq, self.bs)
-        text = torch.from_numpy(self.stream.rows(row * self.bl + number * self.seq_len, 0, 1, self._length(number) + 1)[0])
+        text = self.stream.rows(row * self.bl + number * self.seq_len, 0, 1, self._length(number) + 1)[0]
+        text = torch.from_numpy(text.astype(np.int64))
         return text[:-1], text[1:]
+
+    def _as_tensor(self, ids):
+        "Ids as int64, one row behind the other, where a GPU can copy them from if there is one to do so."
+        if not (self.pin_memory and torch.cuda.is_available()):
+            return torch.from_numpy(ids.astype(np.int64, order='C'))
+        pinned = torch.empty(ids.shape, dtype=torch.int64, pin_memory=True)
+        np.copyto(pinned.numpy(), ids)
+        return pinned
 
     def whole_batch(self,
         number:int,   # of the batch
     ) -> tuple:       # x and y, (bs, seq_len) each
         "All rows of a batch at once."
-        length = self._length(number)
-        text = self.stream.rows(number * self.seq_len, self.bl, self.bs, length + 1)   # (bs, length + 1)
-        return torch.from_numpy(np.ascontiguousarray(text[:, :-1])), torch.from_numpy(np.ascontiguousarray(text[:, 1:]))
+        if not 0 <= number < self.n_batches:
+            raise IndexError(f"batch {number} was asked for, but there are {self.n_batches}, counted from 0.")
+        return next(self.whole_batches([number]))
+
+    def whole_batches(self,
+        numbers,   # of the batches
+    ):
+        "Batches with all rows at once. Whoever reads on from batch to batch gets the rows of more and more batches fetched in one go."
+        stream = self.stream
+        most = max(1, 2**18 // (self.bs * self.seq_len))   # at most so many tokens at once: in two bytes each they fit into a processor's cache
+        first = last = 0                                   # batches first ... last-1 are in `block`
+        for number in numbers:
+            if not first <= number < last:
+                ahead = min(2 * (last - first), most) if number == last > 0 else 1
+                first, last = number, min(number + ahead, self.n_batches)
+                width = min(self.bl - first * self.seq_len, (last - first) * self.seq_len)
+                block = stream.rows(first * self.seq_len, self.bl, self.bs, width + 1)   # (bs, width + 1)
+            start = (number - first) * self.seq_len
+            stop = start + self._length(number)
+            yield self._as_tensor(block[:, start:stop]), self._as_tensor(block[:, start + 1:stop + 1])
 
     def _rows_are_touched(self):
         "Does anybody want to see single rows?"
@@ -192,26 +336,90 @@ class LMDataLoader(TfmdDL):
     ):
         "Batches, before `after_batch`: whole ones, unless somebody wants to see single rows."
         if self._rows_are_touched():
-            yield from super().create_batches(samps)
-            return
-        for seq in samps:
-            if seq % self.bs == 0:
-                yield self.whole_batch(seq // self.bs)
+            return super().create_batches(samps)
+        if isinstance(samps, range) and samps.step == 1:   # no need to go through the rows
+            return self.whole_batches(range(-(-samps.start // self.bs), -(-samps.stop // self.bs)))
+        return self.whole_batches(seq // self.bs for seq in samps if seq % self.bs == 0)
+
+    def _epoch_start(self, epoch):
+        return {'epoch': epoch, 'epoch_seed': None, 'batch': 0}
+
+    def _batches(self):
+        # an epoch that goes on has drawn torch's random number already, before it was interrupted
+        return self.create_batches(self.sample()) if self._position['batch'] > 0 and self.num_workers == 0 else super()._batches()
+
+    def _one_epoch(self):
+        "The batches of an epoch, or of the rest of one; `_position` says at any time what comes next."
+        position = self._position
+        if position['batch'] > 0 and not self._going_on:   # the epoch before was left early
+            position = self._epoch_start(position['epoch'] + 1)
+        self._position, self._going_on = position, False
+        if self.shuffle and position['epoch_seed'] is None:
+            position['epoch_seed'] = self._draw_seed(position['epoch'])
+        for b in super().__iter__():
+            position['batch'] += 1
+            yield b
+        self._position = self._epoch_start(position['epoch'] + 1)
 
     def __iter__(self):
         if self.n_tokens > 0 and self.n == 0:
             raise ValueError(self._too_short())
-        return super().__iter__()
+        return self._one_epoch()
+
+    def skip(self,
+        n:int,                 # so many batches are left out, once
+        epoch:int=None,        # of this epoch, counted from 0; the one that comes next if left out
+        epoch_seed:int=None,   # and this order of the documents; follows from `seed` and `epoch` if left out
+    ) -> 'LMDataLoader':
+        "Let the next iteration begin at batch `n`, without reading those before it."
+        _whole_number('n', n, 0)
+        if n > self.n_batches:
+            raise ValueError(f"{n} batches are to be skipped, but an epoch has {self.n_batches}. Pass n={self.n_batches} or less.")
+        if epoch is None:
+            epoch = self._position['epoch'] + (self._position['batch'] > 0 and not self._going_on)
+        self._position = {'epoch': epoch, 'epoch_seed': epoch_seed, 'batch': n}
+        self._going_on = True
+        return self
+
+    def state_dict(self) -> dict:   # three numbers, and three that say which batches they count
+        "What a checkpoint keeps to go on with the very next batch."
+        return {**self._position, 'bs': self.bs, 'seq_len': self.seq_len, 'n_tokens': self.n_tokens}
+
+    def load_state_dict(self,
+        state:dict,   # what `state_dict` returned
+    ):
+        "Go on where the loader was that wrote `state`."
+        for name in ('bs', 'seq_len', 'n_tokens'):
+            if state[name] != getattr(self, name):
+                raise ValueError(f"the checkpoint counts batches of a loader with {name}={state[name]}, but this one has {name}={getattr(self, name)}. Make the loader with the same text, bs and seq_len.")
+        self.skip(state['batch'], state['epoch'], state['epoch_seed'])
 
     def _too_short(self):
         return (f"the text has {self.n_tokens} tokens, too few for {self.bs} rows: each needs a token and the one after it, {self.bs + 1} in all. "
                 "Pass a smaller bs, or more text.")
 
     def one_batch(self):
-        "The first batch of an epoch."
+        "The first batch of an epoch. A look at it does not count: the next iteration begins where it would have begun."
         if self.n == 0:
             raise ValueError(self._too_short() if self.n_tokens else "this loader has no batch: its dataset is empty. Give it at least one document.")
-        return super().one_batch()
+        position, going_on, stream = self._position, self._going_on, self._stream
+        self._position = dict(position)
+        try:
+            return super().one_batch()
+        finally:
+            self._position, self._going_on = position, going_on
+            self._stream = self._stream if stream is None else stream
+
+    def decode_batch(self,
+        b,               # a batch
+        max_n:int=9,     # at most so many items
+        full:bool=True,  # undo all steps
+    ) -> list[tuple]:    # one tuple per item
+        "The rows of a batch as text. A `TokenStore` has the vocab for that; other datasets decode themselves."
+        vocab = getattr(self.dataset, 'vocab', None)
+        if _shards_of(self.dataset) is None or vocab is None:
+            return super().decode_batch(b, max_n, full)
+        return [tuple(' '.join(vocab[i] for i in ids.tolist()) for ids in row) for row in zip(*(element[:max_n] for element in self.decode(b)))]
 
     def new(self,
         dataset=None,       # the same documents if left out
@@ -223,10 +431,16 @@ class LMDataLoader(TfmdDL):
         if cls is not None and not issubclass(cls, LMDataLoader):
             return super().new(dataset, cls, **kwargs)
         same = dataset is None
-        res = super().new(dataset, cls, **{'seq_len': self.seq_len if seq_len is None else seq_len, 'lens': self.lens if same else None, **kwargs})
+        kept = {'seq_len': self.seq_len if seq_len is None else seq_len, 'seed': self.seed, 'pin_memory': self._pin_memory,
+                'lens': self.lens if same and _shards_of(self.dataset) is None else None}
+        res = super().new(dataset, cls, **{**kept, **kwargs})
         if same and self._stream is not None:
-            res._stream = TokenStream(self._stream.ids, self._stream.lens)
+            res._stream = TokenStream(self._stream.shards)
         return res
+
+    def __getstate__(self):
+        # a process that gets this loader opens the store itself: no copy of the text travels
+        return {**self.__dict__, '_stream': self._stream if _shards_of(self.dataset) is None else None}
 
     def __repr__(self):
         return f"{type(self).__name__}: {self.n_tokens} tokens in {self.bs} rows of {self.bl}, {self.n_batches} batches, seq_len={self.seq_len}, shuffle={self.shuffle}, device={self.device}"

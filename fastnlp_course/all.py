@@ -50,3 +50,6 @@ from fastnlp_course.schedules import *
 from fastnlp_course.awd_lstm import *
 from fastnlp_course.ulmfit import *
 from fastnlp_course.demo import *
+from fastnlp_course.hf_bridge import *
+from fastnlp_course.lora import *
+from fastnlp_course.scaling import *

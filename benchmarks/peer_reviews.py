@@ -11,7 +11,7 @@ def main():
         set_seed(seed)
         started = time.perf_counter()
         dls = TextDataLoaders.from_df(table, text_col='text', label_col='label', valid_col='is_valid', bs=recipe['bs'], seq_len=recipe['seq_len'])
-        learn = text_classifier_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe['drop_mult'], metrics=accuracy)
+        learn = text_classifier_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe['scratch_drop_mult'], metrics=accuracy)
         learn.unfreeze()
         with learn.no_bar(), learn.no_logging():
             learn.fit_one_cycle(recipe['scratch_epochs'], recipe['scratch_lr'], wd=recipe['wd'])

@@ -8,8 +8,8 @@ from pathlib import Path
 from dataclasses import asdict, fields, replace
 from common import machine, write_section
 import numpy as np
-from fastnlp_course.demo import Recipe, describe_tokens, movie_reviews, tfidf_baseline, train_from_scratch, train_language_model, train_ulmfit, with_split
-from fastnlp_course.files import read_json
+from fastnlp_course.demo import Recipe, describe_tokens, movie_reviews, settings_hash, tfidf_baseline, train_from_scratch, train_language_model, train_ulmfit, with_split
+from fastnlp_course.files import read_json, write_json
 
 def development_rows(table):
     "The training rows alone, a tenth of them marked for choosing."
@@ -20,28 +20,33 @@ def timed(work):
     started = time.perf_counter()
     return {**work(), 'seconds': time.perf_counter() - started}
 
-def run(table, recipe, which):
-    "Name -> scores for one seed."
-    rows = {}
+def remembered(runs, name, work):
+    "The result of `work`; one that an earlier call with the same settings finished is read from the folder `runs`."
+    path = Path(runs)/f'{name}.json'
+    if path.exists(): return read_json(path)
+    result = {key: value for key, value in work().items() if isinstance(value, float)}
+    write_json(path, result)
+    return result
+
+def from_scratch(table, recipe):
+    return timed(lambda: train_from_scratch(table, recipe))
+
+def ulmfit(table, recipe):
+    "All three stages, in a folder that is gone afterwards."
     with tempfile.TemporaryDirectory() as out:
         describe_tokens(table, out, recipe)
-        vocab = read_json(Path(out)/'vocab.json')
-        if 'scratch' in which: rows['classifier from scratch'] = timed(lambda: train_from_scratch(table, recipe))
-        if 'ulmfit' in which:
-            language = timed(lambda: train_language_model(table, out, recipe))
-            rows['ULMFiT'] = timed(lambda: train_ulmfit(table, out, recipe, vocab))
-            rows['ULMFiT']['seconds'] += language['seconds']
-            rows['ULMFiT']['perplexity'] = language['perplexity']
-    return rows
+        language = timed(lambda: train_language_model(table, out, recipe))
+        classifier = timed(lambda: train_ulmfit(table, out, recipe, read_json(Path(out)/'vocab.json')))
+    return {**classifier, 'seconds': language['seconds'] + classifier['seconds'], 'perplexity': language['perplexity']}
 
-def run_peer(python, table, recipe, seeds):
-    "fastai's scores from scratch, one per seed, with the same rows, sizes, epochs and rates."
+def peer(python, table, recipe):
+    "fastai's scores from scratch with the same rows, sizes, epochs and rates; its weights are those of the last step."
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder)/'rows.csv'
         table.to_csv(rows, index=False)
         program = Path(__file__).with_name('peer_reviews.py')
-        done = subprocess.run([python, str(program), str(rows), json.dumps(asdict(recipe)), json.dumps(seeds)], stdout=subprocess.PIPE, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{')]
+        done = subprocess.run([python, str(program), str(rows), json.dumps(asdict(recipe)), json.dumps([recipe.seed])], stdout=subprocess.PIPE, text=True, check=True)
+    return next(json.loads(line) for line in done.stdout.splitlines() if line.startswith('{'))
 
 def summary(name, runs):
     "One line of the table."
@@ -55,7 +60,7 @@ def main():
     parser.add_argument('--development', action='store_true')
     parser.add_argument('--seeds', type=int, default=3)
     parser.add_argument('--peer', help='python of an environment with fastai')
-    parser.add_argument('--only', default='scratch,ulmfit')
+    parser.add_argument('--runs', default='benchmark_runs', help='folder for finished runs: an interrupted call goes on')
     for field in fields(Recipe):
         if field.name != 'seed': parser.add_argument(f'--{field.name}', type=type(field.default))
     given = parser.parse_args()
@@ -65,14 +70,17 @@ def main():
     started = time.perf_counter()
     baseline = tfidf_baseline(table)
     collected = {'TF-IDF + logistic regression': [{**baseline, 'seconds': time.perf_counter() - started}]}
-    for seed in range(given.seeds):
-        for name, scores in run(table, replace(Recipe(seed=42 + seed), **changes), given.only.split(',')).items():
+    rows = {'classifier from scratch': from_scratch, 'ULMFiT': ulmfit}
+    if given.peer: rows['fastai, classifier from scratch'] = lambda table, recipe: peer(given.peer, table, recipe)
+    for name, work in rows.items():
+        for seed in range(42, 42 + given.seeds):
+            recipe = replace(Recipe(seed=seed), **changes)
+            key = f"{name.replace(' ', '_')}-{settings_hash([asdict(recipe), given.development])}"
+            scores = remembered(given.runs, key, lambda: work(table, recipe))
             collected.setdefault(name, []).append(scores)
-            print(seed, name, {key: round(value, 4) for key, value in scores.items() if isinstance(value, float)}, flush=True)
-    if given.peer:
-        collected['fastai, classifier from scratch'] = run_peer(given.peer, table, replace(Recipe(), **changes), [42 + seed for seed in range(given.seeds)])
+            print(seed, name, {key: round(value, 4) for key, value in scores.items()}, flush=True)
     lines = ['| model | accuracy | log loss | seconds |', '| --- | --- | --- | --- |'] + [summary(name, runs) for name, runs in collected.items()]
-    text = f'`python benchmarks/reviews.py`, {given.seeds} seeds, mean ± standard deviation; {(~table.is_valid).sum():,} rows to train, {table.is_valid.sum():,} to test. {machine()}.\n\n' + '\n'.join(lines)
+    text = f'`python benchmarks/reviews.py --peer PYTHON`, {given.seeds} seeds, mean ± standard deviation; {(~table.is_valid).sum():,} rows to train, {table.is_valid.sum():,} to test. {machine()}.\n\n' + '\n'.join(lines)
     print(text)
     if not given.development: write_section('Movie reviews', text)
 

@@ -38,6 +38,7 @@ from torch.nn import Module
 from fastnlp_course.files import *
 from fastnlp_course.sources import *
 from fastnlp_course.tokenization import *
+from fastnlp_course.subwords import *
 from fastnlp_course.numericalization import *
 from fastnlp_course.dataloaders import *
 from fastnlp_course.lm_dataloader import *

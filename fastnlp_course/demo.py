@@ -18,7 +18,7 @@ import json
 import shutil
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ import torch
 
 from .awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from .files import atomic_write, read_json, read_text, set_seed, write_json
-from .learner import Learner, load_learner
+from .learner import AverageWeights, Learner, load_learner
 from .metrics import Perplexity, accuracy
 from .pipeline import RandomSplitter, TextDataLoaders
 from .schedules import valley
@@ -226,11 +226,13 @@ class Recipe:
     lm_seq_len:int = 36          # tokens per step of backpropagation
     lm_epochs:int = 4            # of the language model
     lm_drop_mult:float = 0.5     # dropout of the language model, as a multiple of the defaults
-    scratch_epochs:int = 4       # of the classifier from scratch
+    scratch_epochs:int = 6       # of the classifier from scratch
     scratch_lr:float = 1e-2      # its peak learning rate
+    scratch_drop_mult:float = 1. # its dropout, as a multiple of the defaults: with nothing to keep it can take more
     wd:float = 0.1               # weight decay of the classifiers
     last_epochs:int = 5          # of the unfrozen ULMFiT classifier, after three frozen epochs
-    drop_mult:float = 0.5        # dropout of the classifiers
+    drop_mult:float = 0.5        # dropout of the ULMFiT classifier
+    average:float = 0.998        # what a step keeps of the average of the weights; 0 for the weights of the last step
     min_freq:int = 3             # rarer tokens become xxunk
     seed:int = 42                # of weights, batches and dropout
 
@@ -317,6 +319,7 @@ def fit_gradually(
     last_epochs=3,   # once all layers train
     lr=2e-2,         # of the head in the first epoch
     wd=0.1,          # weight decay
+    average=0.998,   # what a step keeps of the average of the weights, once all layers train
 )->dict:             # the curves, one stage after the other
     "Gradual unfreezing with discriminative learning rates (Howard and Ruder, 2018)."
     spread = 2.6**4
@@ -326,7 +329,7 @@ def fit_gradually(
     for group, epochs, rates in plan:
         if group is not None:
             learn.freeze_to(group)
-        learn.fit_one_cycle(epochs, rates, wd=wd)
+        learn.fit_one_cycle(epochs, rates, wd=wd, cbs=AverageWeights(average) if group == 0 else None)
         for key, values in curve(learn).items():
             joined[key] += values
     return joined
@@ -352,7 +355,8 @@ def tfidf_baseline(
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     train, valid = table[~table.is_valid], table[table.is_valid]
-    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10, max_iter=1000))
+    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r'(?u)\b\w+\b', sublinear_tf=True)
+    model = make_pipeline(words, LogisticRegression(C=10, max_iter=1000))
     model.fit(train.text, train.label)
     position = {label: i for i, label in enumerate(model.classes_)}
     return scores(model.predict_proba(valid.text), valid.label.map(position).to_numpy())
@@ -365,9 +369,9 @@ def train_from_scratch(
 )->dict:             # scores and curves
     "The classifier with random weights, all layers from the first step."
     set_seed(recipe.seed)
-    learn = classifier(classifier_dls(table, recipe, vocab), recipe)
+    learn = classifier(classifier_dls(table, recipe, vocab), replace(recipe, drop_mult=recipe.scratch_drop_mult))
     learn.unfreeze()
-    learn.fit_one_cycle(recipe.scratch_epochs, recipe.scratch_lr, wd=recipe.wd)
+    learn.fit_one_cycle(recipe.scratch_epochs, recipe.scratch_lr, wd=recipe.wd, cbs=AverageWeights(recipe.average))
     probabilities, targets = learn.get_preds()
     return {**scores(probabilities, targets), 'curve': curve(learn)}
 
@@ -381,7 +385,7 @@ def train_ulmfit(
     set_seed(recipe.seed)
     learn = classifier(classifier_dls(table, recipe, vocab), recipe)
     learn.load_encoder(Path(out).absolute()/'encoder')
-    joined = fit_gradually(learn, recipe.last_epochs, wd=recipe.wd)
+    joined = fit_gradually(learn, recipe.last_epochs, wd=recipe.wd, average=recipe.average)
     probabilities, targets = learn.get_preds()
     learn.export(Path(out)/'model')
     predictions = prediction_table(table[table.is_valid], list(learn.dls.vocab[1]), probabilities, targets)

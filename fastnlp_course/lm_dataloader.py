@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ['TokenStream', 'LMDataLoader']
 
-# %% ../nbs/04_lm_dataloader.ipynb #aeb8bfd7
+# %% ../nbs/04_lm_dataloader.ipynb #cell-005
 import random
 from copy import copy
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .dataloaders import TfmdDL, show_table
 
-# %% ../nbs/04_lm_dataloader.ipynb #b265771c
+# %% ../nbs/04_lm_dataloader.ipynb #cell-025
 def _one_document(item, i):
     "Token ids of item `i` as an array."
     if isinstance(item, tuple) and len(item) > 0:
@@ -175,7 +175,7 @@ class TokenStream:
             else:
                 result[_spans(target[mine], lengths[mine])] = tokens
 
-# %% ../nbs/04_lm_dataloader.ipynb #569e6a39
+# %% ../nbs/04_lm_dataloader.ipynb #cell-033
 def _whole_number(name, value, least):
     "Raise unless `value` is a whole number of at least `least`."
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:

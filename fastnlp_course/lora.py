@@ -5,7 +5,7 @@ __all__ = ['LoRALinear', 'linear_layers', 'lora_layers', 'match_names', 'add_lor
            'print_trainable_parameters', 'merge_lora', 'unmerge_lora', 'remove_lora', 'adapter_state', 'save_lora',
            'load_lora']
 
-# %% ../nbs/14_lora.ipynb #4fa7a1e1
+# %% ../nbs/14_lora.ipynb #cell-018
 import difflib
 import math
 import re
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .files import read_json, write_json
 from .learner import load_weights, save_weights
 
-# %% ../nbs/14_lora.ipynb #fd31f3f8
+# %% ../nbs/14_lora.ipynb #cell-019
 def _sizes(layer):
     "(inputs, outputs) of a linear layer; None for layers of other types."
     if isinstance(layer, nn.modules.lazy.LazyModuleMixin):
@@ -37,7 +37,7 @@ def _check_lora(r, alpha, dropout):
     if not 0 <= dropout < 1:
         raise ValueError(f'dropout is {dropout!r}: it is a probability, at least 0 and below 1.')
 
-# %% ../nbs/14_lora.ipynb #39573ea9
+# %% ../nbs/14_lora.ipynb #cell-020
 class LoRALinear(nn.Module):
     "A frozen linear layer plus a trained product of two narrow ones: x W' + (alpha/r) x A' B'."
     def __init__(
@@ -115,7 +115,7 @@ class LoRALinear(nn.Module):
         "Rank, scale and state, for `print(model)`."
         return f'r={self.r}, alpha={self.alpha}, merged={self.merged}'
 
-# %% ../nbs/14_lora.ipynb #4d6f44ad
+# %% ../nbs/14_lora.ipynb #cell-026
 def linear_layers(
     model:nn.Module,  # any model
 ) -> dict:            # name -> layer
@@ -147,7 +147,7 @@ def match_names(
         return any(_is_or_ends_with(name, target) for target in targets)
     return [name for name, _ in model.named_modules(remove_duplicate=False) if name and wanted(name)]
 
-# %% ../nbs/14_lora.ipynb #a5b881bb
+# %% ../nbs/14_lora.ipynb #cell-030
 def _nearest(model, targets):
     "Names of linear layers that resemble `targets`, for an error message."
     names = list(linear_layers(model))
@@ -211,7 +211,7 @@ def add_lora(
                          'modules_to_save': list(modules_to_save or ()) or None}
     return model
 
-# %% ../nbs/14_lora.ipynb #3e58c4d3
+# %% ../nbs/14_lora.ipynb #cell-034
 def count_parameters(
     model:nn.Module,  # any model
 ) -> tuple:           # (trained, all)
@@ -226,7 +226,7 @@ def print_trainable_parameters(
     trained, total = count_parameters(model)
     print(f'trainable params: {trained:,d} || all params: {total:,d} || trainable%: {100*trained/max(total, 1):.4f}')
 
-# %% ../nbs/14_lora.ipynb #fe918552
+# %% ../nbs/14_lora.ipynb #cell-046
 def _adapted(model):
     "The adapted layers, or a sentence if there are none."
     layers = lora_layers(model)
@@ -294,7 +294,7 @@ def remove_lora(
     model.__dict__.pop('lora_config', None)
     return model
 
-# %% ../nbs/14_lora.ipynb #3edafb57
+# %% ../nbs/14_lora.ipynb #cell-052
 _prefix = 'base_model.model.'  # what peft puts before every name
 _weights_name, _config_name = 'adapter_model.safetensors', 'adapter_config.json'
 
@@ -334,7 +334,7 @@ def save_lora(
         'fan_in_fan_out': any(layer.fan_in_fan_out for layer in layers.values()), **config})
     return folder
 
-# %% ../nbs/14_lora.ipynb #bd1356fb
+# %% ../nbs/14_lora.ipynb #cell-053
 _known = {'r', 'lora_alpha', 'lora_dropout', 'target_modules', 'modules_to_save', 'fan_in_fan_out', 'peft_type', 'task_type', 'auto_mapping',
           'base_model_name_or_path', 'inference_mode', 'revision', 'peft_version', 'megatron_core', 'qalora_group_size', 'bias', 'init_lora_weights'}
 
@@ -437,6 +437,6 @@ def _compare_base(base, layers, folder):
         if not torch.allclose(there, here, rtol=0.02, atol=1e-3*there.abs().max().item()):
             raise ValueError(f'The adapter in {folder} was trained on other base weights: {name} differs. Load the base model that it belongs to, or pass check_base=False if you mean it.')
 
-# %% ../nbs/14_lora.ipynb #0e6519b5
+# %% ../nbs/14_lora.ipynb #cell-054
 # The short names, for `from fastnlp_course import lora; lora.merge(model)`. They stay out of `import *`, where they would hide others.
 merge, unmerge, save, load = merge_lora, unmerge_lora, save_lora, load_lora

@@ -4,7 +4,7 @@
 __all__ = ['store_format', 'make_vocab', 'Numericalize', 'ids_dtype', 'vocab_hash', 'TokenStore', 'write_array', 'write_shard',
            'write_manifest', 'open_shard']
 
-# %% ../nbs/02_numericalization.ipynb #3d0db120
+# %% ../nbs/02_numericalization.ipynb #cell-005
 import hashlib
 import json
 import os
@@ -19,7 +19,7 @@ from fastcore.foundation import L
 from .files import atomic_write, configurable, fault_point, file_hash, read_json, write_json
 from .tokenization import UNK, defaults
 
-# %% ../nbs/02_numericalization.ipynb #a10fdc6d
+# %% ../nbs/02_numericalization.ipynb #cell-016
 def make_vocab(
     count:Counter,         # how often each token occurs in the corpus
     min_freq:int=3,        # leave out tokens rarer than this
@@ -33,7 +33,7 @@ def make_vocab(
     vocab = (special + [token for token in frequent if token not in known])[:max_vocab]
     return vocab + ['xxfake']*(8 - len(vocab) % 8)
 
-# %% ../nbs/02_numericalization.ipynb #9248711c
+# %% ../nbs/02_numericalization.ipynb #cell-019
 @configurable
 class Numericalize:
     "Tokens to ids and back."
@@ -101,7 +101,7 @@ def _count(documents):
         count.update(document)
     return count
 
-# %% ../nbs/02_numericalization.ipynb #cbc81418
+# %% ../nbs/02_numericalization.ipynb #cell-024
 store_format = 1
 
 def ids_dtype(

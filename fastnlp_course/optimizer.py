@@ -7,7 +7,7 @@ __all__ = ['pytorch_hp_map', 'param_groups_of', 'values_per_group', 'Optimizer',
            'larc_step', 'Larc', 'lamb_step', 'Lamb', 'Lookahead', 'ranger', 'detuplify_pg', 'set_item_pg',
            'OptimWrapper']
 
-# %% ../nbs/06a_optimizer.ipynb #97055246
+# %% ../nbs/06a_optimizer.ipynb #cell-012
 import math
 import warnings
 from collections import defaultdict
@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from fastcore.foundation import L
 from torch import Tensor
 
-# %% ../nbs/06a_optimizer.ipynb #b53903a9
+# %% ../nbs/06a_optimizer.ipynb #cell-013
 def param_groups_of(
     params:Tensor|Iterable,  # one tensor, an iterable of tensors, or a list of lists of tensors
 ) -> L:                      # list of parameter lists, one per group
@@ -31,7 +31,7 @@ def param_groups_of(
         return L(L(group) for group in params)
     return L([L(params)])
 
-# %% ../nbs/06a_optimizer.ipynb #a04c308b
+# %% ../nbs/06a_optimizer.ipynb #cell-016
 def values_per_group(
     value,              # a number, a sequence of numbers or a slice
     n_groups:int,       # how many groups
@@ -55,7 +55,7 @@ def values_per_group(
         raise ValueError(f'{len(values)} values were given for {name} and there are {n_groups} parameter groups. Pass one value, one per group, or a slice.')
     return values
 
-# %% ../nbs/06a_optimizer.ipynb #a97e2924
+# %% ../nbs/06a_optimizer.ipynb #cell-019
 class _BaseOptimizer:
     "What every optimizer here can do: groups, hyperparameters per group, freezing."
     def all_params(
@@ -135,7 +135,7 @@ class _BaseOptimizer:
         for p in params:
             self.state[p]['force_train'] = True
 
-# %% ../nbs/06a_optimizer.ipynb #5ebb6d97
+# %% ../nbs/06a_optimizer.ipynb #cell-020
 class Optimizer(_BaseOptimizer):
     "An optimizer made of small functions that are called for each parameter, one after the other."
     _keep_on_clear = ('force_train', 'do_wd')
@@ -208,7 +208,7 @@ class Optimizer(_BaseOptimizer):
                     raise ValueError(f"'{name}' of parameter {i} has shape {tuple(value.shape)} in the saved optimizer state and {tuple(p.shape)} in this model. Load it into a Learner with the same model, or load the model with with_opt=False.")
             self.state[p] = {name: value.to(p.device) if isinstance(value, Tensor) else value for name, value in saved.items()}
 
-# %% ../nbs/06a_optimizer.ipynb #5c72dc3d
+# %% ../nbs/06a_optimizer.ipynb #cell-022
 def weight_decay(p, lr, wd, do_wd=True, **kwargs):
     "Shrink `p` by the share `lr*wd`."
     if do_wd and wd:
@@ -223,7 +223,7 @@ def l2_reg(p, lr, wd, do_wd=True, **kwargs):
 
 l2_reg.defaults = dict(wd=0.)
 
-# %% ../nbs/06a_optimizer.ipynb #08d1593a
+# %% ../nbs/06a_optimizer.ipynb #cell-024
 def average_grad(p, mom, dampening=False, grad_avg=None, **kwargs):
     "Running average (`dampening`) or running sum of the gradients of `p`."
     share = 1 - mom if dampening else 1.
@@ -247,7 +247,7 @@ def step_stat(p, step=0, **kwargs):
     "Count the steps of `p`."
     return {'step': step + 1}
 
-# %% ../nbs/06a_optimizer.ipynb #7fec9e2e
+# %% ../nbs/06a_optimizer.ipynb #cell-027
 def sgd_step(p, lr, **kwargs):
     "Go down the gradient."
     p.data.sub_(p.grad.data, alpha=lr)
@@ -272,7 +272,7 @@ def adam_step(p, lr, mom, step, sqr_mom, grad_avg, sqr_avg, eps, **kwargs):
     size = (sqr_avg/debias(sqr_mom, 1-sqr_mom, step)).sqrt_().add_(eps)
     p.data.addcdiv_(grad_avg, size, value=-lr/debias(mom, 1-mom, step))
 
-# %% ../nbs/06a_optimizer.ipynb #6b3fada9
+# %% ../nbs/06a_optimizer.ipynb #cell-034
 def _adam_options(hyper):
     "The names `torch.optim.Adam` has for our hyperparameters."
     return dict(lr=float(hyper['lr']), betas=(float(hyper['mom']), float(hyper['sqr_mom'])), eps=float(hyper['eps']))
@@ -289,7 +289,7 @@ def _rms_options(hyper):
     "The names `torch.optim.RMSprop` has for our hyperparameters."
     return dict(lr=float(hyper['lr']), alpha=float(hyper['sqr_mom']), eps=float(hyper['eps']))
 
-# %% ../nbs/06a_optimizer.ipynb #976ed90f
+# %% ../nbs/06a_optimizer.ipynb #cell-035
 class TorchOptimizer(Optimizer):
     "Our groups, hyperparameters and weight decay around an optimizer of `torch.optim`, which does the math."
     def __init__(
@@ -386,7 +386,7 @@ class TorchOptimizer(Optimizer):
                 self.opt.state[p] = torch_state
         self._link_state()
 
-# %% ../nbs/06a_optimizer.ipynb #240047b0
+# %% ../nbs/06a_optimizer.ipynb #cell-036
 def SGD(
     params:Tensor|Iterable,  # parameters, or a list of parameter lists
     lr:float|slice,          # learning rate
@@ -398,7 +398,7 @@ def SGD(
     options = _momentum_options if mom != 0 else _sgd_options
     return TorchOptimizer(params, torch.optim.SGD, options, {'momentum_buffer': 'grad_avg'}, decouple_wd, lr=lr, mom=mom, wd=wd)
 
-# %% ../nbs/06a_optimizer.ipynb #3c84908e
+# %% ../nbs/06a_optimizer.ipynb #cell-037
 def Adam(
     params:Tensor|Iterable,  # parameters, or a list of parameter lists
     lr:float|slice,          # learning rate
@@ -412,14 +412,14 @@ def Adam(
     names = {'exp_avg': 'grad_avg', 'exp_avg_sq': 'sqr_avg', 'step': 'step'}
     return TorchOptimizer(params, torch.optim.Adam, _adam_options, names, decouple_wd, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)
 
-# %% ../nbs/06a_optimizer.ipynb #beaca41d
+# %% ../nbs/06a_optimizer.ipynb #cell-055
 def _decay_first(decouple_wd, *cbs):
     "The functions of an optimizer, weight decay in front."
     return [weight_decay if decouple_wd else l2_reg, *cbs]
 
 _average_dampened = partial(average_grad, dampening=True)
 
-# %% ../nbs/06a_optimizer.ipynb #b6e1f157
+# %% ../nbs/06a_optimizer.ipynb #cell-056
 def RMSProp(
     params:Tensor|Iterable,  # parameters, or a list of parameter lists
     lr:float|slice,          # learning rate
@@ -435,7 +435,7 @@ def RMSProp(
         return TorchOptimizer(params, torch.optim.RMSprop, _rms_options, {'square_avg': 'sqr_avg', 'step': 'step'}, decouple_wd, **hypers)
     return Optimizer(params, _decay_first(decouple_wd, average_grad, average_sqr_grad, rms_prop_step), **hypers)
 
-# %% ../nbs/06a_optimizer.ipynb #fa908315
+# %% ../nbs/06a_optimizer.ipynb #cell-058
 def radam_step(p, lr, mom, step, sqr_mom, grad_avg, sqr_avg, eps, beta, **kwargs):
     "Adam's step once the variance of its denominator is small enough, momentum before."
     rate = lr/debias(mom, 1-mom, step)
@@ -466,7 +466,7 @@ def RAdam(
     cbs = _decay_first(decouple_wd, _average_dampened, average_sqr_grad, step_stat, radam_step)
     return Optimizer(params, cbs, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd, beta=beta)
 
-# %% ../nbs/06a_optimizer.ipynb #14a493a1
+# %% ../nbs/06a_optimizer.ipynb #cell-060
 def qhadam_step(p, lr, mom, sqr_mom, sqr_avg, nu_1, nu_2, step, grad_avg, eps, **kwargs):
     "Adam's step with the present gradient mixed into both averages."
     grad = p.grad.data
@@ -489,7 +489,7 @@ def QHAdam(
     cbs = _decay_first(decouple_wd, _average_dampened, average_sqr_grad, step_stat, qhadam_step)
     return Optimizer(params, cbs, lr=lr, nu_1=nu_1, nu_2=nu_2, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)
 
-# %% ../nbs/06a_optimizer.ipynb #8e98e3f1
+# %% ../nbs/06a_optimizer.ipynb #cell-062
 def larc_layer_lr(p, lr, trust_coeff, wd, eps, clip=True, **kwargs):
     "A learning rate in proportion to the size of the weights over that of the gradients."
     weights = torch.linalg.vector_norm(p.data)
@@ -518,7 +518,7 @@ def Larc(
     cbs = _decay_first(decouple_wd, *averages, partial(larc_layer_lr, clip=clip), larc_step)
     return Optimizer(params, cbs, lr=lr, mom=mom, trust_coeff=trust_coeff, eps=eps, wd=wd)
 
-# %% ../nbs/06a_optimizer.ipynb #1c3e6f0c
+# %% ../nbs/06a_optimizer.ipynb #cell-063
 def lamb_step(p, lr, mom, step, sqr_mom, grad_avg, sqr_avg, eps, **kwargs):
     "Adam's step, scaled to the size of the weights."
     size = (sqr_avg/debias(sqr_mom, 1-sqr_mom, step)).sqrt_().add_(eps)
@@ -541,7 +541,7 @@ def Lamb(
     cbs = _decay_first(decouple_wd, _average_dampened, average_sqr_grad, step_stat, lamb_step)
     return Optimizer(params, cbs, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)
 
-# %% ../nbs/06a_optimizer.ipynb #164fe668
+# %% ../nbs/06a_optimizer.ipynb #cell-066
 class Lookahead(Optimizer):
     "After every `k` steps of `opt`, go a share `alpha` of the way from where the last round began."
     def __init__(
@@ -610,7 +610,7 @@ class Lookahead(Optimizer):
         saved = sd['slow_weights']
         self.slow_weights = None if saved is None else L(L(slow.to(p.device) for slow, p in zip(*pair)) for pair in zip(saved, self.param_lists))
 
-# %% ../nbs/06a_optimizer.ipynb #8db0fc94
+# %% ../nbs/06a_optimizer.ipynb #cell-067
 def ranger(
     params:Tensor|Iterable,  # parameters, or a list of parameter lists
     lr:float|slice,          # learning rate
@@ -628,7 +628,7 @@ def ranger(
     inner = RAdam(params, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd, beta=beta, decouple_wd=decouple_wd)
     return Lookahead(inner, k=k, alpha=alpha)
 
-# %% ../nbs/06a_optimizer.ipynb #71c2e410
+# %% ../nbs/06a_optimizer.ipynb #cell-070
 pytorch_hp_map = {'momentum': 'mom', 'weight_decay': 'wd', 'alpha': 'sqr_mom', 'betas__0': 'mom', 'betas__1': 'sqr_mom'}
 
 def detuplify_pg(
@@ -657,7 +657,7 @@ def set_item_pg(
     pg[name] = v
     return pg
 
-# %% ../nbs/06a_optimizer.ipynb #8412590a
+# %% ../nbs/06a_optimizer.ipynb #cell-071
 class OptimWrapper(_BaseOptimizer):
     "Our interface around any optimizer of `torch.optim` or one with its interface."
     def __init__(

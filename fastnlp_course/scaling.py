@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ['text_lines', 'read_texts', 'Renumber', 'renumber_plain', 'join_stores', 'build_store']
 
-# %% ../nbs/16_scaling.ipynb #fdb30bfa
+# %% ../nbs/16_scaling.ipynb #cell-005
 import copy
 import gc
 import gzip
@@ -27,7 +27,7 @@ from .numericalization import TokenStore, ids_dtype, make_vocab, vocab_hash, wri
 from .sources import get_files
 from .tokenization import TextToIds, join_fields
 
-# %% ../nbs/16_scaling.ipynb #b0e97f6f
+# %% ../nbs/16_scaling.ipynb #cell-012
 @contextmanager
 def _unchanged(path):
     "Raise if the file has another size after it was read than before."
@@ -106,7 +106,7 @@ def read_texts(
             elif isinstance(item, dict): yield join_fields(pd.DataFrame([item]), text_cols, mark_fields)[0]
             else: yield item
 
-# %% ../nbs/16_scaling.ipynb #ba4d6d8d
+# %% ../nbs/16_scaling.ipynb #cell-015
 def _documents(texts, kept):
     "The texts of a source; an error names the document and says what is kept."
     texts, number = iter(texts), 0
@@ -138,7 +138,7 @@ def _batches(documents, block_chars, batch_chars=1 << 20):
     if batch or block_size:
         yield batch, True
 
-# %% ../nbs/16_scaling.ipynb #614c3209
+# %% ../nbs/16_scaling.ipynb #cell-018
 class Renumber:
     "Numbers by first sight, and how often each was seen, a piece of an array at a time."
     def __init__(self):
@@ -174,7 +174,7 @@ def renumber_plain(
         counts[number] += 1
     return [new[number] for number in numbers], list(new), [counts[number] for number in new]
 
-# %% ../nbs/16_scaling.ipynb #5cfe3d89
+# %% ../nbs/16_scaling.ipynb #cell-021
 class _Encoder:
     "Texts to ids; without a vocab it begins anew when it has met too many types, so that its memory is bounded."
     def __init__(self, tok, rules, post_rules, vocab, max_types=100_000):
@@ -236,7 +236,7 @@ class _Block:
         fault_point(f'store:block:{number}')
         write_json(work/f'{name}.json', {**part, **described})
 
-# %% ../nbs/16_scaling.ipynb #5177c4f7
+# %% ../nbs/16_scaling.ipynb #cell-023
 _segments = 64  # of a table of types: one segment of all tables is counted at a time
 
 def _segment(token):
@@ -287,7 +287,7 @@ def _final_ids(folder, block, positions, dtype):
             table[place] = positions.get(token, 0)
     return table
 
-# %% ../nbs/16_scaling.ipynb #1adef6d4
+# %% ../nbs/16_scaling.ipynb #cell-026
 def _differences(mine, theirs):
     "The names under which two plans differ."
     return ', '.join(name for name in mine if mine[name] != theirs.get(name))
@@ -335,7 +335,7 @@ def _write_blocks(documents, work, plan, vocab, encoder, files):
             first, number, block = first + count, number + 1, None
     write_json(work/'done.json', {'documents': first, 'digests': digests, 'files': files})
 
-# %% ../nbs/16_scaling.ipynb #57ad769f
+# %% ../nbs/16_scaling.ipynb #cell-028
 def _rank_folder(path, rank, world):
     "Where the blocks of a rank are written, beside the store."
     return path.parent/f'{path.name}.rank-{rank}-of-{world}'
@@ -443,7 +443,7 @@ def _clean(path, work=None):
     if work is not None:
         shutil.rmtree(work, ignore_errors=True)
 
-# %% ../nbs/16_scaling.ipynb #cb4fbfe7
+# %% ../nbs/16_scaling.ipynb #cell-030
 def _open_same(path, plan, digests, files):
     "Open a finished store if it was made by this plan from these texts."
     manifest = read_json(path/'manifest.json')

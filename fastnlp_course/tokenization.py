@@ -2,17 +2,26 @@
 
 # %% auto #0
 __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_MAJ', 'html_remains', 'defaults', 'WordTokenizer',
-           'eu_langs', 'SubwordTokenizer', 'fix_html', 'replace_rep', 'replace_wrep', 'spec_add_spaces',
-           'rm_useless_spaces', 'replace_all_caps', 'replace_maj', 'lowercase', 'replace_space', 'BaseTokenizer',
-           'SpacyTokenizer', 'TokenizeWithRules', 'tokenize1', 'decode_spec_tokens', 'SentencePieceTokenizer',
-           'parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df', 'tokenize_files', 'tokenize_folder',
-           'tokenize_csv', 'load_tokenized_csv', 'Tokenizer']
+           'long_text', 'fix_html', 'replace_rep', 'replace_wrep', 'spec_add_spaces', 'rm_useless_spaces',
+           'replace_all_caps', 'replace_maj', 'lowercase', 'replace_space', 'BaseTokenizer', 'SpacyTokenizer',
+           'TokenizeWithRules', 'tokenize1', 'decode_spec_tokens', 'ChunkMemory', 'numbered', 'ChunkTokenizer',
+           'make_fast', 'fast_path', 'TextToIds', 'parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df',
+           'tokenize_files', 'tokenize_folder', 'tokenize_csv', 'load_tokenized_csv', 'Tokenizer']
 
 # %% ../nbs/01_tokenization.ipynb #cell-005
+import functools
+import hashlib
 import html
+import json
+import os
 import re
-from collections import Counter
+from array import array
+from collections import Counter, defaultdict, deque
+from itertools import chain, compress, islice
+from operator import eq
 from pathlib import Path
+from string import ascii_lowercase
+from sys import intern
 from types import SimpleNamespace
 
 import numpy as np
@@ -80,17 +89,20 @@ def _lower_behind(mark):
         return f'{before}{mark} {word.lower()}' if len(word) > 1 else f'{before}{word.lower()}'
     return replacement
 
+_capitals, _with_up = re.compile(r'(\s|^)([A-Z]+[^a-z\s]*)(?=(\s|$))'), _lower_behind(TK_UP)
+_begins_with_capital, _with_maj = re.compile(r'(\s|^)([A-Z][^A-Z\s]*)(?=(\s|$))'), _lower_behind(TK_MAJ)
+
 def replace_all_caps(
     t:str,  # text
 )->str:     # 'xxup word' for WORD
     "Lower words in capitals and mark them."
-    return re.sub(r'(\s|^)([A-Z]+[^a-z\s]*)(?=(\s|$))', _lower_behind(TK_UP), t)
+    return _capitals.sub(_with_up, t)
 
 def replace_maj(
     t:str,  # text
 )->str:     # 'xxmaj word' for Word
     "Lower words that begin with a capital and mark them."
-    return re.sub(r'(\s|^)([A-Z][^A-Z\s]*)(?=(\s|$))', _lower_behind(TK_MAJ), t)
+    return _begins_with_capital.sub(_with_maj, t)
 
 def lowercase(
     t:str,               # text
@@ -113,6 +125,22 @@ defaults = SimpleNamespace(
     text_postproc_rules=[replace_space])
 
 # %% ../nbs/01_tokenization.ipynb #cell-028
+def _as_list(x):
+    return list(x) if isinstance(x, (list, tuple, L)) else [x]
+
+def _through(x, functions):
+    "`x` through `functions`, one after the other."
+    for function in functions:
+        x = function(x)
+    return x
+
+def _need_text(value, where=''):
+    "`value` if it is a text, otherwise a sentence about it."
+    if isinstance(value, str):
+        return value
+    kind = 'is missing (NaN)' if value is None or (isinstance(value, float) and value != value) else f'holds {value!r}, a {type(value).__name__}'
+    raise ValueError(f"{where or 'the item'} {kind}, but a text was expected. Drop such rows or turn them into text.")
+
 @configurable
 class BaseTokenizer:
     "Splits at one character."
@@ -142,7 +170,7 @@ class SpacyTokenizer:
     ):
         self.lang, self.buf_sz = lang, buf_sz
         self.special_toks = list(defaults.text_spec_tok if special_toks is None else special_toks)
-        self._split = None
+        self._split, self._fast = None, {}
 
     def _load(self):
         import spacy
@@ -150,7 +178,7 @@ class SpacyTokenizer:
         try:
             split = spacy.blank(self.lang).tokenizer
         except ImportError as error:
-            raise ValueError(f"spaCy has no rules for the language {self.lang!r} ({error}). Pass a code it knows, such as 'en' or 'de', or use SubwordTokenizer.") from None
+            raise ValueError(f"spaCy has no rules for the language {self.lang!r} ({error}). Pass a code it knows, such as 'en' or 'de', or use SubwordTokenizer of notebook 01a.") from None
         for token in self.special_toks:
             split.add_special_case(token, [{ORTH: token}])
         return split
@@ -158,11 +186,16 @@ class SpacyTokenizer:
     def __call__(self,
         items,                    # iterable of texts
     ):                            # iterable of token lists
+        return (L(token.text for token in doc) for doc in self.split.pipe((str(text) for text in items), batch_size=self.buf_sz))
+
+    @property
+    def split(self):
+        "spaCy's tokenizer, loaded at first use."
         if self._split is None:
             self._split = self._load()
-        return (L(token.text for token in doc) for doc in self._split.pipe((str(text) for text in items), batch_size=self.buf_sz))
+        return self._split
 
-    def __getstate__(self): return {**self.__dict__, '_split': None}
+    def __getstate__(self): return {**self.__dict__, '_split': None, '_fast': {}}
     def to_config(self): return {'lang': self.lang, 'special_toks': self.special_toks, 'buf_sz': self.buf_sz}
     @classmethod
     def from_config(cls, config): return cls(**config)
@@ -171,15 +204,6 @@ WordTokenizer = SpacyTokenizer
 _all_ += ['WordTokenizer']
 
 # %% ../nbs/01_tokenization.ipynb #cell-033
-def _as_list(x):
-    return list(x) if isinstance(x, (list, tuple, L)) else [x]
-
-def _through(x, functions):
-    "`x` through `functions`, one after the other."
-    for function in functions:
-        x = function(x)
-    return x
-
 @configurable
 class TokenizeWithRules:
     "Rules on the text, then the splitter, then rules on each token."
@@ -192,11 +216,19 @@ class TokenizeWithRules:
         self.rules = list(defaults.text_proc_rules if rules is None else _as_list(rules))
         self.post_rules = list(defaults.text_postproc_rules if post_rules is None else _as_list(post_rules))
 
+    def plain(self,
+        batch,             # iterable of texts
+    ):                     # iterable of `L` of tokens
+        "The composition as it reads: slow, and right by its looks."
+        texts = (_through(text, self.rules) for text in batch)
+        return (L(_through(token, self.post_rules) for token in tokens) for tokens in self.tok(texts))
+
     def __call__(self,
         batch,             # iterable of texts
     ):                     # iterable of `L` of tokens
-        texts = (_through(text, self.rules) for text in batch)
-        return (L(_through(token, self.post_rules) for token in tokens) for tokens in self.tok(texts))
+        "The same tokens by the fast path, where the splitter is spaCy's."
+        fast = fast_path(self.tok, self.rules, self.post_rules)
+        return self.plain(batch) if fast is None else fast(batch)
 
     def to_config(self): return {'tok': self.tok, 'rules': self.rules, 'post_rules': self.post_rules}
     @classmethod
@@ -235,112 +267,559 @@ def decode_spec_tokens(
             shown += [token]*count
     return shown
 
-# %% ../nbs/01_tokenization.ipynb #cell-039
-def _near_multiple_of_8(n):
-    return -(-n//8)*8
-
-@configurable
-class SentencePieceTokenizer:
-    "Pieces of words, learned from your texts (Kudo and Richardson, 2018)."
+# %% ../nbs/01_tokenization.ipynb #cell-047
+class ChunkMemory(dict):
+    "What was made of each chunk of text: frequent chunks stay, rare and very long ones are forgotten."
     def __init__(self,
-        lang:str='en',              # decides on the default of `char_coverage`
-        special_toks:list=None,     # tokens that are never split
-        sp_model=None,              # file of a trained model
-        vocab_sz:int=None,          # how many pieces; a quarter of the words, at most `max_vocab_sz`, if left out
-        max_vocab_sz:int=30000,     # upper limit of that guess
-        model_type:str='unigram',   # 'unigram' or 'bpe' (or 'char', 'word')
-        char_coverage:float=None,   # share of characters that get a piece; 0.99999 for European languages, else 0.9998
-        cache_dir='tmp',            # folder for trained models
+        make,                  # function: chunk -> what is to be remembered, or None if that depends on its neighbours
+        nothing=(),            # given out instead of None
+        max_chunks:int=2**18,  # how many chunks are remembered between two texts, at most
+        longest:int=100,       # a chunk of more characters is not remembered
     ):
-        if model_type not in ('unigram', 'bpe', 'char', 'word'):
-            raise ValueError(f"model_type is {model_type!r}, but SentencePiece knows 'unigram', 'bpe', 'char' and 'word'. Pass one of them.")
-        self.lang, self.vocab_sz, self.max_vocab_sz, self.model_type = lang, vocab_sz, max_vocab_sz, model_type
-        self.special_toks = list(defaults.text_spec_tok if special_toks is None else special_toks)
-        self.char_coverage = char_coverage or (0.99999 if lang in eu_langs else 0.9998)
-        self.sp_model, self.cache_dir = None if sp_model is None else Path(sp_model), Path(cache_dir)
-        self.model_bytes = self.sp_model.read_bytes() if sp_model is not None else None
-        self._processor = None
+        self.make, self.nothing, self.max_chunks, self.longest = make, nothing, max_chunks, longest
+        self.older, self.unsure = {}, False
 
-    def _guess_vocab_sz(self, texts):
-        "A quarter of the different words, within limits."
-        words = Counter()
-        for text in texts:
-            words.update(text.split())
-            if len(words)//4 > self.max_vocab_sz:
-                return self.max_vocab_sz
-        return max(_near_multiple_of_8(len(words)//4), 29)
+    def __missing__(self, chunk):
+        value = self.older.get(chunk)
+        if value is None and not self.unsure:
+            value = self.make(chunk)
+        if value is None:
+            # nothing more is made for this text: a second look at it will do that, in the right order
+            self.unsure = True
+            return self.nothing
+        if len(chunk) <= self.longest:
+            self[chunk] = value
+        return value
 
-    def train(self,
-        texts,                      # list of texts
-    ):                              # self
-        "Learn the pieces from `texts`."
-        import io
-        import sentencepiece
-        lines = [line for text in texts for line in text.split('\n')]
-        if not any(line.strip() for line in lines):
-            raise ValueError("a subword model cannot be trained on empty texts. Pass texts with words in them.")
-        written = io.BytesIO()
+    def tidy(self):
+        "When half of the room is full, forget what was not met since it was full last time."
+        if len(self) > self.max_chunks//2:
+            # what came first is what comes often; a text that brought more than there is room for does not drive it out
+            self.older = dict(islice(self.items(), self.max_chunks//2))
+            self.clear()
+
+# %% ../nbs/01_tokenization.ipynb #cell-050
+_signs_of_remains = [(next((sign for sign in ';\\<@' if sign in remains), remains), remains, meant) for remains, meant in html_remains]
+
+def _quick_fix_html(x):
+    "`fix_html`, which looks for one character before it looks for a string with it."
+    for sign, remains, meant in _signs_of_remains:
+        if sign in x:
+            x = x.replace(remains, meant)
+    return html.unescape(x) if '&' in x else x
+
+def _quick_add_spaces(t):
+    "`spec_add_spaces` without a regular expression."
+    for sign in '/#\\':
+        if sign in t:
+            t = t.replace(sign, f' {sign} ')
+    return t
+
+def _quick_useless_spaces(t):
+    "`rm_useless_spaces`, which has nothing to do for a text without two spaces."
+    return rm_useless_spaces(t) if '  ' in t else t
+
+_quick_rules = {fix_html: _quick_fix_html, spec_add_spaces: _quick_add_spaces, rm_useless_spaces: _quick_useless_spaces}
+_case_rules = (replace_all_caps, replace_maj)
+_order_of_rules = (fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase)
+
+def _our_rule(rule):
+    "Which of our rules `rule` is, or None; `lowercase` may have its options bound by `partial`."
+    if isinstance(rule, functools.partial) and rule.func is lowercase and not rule.args and rule.keywords.keys() <= {'add_bos', 'add_eos'}:
+        return lowercase
+    return next((known for known in _order_of_rules if rule is known), None)
+
+def _split_rules(rules):
+    "Rules that must run as they are, and the longest tail of ours in our order: {ours: as it was given}."
+    tail, later = {}, len(_order_of_rules)
+    for rule in reversed(rules):
+        ours = _our_rule(rule)
+        if ours is None or _order_of_rules.index(ours) >= later:
+            break
+        later = _order_of_rules.index(ours)
+        tail = {ours: rule, **tail}
+    return rules[:len(rules) - len(tail)], tail
+
+# %% ../nbs/01_tokenization.ipynb #cell-053
+_three_equal = re.compile(r'(\S)\1\1')
+_white = re.compile(r'(\s+)')
+_lone_space = re.compile(r'(?<=\S) (?=\S)')
+long_text = 2**20  # characters; a longer text is read in windows
+
+def numbered(
+    items,                 # iterable
+    begin,                 # function of an item
+):                         # iterator over begin(item)
+    "Items one by one; an error in reading one, or in `begin`, says which item it was. What came before is done by then."
+    items, number = iter(items), 0
+    while True:
         try:
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(lines), model_writer=written, vocab_size=self.vocab_sz or self._guess_vocab_sz(lines),
-                model_type=self.model_type, character_coverage=self.char_coverage, user_defined_symbols=['▁' + token for token in self.special_toks],
-                unk_id=len(self.special_toks), pad_id=-1, bos_id=-1, eos_id=-1, hard_vocab_limit=False, minloglevel=2)
-        except (RuntimeError, OSError) as error:
-            raise ValueError(f"SentencePiece could not train a vocab of {self.vocab_sz} on {len(texts)} texts ({str(error).strip().splitlines()[-1][:150]}). Pass another vocab_sz, or more text.") from None
-        self.model_bytes, self._processor = written.getvalue(), None
-        return self
+            item = begin(next(items))
+        except StopIteration:
+            return
+        except Exception as error:
+            kind = ValueError if isinstance(error, ValueError) else RuntimeError
+            raise kind(f"item {number} of the texts cannot be tokenized: {error or type(error).__name__}. The {number} before it are done; repair it or leave it out.") from error
+        yield item
+        number += 1
 
-    def setup(self,
-        items,                      # texts to learn from
-        rules=None,                 # applied to them first
-    )->dict:                        # what a second tokenizer needs: {'sp_model': path}
-        "Train a model, unless there is one, and write it below `cache_dir`."
-        if self.model_bytes is None:
-            self.train([_through(text, rules or []) for text in items])
-            self.sp_model = self.cache_dir/'spm.model'
-            with atomic_write(self.sp_model) as handle:
-                handle.write(self.model_bytes)
-        return {'sp_model': self.sp_model}
+def _words_and_paragraphs(text, words):
+    "The same as `_words_and_white` if there is no other white space than plain spaces and blank lines, else None."
+    parts = text.replace(' \n\n', '\n\n').replace('\n\n', ' \n\n ').split(' ')
+    return parts if [part for part in parts if part != '\n\n'] == words else None
+
+def _words_and_white(text):
+    "Words, and between them the white space that spaCy makes a token of: all but a plain space behind a word."
+    parts = _white.split(text)
+    for i in range(1, len(parts), 2):
+        if parts[i - 1] and parts[i][0] == ' ':
+            parts[i] = parts[i][1:]
+    return [part for part in parts if part]
+
+# %% ../nbs/01_tokenization.ipynb #cell-056
+def _can_match(pattern, letters):
+    "Could a regular expression, as parsed by `re`, match within a text of `letters` alone? If in doubt, yes."
+    return all(_item_can_match(str(kind), value, letters) for kind, value in pattern)
+
+def _item_can_match(kind, value, letters):
+    if kind == 'LITERAL': return chr(value) in letters
+    if kind == 'IN': return any(_item_can_match(str(inner), item, letters) for inner, item in value)
+    if kind == 'RANGE': return any(value[0] <= ord(letter) <= value[1] for letter in letters)
+    if kind == 'BRANCH': return any(_can_match(part, letters) for part in value[1])
+    if kind == 'SUBPATTERN': return _can_match(value[3], letters)
+    if kind in ('MAX_REPEAT', 'MIN_REPEAT'): return value[0] == 0 or _can_match(value[2], letters)
+    if kind == 'ASSERT': return _can_match(value[1], letters)
+    return True
+
+def _letters_stay_whole(split):
+    "Does no regular expression of `split` find anything in a word of the letters a to z?"
+    from re import _parser
+    functions = [split.prefix_search, split.suffix_search, split.infix_finditer, split.token_match, split.url_match]
+    patterns = [function.__self__ for function in functions if function is not None]
+    return all(not pattern.flags & re.IGNORECASE and not _can_match(_parser.parse(pattern.pattern, pattern.flags), ascii_lowercase) for pattern in patterns)
+
+class _WordSplitter:
+    """spaCy's splitting of one word, step by step as `spacy.tokenizer` does it and with its rules.
+
+    spaCy keeps each new string for ever and asks its slowest expressions also about plain words; a corpus has millions of them."""
+    def __init__(self, split):
+        from spacy.tokenizer import Tokenizer as SpacyRules
+        self.split = split
+        never = re.compile('(?!)')
+        self.prefix_search, self.suffix_search = split.prefix_search or never.search, split.suffix_search or never.search
+        self.infix_finditer, self.token_match, self.url_match = split.infix_finditer or never.finditer, split.token_match, split.url_match
+        self.bare = SpacyRules(split.vocab, prefix_search=split.prefix_search, suffix_search=split.suffix_search, infix_finditer=split.infix_finditer,
+                               token_match=split.token_match, url_match=split.url_match)
+        pieces, wholes = ({special: [token.text for token in function(special)] for special in split.rules} for function in (self.bare, split))
+        self.special = wholes
+        self.is_plain = re.compile('[a-z]+' if _letters_stay_whole(split) else '(?!)').fullmatch
+        self.pairs = {pair for found in pieces.values() for pair in zip(found, found[1:])}
+        self.lefts = {left for left, right in self.pairs}
+        # a special case that spaCy finds among tokens, where it would not find the special case as a word
+        self.lone = {found[0] for special, found in pieces.items() if len(found) == 1 and found != wholes[special]}
+        # places such as '( :' where the last token of one chunk and the first of the next are neighbours in a special case
+        self.places = re.compile('|'.join(sorted(re.escape(f'{left} {right}') for left, right in self.pairs)) or r'(?!)')
+
+    def __call__(self, word):
+        "(tokens, is a special case at work within the word, which a neighbour could undo)."
+        if word in self.special:
+            return self.special[word], False
+        if self.is_plain(word):
+            return [word], False
+        tokens = self._by_rules(word)
+        if len(tokens) > 1 and not (self.lone.isdisjoint(tokens) and self.pairs.isdisjoint(zip(tokens, tokens[1:]))):
+            merged = self.whole(word)
+            return merged, merged != tokens
+        return tokens, False
+
+    def whole(self, text):
+        "spaCy's own tokens. Its store of strings would grow with each new word, so it is told to forget them."
+        with self.split.vocab.memory_zone():
+            return [token.text for token in self.split(text)]
+
+    def _by_rules(self, word):
+        "Prefixes and suffixes off, as long as there are any; then the rest at its infixes."
+        before, behind, last = [], [], -1
+        special, is_plain = self.special, self.is_plain
+        while word and len(word) != last and word not in special and not is_plain(word):
+            if self.token_match and self.token_match(word):
+                break
+            last = len(word)
+            found = self.prefix_search(word)
+            prefix = found.end() - found.start() if found else 0
+            if prefix and word[prefix:] in special:
+                before.append(word[:prefix])
+                word = word[prefix:]
+                break
+            found = self.suffix_search(word[prefix:] if prefix else word)
+            suffix = found.end() - found.start() if found else 0
+            if suffix and word[:-suffix] in special:
+                behind.append(word[-suffix:])
+                word = word[:-suffix]
+                break
+            if prefix:
+                before.append(word[:prefix])
+            if suffix and prefix + suffix <= len(word):
+                behind.append(word[-suffix:])
+                word = word[prefix:-suffix]
+            else:
+                word = word[prefix:]
+        return before + self._rest(word) + behind[::-1]
+
+    def _rest(self, word):
+        "What is left between prefixes and suffixes: a special case, a word, an address, or parts with infixes between them."
+        if word in self.special:
+            return self.special[word]
+        if not word:
+            return []
+        if self.is_plain(word) or self.token_match and self.token_match(word) or self.url_match and self.url_match(word):
+            return [word]
+        parts, start = [], 0
+        for infix in self.infix_finditer(word):
+            if infix.start() == 0:
+                continue
+            parts += [word[start:infix.start()], infix[0]]
+            start = infix.end()
+        return [part for part in [*parts, word[start:]] if part]
+
+def _marks_of(rule):
+    "The function of a stripped text that sets the marks of `lowercase`, or of a `partial` of it, and leaves the case."
+    options = getattr(rule, 'keywords', {})
+    begin, end = f'{BOS} '*bool(options.get('add_bos', True)), f' {EOS}'*bool(options.get('add_eos', False))
+    return lambda text: f'{begin}{text}{end}'
+
+# %% ../nbs/01_tokenization.ipynb #cell-059
+class _AsTokens:
+    "What is remembered of a chunk: its tokens. What is given out for a text: an `L` of tokens."
+    nothing = ()
+    def convert(self, tokens): return tokens
+    def gather(self, keys, memory): return list(chain.from_iterable(map(memory.__getitem__, keys)))
+    def finish(self, parts): return L(parts[0] if len(parts) == 1 else list(chain.from_iterable(parts)))
+
+class ChunkTokenizer:
+    "What `TokenizeWithRules` makes of texts, each different chunk made once and remembered."
+    def __init__(self,
+        split,                 # a `spacy.tokenizer.Tokenizer`
+        rules,                 # on texts
+        post_rules,            # on tokens
+        max_chunks:int=2**18,  # how many chunks are remembered, at most
+        outcome=None,          # what to remember of a chunk and to give out for a text; tokens if left out
+    ):
+        self.split, self.post_rules = split, list(post_rules)
+        self.first, self.tail = _split_rules(list(rules))
+        self.outcome = _AsTokens() if outcome is None else outcome
+        self.split_word = _WordSplitter(split)
+        self.before, self.between = ([_quick_rules[rule] for rule in group if rule in self.tail] for group in ((fix_html,), (spec_add_spaces, rm_useless_spaces)))
+        self.lower = _marks_of(self.tail[lowercase]) if lowercase in self.tail else None
+        self.looks_around = [rule for rule in self.tail if rule in (replace_rep, replace_wrep)]
+        self.case = [rule for rule in self.tail if rule in (replace_all_caps, replace_maj)]
+        self.memory = ChunkMemory(self._make, self.outcome.nothing, max_chunks)
+        self.made = {}                     # tokens of new chunks of this text
+        # tokens of chunks whose neighbours matter: not in the memory, so that looking one up leads to a second look
+        self.marked, self.runs, self.special = {}, {}, set()
 
     def __call__(self,
-        items,                      # iterable of texts
-    ):                              # iterable of lists of pieces
-        if self.model_bytes is None:
-            items = list(items)
-            self.setup(items)
-        if self._processor is None:
-            import sentencepiece
-            self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.model_bytes)
-        return (self._processor.encode(text, out_type=str) for text in items)
+        texts,                 # iterable of texts
+    ):                         # iterator over what is made of each
+        "Tokens of each text, in order."
+        return map(self._one, numbered(texts, self._begin))
 
-    def __getstate__(self): return {**self.__dict__, '_processor': None}
+    def _one(self, text):
+        "What is given out for one text after `_begin`. The first look is enough for nearly all of them."
+        self._tidy()
+        if len(text) > long_text:
+            return self.outcome.finish([self._found(keys) for keys in self._windows(text)])
+        keys, chunks = self._keys(self._ready(text))
+        if not self._word_repeats(chunks):
+            found = self.outcome.gather(keys, self.memory)
+            if not self.memory.unsure:
+                return self.outcome.finish([found])
+        return self.outcome.finish([self._found(self._with_neighbours(text, keys, chunks))])
 
-    def to_config(self):
-        import base64
-        return {'lang': self.lang, 'special_toks': self.special_toks, 'model_type': self.model_type, 'vocab_sz': self.vocab_sz, 'char_coverage': self.char_coverage,
-                'model': base64.b64encode(self.model_bytes).decode() if self.model_bytes is not None else None}
+    def _begin(self, text):
+        "`text` through the rules that are not ours, and `fix_html`."
+        text = _through(text, self.first)
+        if type(text) is not str:
+            text = _need_text(text) if self.tail else str(text)
+        return _through(text, self.before)
 
-    @classmethod
-    def from_config(cls, config):
-        import base64
-        config = dict(config)
-        model = config.pop('model')
-        made = cls(**config)
-        made.model_bytes = base64.b64decode(model) if model is not None else None
-        return made
+    def _ready(self, text):
+        "`text` through the rules between `replace_wrep` and `replace_all_caps`, and what `lowercase` does apart from the case."
+        text = _through(text, self.between)
+        return text if self.lower is None else self.lower(text.strip())
 
-eu_langs = 'bg cs da de el en es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl sv'.split()
-SubwordTokenizer = SentencePieceTokenizer
-_all_ += ['SubwordTokenizer']
+    def _keys(self, text):
+        "What to look up for a text after `_ready`, and its words."
+        chunks = text.split()
+        # plain spaces between words, as nearly always
+        if ' '.join(chunks) == text:
+            return chunks, chunks
+        return ('\n\n' in text and _words_and_paragraphs(text, chunks)) or _words_and_white(text), chunks
 
-# %% ../nbs/01_tokenization.ipynb #cell-042
-def _need_text(value, where=''):
-    "`value` if it is a text, otherwise a sentence about it."
-    if isinstance(value, str):
-        return value
-    kind = 'is missing (NaN)' if value is None or (isinstance(value, float) and value != value) else f'holds {value!r}, a {type(value).__name__}'
-    raise ValueError(f"{where or 'the item'} {kind}, but a text was expected. Drop such rows or turn them into text.")
+    def _found(self, keys):
+        "What is remembered for `keys`, of which some are new or marked. Tokens are numbered in the order of the text."
+        self.memory.unsure = False
+        found = self.outcome.gather(keys, self.memory)
+        if not self.memory.unsure:
+            return found
+        self._know(keys)
+        keys = keys if self.special.isdisjoint(keys) else self._joined(keys)
+        for key in keys:
+            if key in self.marked and key not in self.memory:
+                self.memory[key] = self.outcome.convert(self.marked[key])
+            self.memory[key]
+        found = self.outcome.gather(keys, self.memory)
+        for key in self.marked.keys() & keys:
+            del self.memory[key]
+            if len(key) > self.memory.longest:
+                del self.marked[key]
+                self.runs.pop(key, None)
+                self.special.discard(key)
+        return found
 
+    def _know(self, keys):
+        "Learn new chunks, so that it is known which of them are marked, and number nothing yet."
+        self.memory.unsure = False
+        for key in set(keys):
+            if key not in self.memory and key not in self.marked and key not in self.memory.older and key not in self.made:
+                self._learn(key)
+
+    def _make(self, chunk):
+        "What is remembered of a chunk, or None for a marked one."
+        if chunk not in self.made and chunk not in self.marked:
+            self._learn(chunk)
+        return self.outcome.convert(self.made.pop(chunk)) if chunk in self.made else None
+
+    def _word_repeats(self, chunks):
+        "Could `replace_wrep` have anything to do?"
+        # the places where two neighbours are equal, found without a loop in Python
+        places = compress(range(len(chunks) - 2), map(eq, chunks, islice(chunks, 1, None)))
+        return replace_wrep in self.tail and any(chunks[i + 2].startswith(chunks[i]) for i in places)
+
+    def _with_neighbours(self, text, keys, chunks):
+        "What to look up where neighbours matter: words that come again, runs of a character, special cases of spaCy."
+        self._know(keys)
+        repeats, runs = self._word_repeats(chunks), not self.runs.keys().isdisjoint(chunks)
+        if runs and not repeats and keys is chunks and {rm_useless_spaces, lowercase} <= self.tail.keys():
+            # between plain spaces a run may be written out alone, unless words then come again
+            keys = self._with_runs(keys)
+            repeats = runs = self._word_repeats(keys)
+        if repeats or runs:
+            keys, _ = self._keys(self._ready(_through(text, self.looks_around)))
+        return keys
+
+    def _with_runs(self, keys):
+        "`keys` with count and character for each run."
+        keys = list(keys)
+        for i in reversed([i for i, key in enumerate(keys) if key in self.runs]):
+            keys[i:i + 1] = self.runs[keys[i]]
+        return keys
+
+    def _joined(self, keys):
+        "`keys` with two of them in one where a special case of spaCy might reach from one into the other."
+        places = [i for i, key in enumerate(keys) if key in self.special]
+        places = sorted({place for i in places for place in (i - 1, i) if 0 <= place < len(keys) - 1 and self._at_risk(keys[place], keys[place + 1])})
+        keys = list(keys)
+        for i in reversed(places):
+            keys[i:i + 2] = [f'{keys[i]} {keys[i + 1]}']
+        return keys
+
+    def _at_risk(self, left, right):
+        return not left.isspace() and not right.isspace() and self.split_word.places.search(self._form(f'{left} {right}')) is not None
+
+    def _windows(self, text):
+        "What to look up for a very long text, some of it at a time: all its chunks in a list would need ten times its room."
+        text, start = self._ready(_through(text, self.looks_around)), 0
+        while start < len(text):
+            end = self._window_end(text, start + long_text)
+            yield self._keys(text[start:end])[0]
+            start = end + 1
+            self._tidy()
+
+    def _window_end(self, text, start):
+        "A plain space between two words that have nothing to do with each other."
+        for space in _lone_space.finditer(text, start):
+            at = space.start()
+            if not self._at_risk(text[at - 50:at].split()[-1], text[at + 1:at + 50].split()[0]):
+                return at
+        return len(text)
+
+    def _form(self, text):
+        "What the rules on chunks make of `text`; without capitals that is nothing."
+        lower = text.lower()
+        if lower == text:
+            return text
+        text = _through(text, self.case)
+        return text if self.lower is None else text.lower()
+
+    def _learn(self, chunk):
+        "Make the tokens of a chunk, and mark it if its neighbours matter."
+        tokens, at_work = self._tokens_of(chunk, self._form(chunk))
+        for rule in self.post_rules:
+            tokens = list(map(rule, tokens))
+        # equal strings become one object
+        tokens = tuple([intern(token) if type(token) is str else token for token in tokens])
+        has_run = _three_equal.search(chunk) is not None and replace_rep in self.tail
+        if has_run:
+            self.runs[chunk] = replace_rep(chunk).split()
+        if at_work:
+            self.special.add(chunk)
+        (self.marked if has_run or at_work else self.made)[chunk] = tokens
+
+    def _tokens_of(self, chunk, form):
+        "(tokens, is a special case at work in it)."
+        *marks, word = form.split(' ')
+        if ' ' in chunk or chunk.isspace() or not self.split_word.lefts.isdisjoint(marks):
+            return self.split_word.whole(form), False
+        tokens, at_work = self.split_word(word)
+        return [*chain.from_iterable(self.split_word(mark)[0] for mark in marks), *tokens] if marks else tokens, at_work
+
+    def _tidy(self):
+        "Forget what came seldom."
+        if len(self.memory) > self.memory.max_chunks//2:
+            self.memory.tidy()
+        if self.made:
+            self.made = {}
+        if len(self.marked) > self.memory.max_chunks//4:
+            self.marked, self.runs, self.special = {}, {}, set()
+
+# %% ../nbs/01_tokenization.ipynb #cell-061
+def make_fast(
+    tok,                   # splitter
+    rules,                 # on texts
+    post_rules,            # on tokens
+    max_chunks:int=2**18,  # how many chunks are remembered, at most
+    outcome=None,          # what to make of a text; tokens if left out
+):                         # a `ChunkTokenizer`, or None if the splitter is not spaCy's
+    "A fast path with a memory of its own."
+    if not isinstance(tok, SpacyTokenizer) or type(tok).__call__ is not SpacyTokenizer.__call__:
+        return None
+    from spacy.tokenizer import Tokenizer as SpacyRules
+    # some languages (Chinese, Japanese, Thai) have splitters of another kind
+    return ChunkTokenizer(tok.split, rules, post_rules, max_chunks, outcome) if type(tok.split) is SpacyRules else None
+
+def fast_path(
+    tok,                   # splitter
+    rules,                 # on texts
+    post_rules,            # on tokens
+):                         # a `ChunkTokenizer`, or None
+    "The fast path of a splitter with these rules; its memory stays with the splitter."
+    if not isinstance(tok, SpacyTokenizer):
+        return None
+    key = (*map(id, rules), None, *map(id, post_rules))
+    if key not in tok._fast:
+        if len(tok._fast) >= 3:
+            tok._fast.pop(next(iter(tok._fast)))
+        # the rules are kept beside the path, so that their ids stay theirs
+        tok._fast[key] = make_fast(tok, rules, post_rules), list(rules), list(post_rules)
+    return tok._fast[key][0]
+
+# %% ../nbs/01_tokenization.ipynb #cell-065
+def _describe_rule(rule):
+    "Name and version of a rule, and whether a name says it all: that of a lambda or a bound function does not."
+    name, version = getattr(rule, '__qualname__', None), getattr(rule, 'version', None)
+    named = name is not None and '<' not in name and getattr(rule, '__self__', None) is None
+    described = {'name': f'{rule.__module__}.{name}' if named else type(rule).__name__}
+    return described if version is None else {**described, 'version': version}, named or _our_rule(rule) is not None
+
+def _describe_rules(rules):
+    described = []
+    for rule in rules:
+        entry, named = _describe_rule(rule)
+        if isinstance(rule, functools.partial) and named:
+            entry = {'name': 'fastnlp_course.tokenization.lowercase', 'options': rule.keywords}
+        described.append((entry, named))
+    return [entry for entry, _ in described], all(named for _, named in described)
+
+def _describe_splitter(tok):
+    "Class and config of a splitter; a long config, such as a model, by its hash."
+    described = {'name': f'{type(tok).__module__}.{type(tok).__qualname__}'}
+    if not hasattr(tok, 'to_config'):
+        return described, False
+    config = tok.to_config()
+    text = json.dumps(config, sort_keys=True, default=repr)
+    return {**described, 'config': config if len(text) < 2000 else hashlib.sha256(text.encode()).hexdigest()}, True
+
+class _AsIds:
+    "What is remembered of a chunk: its ids as bytes, which are quick to join. What is given out for a text: an array."
+    nothing = b''
+    def __init__(self, numbers): self.number_of = numbers.__getitem__
+    def convert(self, tokens): return array('i', map(self.number_of, tokens)).tobytes()
+    def gather(self, keys, memory): return bytearray().join(map(memory.__getitem__, keys))
+    def finish(self, parts): return np.frombuffer(parts[0] if len(parts) == 1 else bytearray().join(parts), np.int32)
+
+class _Numbers(dict):
+    "A number for each token, by first sight."
+    def __init__(self, types):
+        self.types = types
+
+    def __missing__(self, token):
+        self[token] = number = len(self.types)
+        self.types.append(token)
+        return number
+
+class TextToIds:
+    "Texts to arrays of ids in one step, by chunks that are remembered with their ids."
+    def __init__(self,
+        tok=None,              # splitter; `WordTokenizer()` if left out
+        rules=None,            # on texts; `defaults.text_proc_rules` if left out
+        post_rules=None,       # on tokens; `defaults.text_postproc_rules` if left out
+        vocab=None,            # position = id, a token outside gets 0; without it ids are given by first sight
+        max_chunks:int=2**18,  # how many chunks are remembered, at most
+    ):
+        tok = WordTokenizer() if tok is None else tok
+        self.tokenize = TokenizeWithRules(tok() if isinstance(tok, type) else tok, rules, post_rules)
+        self.vocab, self.max_chunks = None if vocab is None else list(vocab), max_chunks
+        self.types = [] if vocab is None else self.vocab
+        self._forget()
+
+    def _forget(self):
+        "As after a journey to another process: numbers are known, chunks are not."
+        self._encode = None
+        if self.vocab is None:
+            self._numbers = _Numbers(self.types)
+            self._numbers.update((token, i) for i, token in enumerate(self.types))
+        else:
+            self._numbers = defaultdict(int, {token: i for i, token in enumerate(self.vocab) if token != 'xxfake'})
+
+    def encode_all(self,
+        texts,                 # iterable of texts
+    ):                         # iterator of arrays of int32
+        "The ids of each text, one after the other."
+        if self._encode is None:
+            outcome, parts = _AsIds(self._numbers), (self.tokenize.tok, self.tokenize.rules, self.tokenize.post_rules)
+            self._encode = make_fast(*parts, self.max_chunks, outcome) or self._plainly
+        return self._encode(texts)
+
+    def _plainly(self, texts):
+        return (np.fromiter(map(self._numbers.__getitem__, tokens), np.int32) for tokens in self.tokenize(texts))
+
+    def encode_batch(self,
+        texts,                 # list of texts
+    )->list:                   # of arrays of int32
+        "The ids of each text."
+        return list(self.encode_all(texts))
+
+    def encode(self,
+        text,                  # one text
+    ):                         # array of int32
+        "The ids of one text."
+        return next(self.encode_all([text]))
+
+    def settings(self)->dict:  # what JSON can hold; 'reusable' is False if a part has no name
+        "What decides on the tokens: splitter, rules, rules on tokens."
+        splitter, known = _describe_splitter(self.tokenize.tok)
+        rules, named = _describe_rules(self.tokenize.rules)
+        post_rules, post_named = _describe_rules(self.tokenize.post_rules)
+        return {'splitter': splitter, 'rules': rules, 'post_rules': post_rules, 'reusable': known and named and post_named}
+
+    def __getstate__(self): return {**self.__dict__, '_encode': None, '_numbers': None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._forget()
+
+# %% ../nbs/01_tokenization.ipynb #cell-072
 def parallel_tokenize(
     items,             # texts
     tok=None,          # splitter; `WordTokenizer()` if left out
@@ -361,18 +840,38 @@ def parallel_tokenize(
         return _in_processes(tokenize, items, n_workers, progress)
     return enumerate(tqdm(tokenize(items), total=len(items), disable=not progress, leave=False))
 
-def _tokenize_part(tokenize, start, texts):
-    return [(start + i, list(tokens)) for i, tokens in enumerate(tokenize(texts))]
+def _start_worker(encoder):
+    global _encoder, _sent
+    _encoder, _sent = encoder, 0
+
+def _encode_part(texts):
+    "Work of a worker: (who it is, tokens that it had not sent before, length of each text, ids of all)."
+    global _sent
+    arrays = _encoder.encode_batch(texts)
+    new, _sent = _encoder.types[_sent:], len(_encoder.types)
+    return os.getpid(), new, [len(array) for array in arrays], np.concatenate(arrays)
 
 def _in_processes(tokenize, items, n_workers, progress):
-    "Parts of `items` in several processes, given back in order."
+    "Parts of `items` in several processes, given back in order. Ids travel, and each token once from each worker: strings would cost more than the work."
     from concurrent.futures import ProcessPoolExecutor
-    size = max(200, -(-len(items)//(n_workers*4)))
-    with ProcessPoolExecutor(n_workers) as pool:
-        parts = [pool.submit(_tokenize_part, tokenize, i, items[i:i + size]) for i in range(0, len(items), size)]
-        for part in tqdm(parts, disable=not progress, leave=False):
-            for i, tokens in part.result():
-                yield i, L(tokens)
+    if isinstance(tokenize.tok, SpacyTokenizer):
+        tokenize.tok.split  # loaded once, where workers are forks of this process
+    size, tables, waiting = max(100, min(2000, len(items)//(n_workers*8))), defaultdict(list), deque()
+    parts = (items[i:i + size] for i in range(0, len(items), size))
+    with ProcessPoolExecutor(n_workers, initializer=_start_worker, initargs=(TextToIds(tokenize.tok, tokenize.rules, tokenize.post_rules),)) as pool:
+        waiting.extend(pool.submit(_encode_part, part) for part in islice(parts, 3*n_workers))
+        with tqdm(total=len(items), disable=not progress, leave=False) as bar:
+            done = 0
+            while waiting:
+                worker, new, lengths, ids = waiting.popleft().result()
+                waiting.extend(pool.submit(_encode_part, part) for part in islice(parts, 1))
+                tables[worker] += new
+                tokens, start = list(map(tables[worker].__getitem__, ids.tolist())), 0
+                for i, length in enumerate(lengths, done):
+                    yield i, L(tokens[start:start + length])
+                    start += length
+                done += len(lengths)
+                bar.update(len(lengths))
 
 def tokenize_texts(
     texts,             # list of texts
@@ -422,7 +921,7 @@ def tokenize_df(
     rest[f'{tok_text_col}_length'] = [len(o) for o in tokens]
     return rest, Counter(token for o in tokens for token in o)
 
-# %% ../nbs/01_tokenization.ipynb #cell-045
+# %% ../nbs/01_tokenization.ipynb #cell-075
 def _write_tokens(path, tokens, encoding):
     "Tokens with spaces between them, in a file of its own."
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -510,7 +1009,7 @@ def load_tokenized_csv(
     table = pd.read_csv(fname, converters={'text': lambda tokens: tokens.split(' ')})
     return table, Counter(read_json(fname.with_suffix('.json')))
 
-# %% ../nbs/01_tokenization.ipynb #cell-048
+# %% ../nbs/01_tokenization.ipynb #cell-078
 @configurable
 class Tokenizer:
     "From a text, a file or a row to tokens, as a step of a pipeline."

@@ -1,0 +1,211 @@
+"""Text to tokens and ids: our fast path, the plain composition, fastai, spaCy alone and the Rust tokenizers, in one run.
+
+    python benchmarks/tokenize_text.py --peer PYTHON [--paragraphs N] [--reviews N] [--parity] [--write]
+
+PYTHON is an interpreter with fastai. Each line is measured in a fresh process; pairs of ratios come from the same run, one after the other.
+(It is not called tokenize.py, because that would hide the standard module of this name from all scripts of this folder.)"""
+import argparse, gzip, hashlib, json, random, resource, subprocess, sys, time
+from itertools import islice
+from pathlib import Path
+
+here = Path(__file__).resolve()
+data = here.parent.parent.parent/'shared'/'data'
+
+def paragraphs(split):
+    "Paragraphs of WikiText-2."
+    return [line for line in gzip.open(data/'wikitext-2'/f'{split}.txt.gz', 'rt', encoding='utf-8').read().split('\n') if line.strip()]
+
+def column(name, files, n):
+    "`n` texts of Parquet files, in an order of their own."
+    import pandas as pd
+    texts = pd.concat([pd.read_parquet(data/name/file, columns=['text']) for file in files]).text
+    return texts.sample(frac=1, random_state=0).tolist()[:n]
+
+def load(name, n):
+    if name == 'wikitext':
+        texts = paragraphs('train')
+        random.Random(0).shuffle(texts)
+        return texts[:n]
+    return column('imdb', ['train.parquet', 'test.parquet'], n)
+
+def parity_texts():
+    "The texts of the comparison: every paragraph of WikiText-2, 5,000 reviews, 2,000 lines of GoEmotions."
+    texts = {f'WikiText-2 {split}': paragraphs(split) for split in ('train', 'valid', 'test')}
+    return {**texts, 'IMDb': column('imdb', ['train.parquet', 'test.parquet'], 5000), 'GoEmotions': column('goemotions', ['train.parquet'], 2000)}
+
+def digest(tokens):
+    return hashlib.sha256(json.dumps(list(tokens), ensure_ascii=False).encode()).hexdigest()[:16]
+
+# -- what one process does: prints one JSON line
+def timed(work, texts):
+    start = time.perf_counter()
+    tokens = sum(len(found) for found in work(texts))
+    return {'tokens': tokens, 'seconds': time.perf_counter() - start, 'MB': sum(len(text.encode()) for text in texts)/1e6,
+            'resident MB': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e3}
+
+def fastai_tokenizer():
+    from fastai.text.core import TokenizeWithRules, WordTokenizer, defaults
+    split = WordTokenizer()
+    return split, TokenizeWithRules(split, rules=defaults.text_proc_rules, post_rules=defaults.text_postproc_rules)
+
+def work_fastai(texts):
+    split, tokenize = fastai_tokenizer()
+    return [timed(tokenize, texts)]
+
+def work_fastai_ids(texts):
+    from collections import Counter
+    from fastai.text.data import Numericalize, make_vocab
+    split, tokenize = fastai_tokenizer()
+    vocab = make_vocab(Counter(token for tokens in tokenize(texts[:1000]) for token in tokens))
+    numericalize = Numericalize(vocab)
+    return [timed(lambda texts: (numericalize(tokens) for tokens in tokenize(texts)), texts)]
+
+def splitter():
+    "Ours with spaCy loaded, as fastai's is when it is made."
+    from fastnlp_course.tokenization import WordTokenizer
+    made = WordTokenizer()
+    made.split
+    return made
+
+def work_ours(texts):
+    "Cold over all; then another, cold over a half and warm over the other."
+    from fastnlp_course.tokenization import TokenizeWithRules
+    found = [timed(TokenizeWithRules(splitter()), texts)]
+    tokenize, half = TokenizeWithRules(splitter()), len(texts)//2
+    return found + [timed(tokenize, texts[:half]), timed(tokenize, texts[half:])]
+
+def work_ours_ids(texts):
+    from collections import Counter
+    from fastnlp_course.numericalization import make_vocab
+    from fastnlp_course.tokenization import TextToIds, TokenizeWithRules
+    vocab = make_vocab(Counter(token for tokens in TokenizeWithRules(splitter())(texts[:1000]) for token in tokens))
+    encoder, half = TextToIds(splitter(), vocab=vocab), len(texts)//2
+    found = [timed(TextToIds(splitter(), vocab=vocab).encode_all, texts), timed(encoder.encode_all, texts[:half])]
+    return found + [timed(encoder.encode_all, texts[half:])]
+
+def work_ours_plain(texts):
+    from fastnlp_course.tokenization import TokenizeWithRules
+    return [timed(TokenizeWithRules(splitter()).plain, texts)]
+
+def work_processes(texts):
+    "One process, then two, each from the start."
+    from fastnlp_course.tokenization import parallel_tokenize
+    found = []
+    for n in (1, 2):
+        words = splitter()
+        found.append(timed(lambda texts: (tokens for _, tokens in parallel_tokenize(texts, words, n_workers=n)), texts))
+    return found
+
+def work_spacy(texts):
+    return [timed(splitter().split.pipe, texts)]
+
+def work_split(texts):
+    return [timed(lambda texts: map(str.split, texts), texts)]
+
+def work_rust(texts):
+    "Word level and byte-pair, trained on these texts; one thread."
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    found = []
+    for model, trainer, before in ((models.WordLevel(unk_token='[UNK]'), trainers.WordLevelTrainer(special_tokens=['[UNK]']), pre_tokenizers.Whitespace()),
+                                   (models.BPE(), trainers.BpeTrainer(vocab_size=10_000, show_progress=False), pre_tokenizers.ByteLevel())):
+        tokenizer = Tokenizer(model)
+        tokenizer.pre_tokenizer = before
+        tokenizer.train_from_iterator(texts[:5000], trainer)
+        found.append(timed(lambda texts: (encoding.tokens for encoding in tokenizer.encode_batch(texts)), texts))
+    return found
+
+def work_roofline(texts):
+    "Shares of the warm path: what Python's split, comparison, look-up and list take when nothing else is done."
+    from itertools import chain
+    from operator import eq
+    from fastnlp_course.tokenization import TokenizeWithRules, fast_path
+    tokenize = TokenizeWithRules(splitter())
+    for tokens in tokenize(texts): pass
+    memory = fast_path(tokenize.tok, tokenize.rules, tokenize.post_rules).memory
+    known = [[chunk if chunk in memory else 'the' for chunk in text.split()] for text in texts]
+    lookup = memory.__getitem__
+    def neighbours(texts):
+        for chunks in known:
+            any(map(eq, chunks, islice(chunks, 1, None)))
+            yield chunks
+    return [timed(tokenize, texts), timed(lambda texts: map(str.split, texts), texts), timed(neighbours, texts),
+            timed(lambda texts: (list(chain.from_iterable(map(lookup, chunks))) for chunks in known), texts)]
+
+def work_parity_fastai(_):
+    split, tokenize = fastai_tokenizer()
+    return {name: [digest(tokens) for tokens in tokenize(texts)] for name, texts in parity_texts().items()}
+
+def work_parity_ours(_):
+    from fastnlp_course.tokenization import TokenizeWithRules
+    tokenize = TokenizeWithRules(splitter())
+    return {name: [digest(tokens) for tokens in tokenize(texts)] for name, texts in parity_texts().items()}
+
+# -- what the whole run does
+def ask(python, work, name='', n=None):
+    "One kind of work in a fresh process."
+    process = subprocess.run([python, str(here), '--work', work, '--corpus', name, '--n', str(n or 0)], capture_output=True, text=True,
+                             env={**__import__('os').environ, 'OMP_NUM_THREADS': '1', 'TOKENIZERS_PARALLELISM': 'false', 'PYTHONPATH': str(here.parent.parent) if python == sys.executable else ''})
+    if process.returncode:
+        raise SystemExit(f'{work} failed in {python}:\n{process.stderr[-2000:]}')
+    return json.loads(process.stdout.splitlines()[-1])
+
+def rate(found):
+    return found['tokens']/found['seconds']
+
+def table(name, n, peer):
+    "The lines for one corpus, with ratios against fastai."
+    fastai, fastai_ids = ask(peer, 'fastai', name, n)[0], ask(peer, 'fastai_ids', name, n)[0]
+    cold, _, warm = ask(sys.executable, 'ours', name, n)
+    cold_ids, _, warm_ids = ask(sys.executable, 'ours_ids', name, n)
+    one, two = ask(sys.executable, 'processes', name, n)
+    level, bpe = ask(sys.executable, 'rust', name, n)
+    rows = [('fastai, tokens', fastai, fastai), ('ours, plain composition', ask(sys.executable, 'ours_plain', name, n)[0], fastai), ('ours, cold', cold, fastai), ('ours, warm', warm, fastai),
+            ('fastai, text to ids', fastai_ids, fastai_ids), ('ours, text to ids, cold', cold_ids, fastai_ids), ('ours, text to ids, warm', warm_ids, fastai_ids),
+            ('spaCy alone', ask(sys.executable, 'spacy', name, n)[0], fastai), ('tokenizers (Rust), words', level, fastai), ('tokenizers (Rust), byte-level BPE', bpe, fastai),
+            ('str.split', ask(sys.executable, 'split', name, n)[0], fastai)]
+    lines = ['| work | tokens/s | MB/s | times fastai | peak resident MB |', '| --- | --- | --- | --- | --- |']
+    lines += [f"| {what} | {rate(found):,.0f} | {found['MB']/found['seconds']:.2f} | {(found['MB']/found['seconds'])/(base['MB']/base['seconds']):.1f} | {found['resident MB']:,.0f} |" for what, found, base in rows]
+    whole, split, pairs, lookup = ask(sys.executable, 'roofline', name, n)
+    spent = [part['seconds']/whole['seconds'] for part in (split, pairs, lookup)]
+    lines += ['', f"Two processes: {one['seconds']/two['seconds']:.2f} times one ({one['seconds']:.1f} s, {two['seconds']:.1f} s).", '',
+              f"Of the warm time, `str.split` takes {spent[0]:.0%}, comparing neighbours {spent[1]:.0%}, look-ups and lists {spent[2]:.0%}; {1 - sum(spent):.0%} is left for rules on the text and for the few texts that need a second look. "
+              f"In words: {whole['MB']/whole['seconds']:.0f} MB of text per second, where `str.split` alone does {split['MB']/split['seconds']:.0f}."]
+    return '\n'.join(lines)
+
+def parity(peer):
+    "How many texts have the same tokens."
+    theirs, ours = ask(peer, 'parity_fastai'), ask(sys.executable, 'parity_ours')
+    lines = ['| texts | compared | different |', '| --- | --- | --- |']
+    return '\n'.join(lines + [f'| {name} | {len(found):,} | {sum(a != b for a, b in zip(found, theirs[name], strict=True)):,} |' for name, found in ours.items()])
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--peer', help='Python with fastai')
+    parser.add_argument('--paragraphs', type=int, default=10**9, help='of WikiText-2 train')
+    parser.add_argument('--reviews', type=int, default=50_000, help='of IMDb; 0 for none')
+    parser.add_argument('--parity', action='store_true', help='compare all tokens with fastai, and measure nothing')
+    parser.add_argument('--write', action='store_true', help='write results.md')
+    for hidden in ('--work', '--corpus'): parser.add_argument(hidden, help=argparse.SUPPRESS)
+    parser.add_argument('--n', type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        texts = load(options.corpus, options.n) if options.corpus else None
+        print(json.dumps(globals()[f'work_{options.work}'](texts)))
+        return
+    if not options.peer:
+        raise SystemExit('--peer is missing. Pass the Python of an environment with fastai.')
+    if options.parity:
+        sections = {'Tokens: the same as fastai': parity(options.peer)}
+    else:
+        sections = {'Tokenization: WikiText-2 train': table('wikitext', options.paragraphs, options.peer)}
+        if options.reviews:
+            sections[f'Tokenization: {options.reviews:,} IMDb reviews'] = table('imdb', options.reviews, options.peer)
+    from common import machine, write_section
+    for title, text in sections.items():
+        note = '' if options.parity else ' "Cold" is a fresh process, "warm" are unseen documents of the same corpus after a first pass over others; one thread. Times fastai is by bytes of text per second.'
+        print(f'## {title}\n\n{text}\n')
+        if options.write:
+            write_section(title, f'`benchmarks/tokenize_text.py`, {machine()}.{note}\n\n{text}')
+
+if __name__ == '__main__':
+    main()

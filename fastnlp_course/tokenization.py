@@ -8,7 +8,7 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_
            'make_fast', 'fast_path', 'TextToIds', 'parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df',
            'tokenize_files', 'tokenize_folder', 'tokenize_csv', 'load_tokenized_csv', 'Tokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #cell-005
+# %% ../nbs/01_tokenization.ipynb #5db72685
 import functools
 import hashlib
 import html
@@ -31,7 +31,7 @@ from tqdm.std import tqdm
 
 from .files import atomic_write, configurable, read_json, read_text, write_json
 
-# %% ../nbs/01_tokenization.ipynb #cell-011
+# %% ../nbs/01_tokenization.ipynb #cd522170
 UNK = 'xxunk'       # a token that is not in the vocab
 PAD = 'xxpad'       # fills up short documents
 BOS = 'xxbos'       # a document begins here
@@ -43,7 +43,7 @@ TK_UP = 'xxup'      # the next word was in capitals
 TK_MAJ = 'xxmaj'    # the next word began with a capital
 _all_ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_MAJ']
 
-# %% ../nbs/01_tokenization.ipynb #cell-013
+# %% ../nbs/01_tokenization.ipynb #a870a70a
 html_remains = (('#39;', "'"), ('amp;', '&'), ('#146;', "'"), ('nbsp;', ' '), ('#36;', '$'), ('\\n', '\n'), ('quot;', "'"), ('<br />', '\n'),
                 ('\\"', '"'), ('<unk>', UNK), (' @.@ ', '.'), (' @-@ ', '-'), ('...', ' …'))
 
@@ -55,7 +55,7 @@ def fix_html(
         x = x.replace(remains, meant)
     return html.unescape(x)
 
-# %% ../nbs/01_tokenization.ipynb #cell-016
+# %% ../nbs/01_tokenization.ipynb #1458c10e
 def replace_rep(
     t:str,  # text
 )->str:     # 'xxrep count character' for each run of three or more
@@ -68,7 +68,7 @@ def replace_wrep(
     "Write runs of a word as count and word."
     return re.sub(r'(?:\s|^)(\w+)\s+((?:\1\s+)+)\1(\s|\W|$)', lambda run: f' {TK_WREP} {len(run[2].split()) + 2} {run[1]} {run[3]}', t)
 
-# %% ../nbs/01_tokenization.ipynb #cell-018
+# %% ../nbs/01_tokenization.ipynb #95a37279
 def spec_add_spaces(
     t:str,  # text
 )->str:     # with a space on both sides of each of them
@@ -81,7 +81,7 @@ def rm_useless_spaces(
     "One space where there are several."
     return re.sub(r' {2,}', ' ', t)
 
-# %% ../nbs/01_tokenization.ipynb #cell-021
+# %% ../nbs/01_tokenization.ipynb #66bb2c13
 def _lower_behind(mark):
     "A replacement that lowers a word and sets `mark` before it."
     def replacement(found):
@@ -112,7 +112,7 @@ def lowercase(
     "Lower the rest, strip the ends, and mark where the document begins."
     return ' '.join([BOS]*add_bos + [t.lower().strip()] + [EOS]*add_eos)
 
-# %% ../nbs/01_tokenization.ipynb #cell-024
+# %% ../nbs/01_tokenization.ipynb #8e958c37
 def replace_space(
     t:str,  # token
 )->str:
@@ -124,7 +124,7 @@ defaults = SimpleNamespace(
     text_proc_rules=[fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase],
     text_postproc_rules=[replace_space])
 
-# %% ../nbs/01_tokenization.ipynb #cell-028
+# %% ../nbs/01_tokenization.ipynb #da8aed26
 def _as_list(x):
     return list(x) if isinstance(x, (list, tuple, L)) else [x]
 
@@ -159,7 +159,7 @@ class BaseTokenizer:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../nbs/01_tokenization.ipynb #cell-030
+# %% ../nbs/01_tokenization.ipynb #0dfdbb2f
 @configurable
 class SpacyTokenizer:
     "spaCy's rules for splitting words in a language."
@@ -203,7 +203,7 @@ class SpacyTokenizer:
 WordTokenizer = SpacyTokenizer
 _all_ += ['WordTokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #cell-033
+# %% ../nbs/01_tokenization.ipynb #82a5cf63
 @configurable
 class TokenizeWithRules:
     "Rules on the text, then the splitter, then rules on each token."
@@ -244,7 +244,7 @@ def tokenize1(
     "Tokenize one text."
     return next(iter(TokenizeWithRules(tok, rules, post_rules)([text])))
 
-# %% ../nbs/01_tokenization.ipynb #cell-036
+# %% ../nbs/01_tokenization.ipynb #c4aac907
 def decode_spec_tokens(
     tokens,   # list of tokens
 )->L:         # tokens without marks
@@ -267,7 +267,7 @@ def decode_spec_tokens(
             shown += [token]*count
     return shown
 
-# %% ../nbs/01_tokenization.ipynb #cell-047
+# %% ../nbs/01_tokenization.ipynb #925b4211
 class ChunkMemory(dict):
     "What was made of each chunk of text: frequent chunks stay, rare and very long ones are forgotten."
     def __init__(self,
@@ -298,7 +298,7 @@ class ChunkMemory(dict):
             self.older = dict(islice(self.items(), self.max_chunks//2))
             self.clear()
 
-# %% ../nbs/01_tokenization.ipynb #cell-050
+# %% ../nbs/01_tokenization.ipynb #3604d0a8
 _signs_of_remains = [(next((sign for sign in ';\\<@' if sign in remains), remains), remains, meant) for remains, meant in html_remains]
 
 def _quick_fix_html(x):
@@ -340,7 +340,7 @@ def _split_rules(rules):
         tail = {ours: rule, **tail}
     return rules[:len(rules) - len(tail)], tail
 
-# %% ../nbs/01_tokenization.ipynb #cell-053
+# %% ../nbs/01_tokenization.ipynb #d15353bb
 _three_equal = re.compile(r'(\S)\1\1')
 _white = re.compile(r'(\s+)')
 _lone_space = re.compile(r'(?<=\S) (?=\S)')
@@ -376,7 +376,7 @@ def _words_and_white(text):
             parts[i] = parts[i][1:]
     return [part for part in parts if part]
 
-# %% ../nbs/01_tokenization.ipynb #cell-056
+# %% ../nbs/01_tokenization.ipynb #b508ea51
 def _can_match(pattern, letters):
     "Could a regular expression, as parsed by `re`, match within a text of `letters` alone? If in doubt, yes."
     return all(_item_can_match(str(kind), value, letters) for kind, value in pattern)
@@ -488,10 +488,12 @@ def _marks_of(rule):
     begin, end = f'{BOS} '*bool(options.get('add_bos', True)), f' {EOS}'*bool(options.get('add_eos', False))
     return lambda text: f'{begin}{text}{end}'
 
-# %% ../nbs/01_tokenization.ipynb #cell-059
+# %% ../nbs/01_tokenization.ipynb #39862ea9
 class _AsTokens:
     "What is remembered of a chunk: its tokens. What is given out for a text: an `L` of tokens."
     nothing = ()
+    def place(self, memory): pass
+    def go_back(self, memory, place): pass
     def convert(self, tokens): return tokens
     def gather(self, keys, memory): return list(chain.from_iterable(map(memory.__getitem__, keys)))
     def finish(self, parts): return L(parts[0] if len(parts) == 1 else list(chain.from_iterable(parts)))
@@ -531,9 +533,11 @@ class ChunkTokenizer:
             return self.outcome.finish([self._found(keys) for keys in self._windows(text)])
         keys, chunks = self._keys(self._ready(text))
         if not self._word_repeats(chunks):
+            place = self.outcome.place(self.memory)
             found = self.outcome.gather(keys, self.memory)
             if not self.memory.unsure:
                 return self.outcome.finish([found])
+            self.outcome.go_back(self.memory, place)
         return self.outcome.finish([self._found(self._with_neighbours(text, keys, chunks))])
 
     def _begin(self, text):
@@ -616,11 +620,19 @@ class ChunkTokenizer:
         return keys
 
     def _joined(self, keys):
-        "`keys` with two of them in one where a special case of spaCy might reach from one into the other."
-        places = [i for i, key in enumerate(keys) if key in self.special]
-        places = sorted({place for i in places for place in (i - 1, i) if 0 <= place < len(keys) - 1 and self._at_risk(keys[place], keys[place + 1])})
+        "`keys` with several of them in one where a special case of spaCy might reach from one into the other."
+        places = set()
+        for i in [i for i, key in enumerate(keys) if key in self.special]:
+            # from there to both sides, as far as each chunk may belong with the next
+            left, right = i - 1, i
+            while left >= 0 and left not in places and self._at_risk(keys[left], keys[left + 1]):
+                places.add(left)
+                left -= 1
+            while right < len(keys) - 1 and right not in places and self._at_risk(keys[right], keys[right + 1]):
+                places.add(right)
+                right += 1
         keys = list(keys)
-        for i in reversed(places):
+        for i in sorted(places, reverse=True):
             keys[i:i + 2] = [f'{keys[i]} {keys[i + 1]}']
         return keys
 
@@ -683,7 +695,7 @@ class ChunkTokenizer:
         if len(self.marked) > self.memory.max_chunks//4:
             self.marked, self.runs, self.special = {}, {}, set()
 
-# %% ../nbs/01_tokenization.ipynb #cell-061
+# %% ../nbs/01_tokenization.ipynb #e34cb2b3
 def make_fast(
     tok,                   # splitter
     rules,                 # on texts
@@ -714,7 +726,7 @@ def fast_path(
         tok._fast[key] = make_fast(tok, rules, post_rules), list(rules), list(post_rules)
     return tok._fast[key][0]
 
-# %% ../nbs/01_tokenization.ipynb #cell-065
+# %% ../nbs/01_tokenization.ipynb #6042d0c0
 def _describe_rule(rule):
     "Name and version of a rule, and whether a name says it all: that of a lambda or a bound function does not."
     name, version = getattr(rule, '__qualname__', None), getattr(rule, 'version', None)
@@ -743,7 +755,21 @@ def _describe_splitter(tok):
 class _AsIds:
     "What is remembered of a chunk: its ids as bytes, which are quick to join. What is given out for a text: an array."
     nothing = b''
-    def __init__(self, numbers): self.number_of = numbers.__getitem__
+    def __init__(self, numbers, types):
+        self.numbers, self.types, self.number_of = numbers, types, numbers.__getitem__
+
+    def place(self, memory): return len(memory), len(self.types)
+
+    def go_back(self, memory, place):
+        "Take back the numbers given since `place`: the text turns out to have other tokens, or others before them."
+        chunks, types = place
+        if len(self.types) > types:
+            for chunk in list(islice(reversed(memory), len(memory) - chunks)):
+                del memory[chunk]
+            for token in self.types[types:]:
+                del self.numbers[token]
+            del self.types[types:]
+
     def convert(self, tokens): return array('i', map(self.number_of, tokens)).tobytes()
     def gather(self, keys, memory): return bytearray().join(map(memory.__getitem__, keys))
     def finish(self, parts): return np.frombuffer(parts[0] if len(parts) == 1 else bytearray().join(parts), np.int32)
@@ -787,7 +813,7 @@ class TextToIds:
     ):                         # iterator of arrays of int32
         "The ids of each text, one after the other."
         if self._encode is None:
-            outcome, parts = _AsIds(self._numbers), (self.tokenize.tok, self.tokenize.rules, self.tokenize.post_rules)
+            outcome, parts = _AsIds(self._numbers, self.types), (self.tokenize.tok, self.tokenize.rules, self.tokenize.post_rules)
             self._encode = make_fast(*parts, self.max_chunks, outcome) or self._plainly
         return self._encode(texts)
 
@@ -819,7 +845,7 @@ class TextToIds:
         self.__dict__.update(state)
         self._forget()
 
-# %% ../nbs/01_tokenization.ipynb #cell-072
+# %% ../nbs/01_tokenization.ipynb #624a9fc5
 def parallel_tokenize(
     items,             # texts
     tok=None,          # splitter; `WordTokenizer()` if left out
@@ -921,7 +947,7 @@ def tokenize_df(
     rest[f'{tok_text_col}_length'] = [len(o) for o in tokens]
     return rest, Counter(token for o in tokens for token in o)
 
-# %% ../nbs/01_tokenization.ipynb #cell-075
+# %% ../nbs/01_tokenization.ipynb #8fc7c864
 def _write_tokens(path, tokens, encoding):
     "Tokens with spaces between them, in a file of its own."
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -1009,7 +1035,7 @@ def load_tokenized_csv(
     table = pd.read_csv(fname, converters={'text': lambda tokens: tokens.split(' ')})
     return table, Counter(read_json(fname.with_suffix('.json')))
 
-# %% ../nbs/01_tokenization.ipynb #cell-078
+# %% ../nbs/01_tokenization.ipynb #358db561
 @configurable
 class Tokenizer:
     "From a text, a file or a row to tokens, as a step of a pipeline."

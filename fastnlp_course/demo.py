@@ -9,7 +9,7 @@ __all__ = ['report_style', 'settings_hash', 'Stages', 'movie_reviews', 'with_spl
            'write_results', 'run_stages', 'table_hash', 'how_to_use', 'texts_of_file', 'predict_texts', 'is_classifier',
            'generate_text']
 
-# %% ../nbs/10a_demo.ipynb #ae7a4bf9
+# %% ../nbs/10a_demo.ipynb #cell-005
 import base64
 import hashlib
 import html
@@ -34,14 +34,14 @@ from .schedules import valley
 from .sources import get_data
 from .ulmfit import language_model_learner, text_classifier_learner
 
-# %% ../nbs/10a_demo.ipynb #51195376
+# %% ../nbs/10a_demo.ipynb #cell-012
 def settings_hash(
     settings, # anything that JSON can hold
 )->str:       # 16 hexadecimal digits
     "A short name for `settings`: equal settings, equal name."
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
-# %% ../nbs/10a_demo.ipynb #da4246c0
+# %% ../nbs/10a_demo.ipynb #cell-015
 class Stages:
     "A row of named stages in a folder: a finished one is read back, an unfinished one is run."
 
@@ -89,7 +89,7 @@ class Stages:
             return None
         return saved['result'] if saved.get('settings') == self.settings else None
 
-# %% ../nbs/10a_demo.ipynb #6fa12468
+# %% ../nbs/10a_demo.ipynb #cell-019
 def movie_reviews(
     min_score=0.5,   # leave out sentences with a mean sentiment nearer to zero than this, in [-4, 4]
     valid_pct=0.2,   # share of rows for validation
@@ -112,7 +112,7 @@ def with_split(
     is_valid[list(valid)] = True
     return table.assign(is_valid=is_valid)
 
-# %% ../nbs/10a_demo.ipynb #a388e48b
+# %% ../nbs/10a_demo.ipynb #cell-022
 def read_csv_table(
     path,            # of the CSV file
 ):                   # DataFrame, as pandas reads it
@@ -155,7 +155,7 @@ def truth_values(
         raise ValueError(f"row {row} of column {name!r} holds {column.iloc[row]!r}, which is neither true nor false. Use True/False, 1/0 or train/valid.")
     return np.array(values, dtype=bool)
 
-# %% ../nbs/10a_demo.ipynb #e969bd3f
+# %% ../nbs/10a_demo.ipynb #cell-023
 def csv_table(
     path,                # of a CSV file with a header
     text_col='text',     # column with the texts
@@ -213,7 +213,7 @@ def check_table(
     if len(single) < 2:
         raise ValueError(f"the training rows of {name} have only the label {single[0]!r}: a classifier needs at least two. Choose another split.")
 
-# %% ../nbs/10a_demo.ipynb #564ab376
+# %% ../nbs/10a_demo.ipynb #cell-026
 @dataclass(frozen=True)
 class Recipe:
     "The sizes, epochs and rates of a run; the defaults fit a laptop CPU."
@@ -240,7 +240,7 @@ class Recipe:
         "The part of the configuration that encoder and classifier share."
         return {'emb_sz': self.emb_sz, 'n_hid': self.n_hid, 'n_layers': self.n_layers}
 
-# %% ../nbs/10a_demo.ipynb #bab7687d
+# %% ../nbs/10a_demo.ipynb #cell-028
 def language_model_dls(
     table,           # columns text, is_valid; only training rows are used
     recipe,          # sizes
@@ -259,7 +259,7 @@ def language_model(
     return language_model_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe.lm_drop_mult,
                                   metrics=[accuracy, Perplexity()])
 
-# %% ../nbs/10a_demo.ipynb #068bef11
+# %% ../nbs/10a_demo.ipynb #cell-029
 def train_language_model(
     table,           # columns text, is_valid
     out,             # folder for the encoder and the model
@@ -294,7 +294,7 @@ def curve(
     values = learn.recorder.values
     return {'steps': to_floats(learn.recorder.losses), 'train': to_floats(row[0] for row in values), 'valid': to_floats(row[1] for row in values)}
 
-# %% ../nbs/10a_demo.ipynb #4584489e
+# %% ../nbs/10a_demo.ipynb #cell-031
 def classifier_dls(
     table,           # columns text, label, is_valid
     recipe,          # batch size
@@ -313,7 +313,7 @@ def classifier(
     return text_classifier_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe.drop_mult,
                                    seq_len=recipe.seq_len, metrics=accuracy)
 
-# %% ../nbs/10a_demo.ipynb #c744b2ea
+# %% ../nbs/10a_demo.ipynb #cell-032
 def fit_gradually(
     learn,           # classifier with a loaded encoder
     last_epochs=3,   # once all layers train
@@ -333,7 +333,7 @@ def fit_gradually(
             joined[key] += values
     return joined
 
-# %% ../nbs/10a_demo.ipynb #1fe06a0c
+# %% ../nbs/10a_demo.ipynb #cell-034
 def scores(
     probabilities,   # (rows, classes)
     targets,         # (rows,) class numbers
@@ -345,7 +345,7 @@ def scores(
     return {'accuracy': float((probabilities.argmax(1) == targets).mean()),
             'log_loss': float(-np.log(np.clip(right, 1e-15, 1)).mean())}
 
-# %% ../nbs/10a_demo.ipynb #82e7a415
+# %% ../nbs/10a_demo.ipynb #cell-036
 def tfidf_baseline(
     table,           # columns text, label, is_valid
 )->dict:             # accuracy, log_loss
@@ -360,7 +360,7 @@ def tfidf_baseline(
     position = {label: i for i, label in enumerate(model.classes_)}
     return scores(model.predict_proba(valid.text), valid.label.map(position).to_numpy())
 
-# %% ../nbs/10a_demo.ipynb #653e8aed
+# %% ../nbs/10a_demo.ipynb #cell-039
 def train_from_scratch(
     table,           # columns text, label, is_valid
     recipe,          # sizes, epochs, rate
@@ -392,7 +392,7 @@ def train_ulmfit(
         predictions.to_csv(file, index=False, lineterminator='\n')
     return {**scores(probabilities, targets), 'curve': joined}
 
-# %% ../nbs/10a_demo.ipynb #3dd989a8
+# %% ../nbs/10a_demo.ipynb #cell-040
 def prediction_table(
     rows,            # the validation rows: text, label
     labels,          # class names, position = class number
@@ -411,7 +411,7 @@ def prediction_table(
     frame['loss'] = -np.log(np.clip(probabilities[np.arange(len(targets)), targets], 1e-15, 1)).round(4)
     return frame
 
-# %% ../nbs/10a_demo.ipynb #da13b0a3
+# %% ../nbs/10a_demo.ipynb #cell-043
 @contextmanager
 def figure_as_html(
     title,           # shown below the figure
@@ -471,7 +471,7 @@ def plot_confusion(
     axes.set_xlabel('predicted')
     axes.set_ylabel('true')
 
-# %% ../nbs/10a_demo.ipynb #5a3d5d31
+# %% ../nbs/10a_demo.ipynb #cell-044
 report_style = """body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#111}
 table{border-collapse:collapse;margin:1rem 0}th,td{border-bottom:1px solid #ccc;padding:.3rem .7rem;text-align:left;vertical-align:top}
 figure{display:inline-block;margin:.5rem}figcaption{color:#555;font-size:.9rem}img{max-width:100%}blockquote{margin:.3rem 1rem;color:#333}"""
@@ -503,7 +503,7 @@ def results_frame(
     rows = [{'model': name, 'accuracy': f"{row['accuracy']:.1%}", 'log loss': f"{row['log_loss']:.3f}", 'seconds': f"{row['seconds']:.0f}"} for name, row in metrics['models'].items()]
     return pd.DataFrame(rows).set_index('model')
 
-# %% ../nbs/10a_demo.ipynb #a17a3fbd
+# %% ../nbs/10a_demo.ipynb #cell-046
 def reading(
     models,          # name -> scores
 )->str:              # one or two sentences
@@ -515,7 +515,7 @@ def reading(
         text += " Its language model has read nothing but these texts; the method lives from pretraining on far more text than you have labels for."
     return text
 
-# %% ../nbs/10a_demo.ipynb #d46b099c
+# %% ../nbs/10a_demo.ipynb #cell-049
 def describe_tokens(
     table,           # columns text, label, is_valid
     out,             # folder for vocab.json
@@ -545,7 +545,7 @@ def write_results(
         file.write(report_html(metrics, details, predictions))
     return metrics
 
-# %% ../nbs/10a_demo.ipynb #80db1803
+# %% ../nbs/10a_demo.ipynb #cell-050
 def run_stages(
     table,                # columns text, label, is_valid
     out,                  # folder for results; made if missing
@@ -588,7 +588,7 @@ def how_to_use(
         'Use the model:', f'  fastnlp predict {out/"model"} "A moving and funny film."', f'  fastnlp generate {out/"language_model"} "the movie"',
         '  python: learn = load_learner(' + repr(str(out/'model')) + '); learn.predict("A moving and funny film.")'])
 
-# %% ../nbs/10a_demo.ipynb #c98ed6be
+# %% ../nbs/10a_demo.ipynb #cell-057
 def texts_of_file(
     path,                # CSV file with a header, or a text file with one text per line
     text_col='text',     # column with the texts, for a CSV file

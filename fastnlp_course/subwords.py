@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ['eu_langs', 'SubwordTokenizer', 'CharacterTokenizer', 'SentencePieceTokenizer']
 
-# %% ../nbs/01a_subwords.ipynb #3f6bc843
+# %% ../nbs/01a_subwords.ipynb #cell-005
 import hashlib
 import json
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 from .files import atomic_write, configurable
 from .tokenization import _need_text, defaults
 
-# %% ../nbs/01a_subwords.ipynb #16c2cfb7
+# %% ../nbs/01a_subwords.ipynb #cell-010
 @configurable
 class CharacterTokenizer:
     "Every character is a token; special tokens stay whole."
@@ -44,7 +44,7 @@ class CharacterTokenizer:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../nbs/01a_subwords.ipynb #c9078808
+# %% ../nbs/01a_subwords.ipynb #cell-019
 eu_langs = 'bg cs da de el en es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl sv'.split()
 
 def _utf8(text, where):
@@ -106,7 +106,7 @@ class _Lines:
         self.file.seek(0)
         return (line.decode('utf-8').rstrip('\n') for line in self.file)
 
-# %% ../nbs/01a_subwords.ipynb #4c738fe0
+# %% ../nbs/01a_subwords.ipynb #cell-020
 def _short_hash(data):
     return hashlib.sha256(data).hexdigest()[:16]
 

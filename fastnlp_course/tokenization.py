@@ -8,7 +8,7 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_
            'make_fast', 'fast_path', 'TextToIds', 'parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df',
            'tokenize_files', 'tokenize_folder', 'tokenize_csv', 'load_tokenized_csv', 'Tokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #5db72685
+# %% ../nbs/01_tokenization.ipynb #cell-005
 import functools
 import hashlib
 import html
@@ -31,7 +31,7 @@ from tqdm.std import tqdm
 
 from .files import atomic_write, configurable, read_json, read_text, write_json
 
-# %% ../nbs/01_tokenization.ipynb #cd522170
+# %% ../nbs/01_tokenization.ipynb #cell-011
 UNK = 'xxunk'       # a token that is not in the vocab
 PAD = 'xxpad'       # fills up short documents
 BOS = 'xxbos'       # a document begins here
@@ -43,7 +43,7 @@ TK_UP = 'xxup'      # the next word was in capitals
 TK_MAJ = 'xxmaj'    # the next word began with a capital
 _all_ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_MAJ']
 
-# %% ../nbs/01_tokenization.ipynb #a870a70a
+# %% ../nbs/01_tokenization.ipynb #cell-013
 html_remains = (('#39;', "'"), ('amp;', '&'), ('#146;', "'"), ('nbsp;', ' '), ('#36;', '$'), ('\\n', '\n'), ('quot;', "'"), ('<br />', '\n'),
                 ('\\"', '"'), ('<unk>', UNK), (' @.@ ', '.'), (' @-@ ', '-'), ('...', ' …'))
 
@@ -55,7 +55,7 @@ def fix_html(
         x = x.replace(remains, meant)
     return html.unescape(x)
 
-# %% ../nbs/01_tokenization.ipynb #1458c10e
+# %% ../nbs/01_tokenization.ipynb #cell-016
 def replace_rep(
     t:str,  # text
 )->str:     # 'xxrep count character' for each run of three or more
@@ -68,7 +68,7 @@ def replace_wrep(
     "Write runs of a word as count and word."
     return re.sub(r'(?:\s|^)(\w+)\s+((?:\1\s+)+)\1(\s|\W|$)', lambda run: f' {TK_WREP} {len(run[2].split()) + 2} {run[1]} {run[3]}', t)
 
-# %% ../nbs/01_tokenization.ipynb #95a37279
+# %% ../nbs/01_tokenization.ipynb #cell-018
 def spec_add_spaces(
     t:str,  # text
 )->str:     # with a space on both sides of each of them
@@ -81,7 +81,7 @@ def rm_useless_spaces(
     "One space where there are several."
     return re.sub(r' {2,}', ' ', t)
 
-# %% ../nbs/01_tokenization.ipynb #66bb2c13
+# %% ../nbs/01_tokenization.ipynb #cell-021
 def _lower_behind(mark):
     "A replacement that lowers a word and sets `mark` before it."
     def replacement(found):
@@ -112,7 +112,7 @@ def lowercase(
     "Lower the rest, strip the ends, and mark where the document begins."
     return ' '.join([BOS]*add_bos + [t.lower().strip()] + [EOS]*add_eos)
 
-# %% ../nbs/01_tokenization.ipynb #8e958c37
+# %% ../nbs/01_tokenization.ipynb #cell-024
 def replace_space(
     t:str,  # token
 )->str:
@@ -124,7 +124,7 @@ defaults = SimpleNamespace(
     text_proc_rules=[fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase],
     text_postproc_rules=[replace_space])
 
-# %% ../nbs/01_tokenization.ipynb #da8aed26
+# %% ../nbs/01_tokenization.ipynb #cell-028
 def _as_list(x):
     return list(x) if isinstance(x, (list, tuple, L)) else [x]
 
@@ -159,7 +159,7 @@ class BaseTokenizer:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../nbs/01_tokenization.ipynb #0dfdbb2f
+# %% ../nbs/01_tokenization.ipynb #cell-030
 @configurable
 class SpacyTokenizer:
     "spaCy's rules for splitting words in a language."
@@ -203,7 +203,7 @@ class SpacyTokenizer:
 WordTokenizer = SpacyTokenizer
 _all_ += ['WordTokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #82a5cf63
+# %% ../nbs/01_tokenization.ipynb #cell-033
 @configurable
 class TokenizeWithRules:
     "Rules on the text, then the splitter, then rules on each token."
@@ -244,7 +244,7 @@ def tokenize1(
     "Tokenize one text."
     return next(iter(TokenizeWithRules(tok, rules, post_rules)([text])))
 
-# %% ../nbs/01_tokenization.ipynb #c4aac907
+# %% ../nbs/01_tokenization.ipynb #cell-036
 def decode_spec_tokens(
     tokens,   # list of tokens
 )->L:         # tokens without marks
@@ -267,7 +267,7 @@ def decode_spec_tokens(
             shown += [token]*count
     return shown
 
-# %% ../nbs/01_tokenization.ipynb #925b4211
+# %% ../nbs/01_tokenization.ipynb #cell-047
 class ChunkMemory(dict):
     "What was made of each chunk of text: frequent chunks stay, rare and very long ones are forgotten."
     def __init__(self,
@@ -298,7 +298,7 @@ class ChunkMemory(dict):
             self.older = dict(islice(self.items(), self.max_chunks//2))
             self.clear()
 
-# %% ../nbs/01_tokenization.ipynb #3604d0a8
+# %% ../nbs/01_tokenization.ipynb #cell-050
 _signs_of_remains = [(next((sign for sign in ';\\<@' if sign in remains), remains), remains, meant) for remains, meant in html_remains]
 
 def _quick_fix_html(x):
@@ -340,7 +340,7 @@ def _split_rules(rules):
         tail = {ours: rule, **tail}
     return rules[:len(rules) - len(tail)], tail
 
-# %% ../nbs/01_tokenization.ipynb #d15353bb
+# %% ../nbs/01_tokenization.ipynb #cell-053
 _three_equal = re.compile(r'(\S)\1\1')
 _white = re.compile(r'(\s+)')
 _lone_space = re.compile(r'(?<=\S) (?=\S)')
@@ -376,7 +376,7 @@ def _words_and_white(text):
             parts[i] = parts[i][1:]
     return [part for part in parts if part]
 
-# %% ../nbs/01_tokenization.ipynb #b508ea51
+# %% ../nbs/01_tokenization.ipynb #cell-056
 def _can_match(pattern, letters):
     "Could a regular expression, as parsed by `re`, match within a text of `letters` alone? If in doubt, yes."
     return all(_item_can_match(str(kind), value, letters) for kind, value in pattern)
@@ -403,14 +403,11 @@ class _WordSplitter:
 
     spaCy keeps each new string for ever and asks its slowest expressions also about plain words; a corpus has millions of them."""
     def __init__(self, split):
-        from spacy.tokenizer import Tokenizer as SpacyRules
-        self.split = split
+        self.split, self.n_whole = split, 0
         never = re.compile('(?!)')
         self.prefix_search, self.suffix_search = split.prefix_search or never.search, split.suffix_search or never.search
         self.infix_finditer, self.token_match, self.url_match = split.infix_finditer or never.finditer, split.token_match, split.url_match
-        self.bare = SpacyRules(split.vocab, prefix_search=split.prefix_search, suffix_search=split.suffix_search, infix_finditer=split.infix_finditer,
-                               token_match=split.token_match, url_match=split.url_match)
-        pieces, wholes = ({special: [token.text for token in function(special)] for special in split.rules} for function in (self.bare, split))
+        pieces, wholes = ({special: [token.text for token in function(special)] for special in split.rules} for function in (self._spacy_rules({}), split))
         self.special = wholes
         self.is_plain = re.compile('[a-z]+' if _letters_stay_whole(split) else '(?!)').fullmatch
         self.pairs = {pair for found in pieces.values() for pair in zip(found, found[1:])}
@@ -433,9 +430,18 @@ class _WordSplitter:
         return tokens, False
 
     def whole(self, text):
-        "spaCy's own tokens. Its store of strings would grow with each new word, so it is told to forget them."
-        with self.split.vocab.memory_zone():
-            return [token.text for token in self.split(text)]
+        "spaCy's own tokens. Its store of strings grows with each new word, so it gets a new one from time to time."
+        if self.n_whole % 10_000 == 0:
+            self.own = self._spacy_rules(self.split.rules)
+        self.n_whole += 1
+        return [token.text for token in self.own(text)]
+
+    def _spacy_rules(self, special):
+        "A splitter like `split` with other special cases and a vocab of its own."
+        from spacy.tokenizer import Tokenizer as SpacyRules
+        from spacy.vocab import Vocab
+        split = self.split
+        return SpacyRules(Vocab(), special, split.prefix_search, split.suffix_search, split.infix_finditer, split.token_match, split.url_match)
 
     def _by_rules(self, word):
         "Prefixes and suffixes off, as long as there are any; then the rest at its infixes."
@@ -488,7 +494,7 @@ def _marks_of(rule):
     begin, end = f'{BOS} '*bool(options.get('add_bos', True)), f' {EOS}'*bool(options.get('add_eos', False))
     return lambda text: f'{begin}{text}{end}'
 
-# %% ../nbs/01_tokenization.ipynb #39862ea9
+# %% ../nbs/01_tokenization.ipynb #cell-059
 class _AsTokens:
     "What is remembered of a chunk: its tokens. What is given out for a text: an `L` of tokens."
     nothing = ()
@@ -695,7 +701,7 @@ class ChunkTokenizer:
         if len(self.marked) > self.memory.max_chunks//4:
             self.marked, self.runs, self.special = {}, {}, set()
 
-# %% ../nbs/01_tokenization.ipynb #e34cb2b3
+# %% ../nbs/01_tokenization.ipynb #cell-061
 def make_fast(
     tok,                   # splitter
     rules,                 # on texts
@@ -726,7 +732,7 @@ def fast_path(
         tok._fast[key] = make_fast(tok, rules, post_rules), list(rules), list(post_rules)
     return tok._fast[key][0]
 
-# %% ../nbs/01_tokenization.ipynb #6042d0c0
+# %% ../nbs/01_tokenization.ipynb #cell-065
 def _describe_rule(rule):
     "Name and version of a rule, and whether a name says it all: that of a lambda or a bound function does not."
     name, version = getattr(rule, '__qualname__', None), getattr(rule, 'version', None)
@@ -845,7 +851,7 @@ class TextToIds:
         self.__dict__.update(state)
         self._forget()
 
-# %% ../nbs/01_tokenization.ipynb #624a9fc5
+# %% ../nbs/01_tokenization.ipynb #cell-072
 def parallel_tokenize(
     items,             # texts
     tok=None,          # splitter; `WordTokenizer()` if left out
@@ -947,7 +953,7 @@ def tokenize_df(
     rest[f'{tok_text_col}_length'] = [len(o) for o in tokens]
     return rest, Counter(token for o in tokens for token in o)
 
-# %% ../nbs/01_tokenization.ipynb #8fc7c864
+# %% ../nbs/01_tokenization.ipynb #cell-075
 def _write_tokens(path, tokens, encoding):
     "Tokens with spaces between them, in a file of its own."
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -1035,7 +1041,7 @@ def load_tokenized_csv(
     table = pd.read_csv(fname, converters={'text': lambda tokens: tokens.split(' ')})
     return table, Counter(read_json(fname.with_suffix('.json')))
 
-# %% ../nbs/01_tokenization.ipynb #358db561
+# %% ../nbs/01_tokenization.ipynb #cell-078
 @configurable
 class Tokenizer:
     "From a text, a file or a row to tokens, as a step of a pipeline."

@@ -80,6 +80,10 @@ def write_json(
 ):
     "Write `obj` as JSON, at once."
     text = json.dumps(obj, ensure_ascii=False, indent=1)
+    try:
+        text.encode('utf-8')
+    except UnicodeEncodeError:
+        text = json.dumps(obj, indent=1)   # half of a surrogate pair has no UTF-8, but JSON can escape it
     with atomic_write(path, 'w') as handle:
         handle.write(text + '\n')
 

@@ -359,11 +359,14 @@ def _check_ranks(folders):
     by_rank = {plan['rank']: folder for plan, folder in zip(plans, folders)}
     return plans[0], ends[0], [_block_of(by_rank[number % world], number, plan={**plans[0], 'rank': number % world}) for number in range(len(ends[0]['digests']))]
 
+class _NoBlock(FileNotFoundError, ValueError):
+    "A block is not there, or not whole: another process may have finished the store and cleaned up."
+
 def _block_of(folder, number, plan):
     "A block that is whole and was written by this plan."
     block = _finished_block(folder, number)
     if block is None or block['plan'] != vocab_hash([plan]):
-        raise ValueError(f"block {number} in {folder} is cut off, missing, or of another call. Remove block-{number:05d}.json there and call build_store again.")
+        raise _NoBlock(f"block {number} in {folder} is cut off, missing, or of another call. Remove block-{number:05d}.json there and call build_store again.")
     return folder, block
 
 def _read_block(folder, block):

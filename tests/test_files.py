@@ -42,3 +42,7 @@ def test_a_folder_that_cannot_be(tmp_path):
 def test_hostile_pickles(tmp_path, program):
     (tmp_path/'vocab.pkl').write_bytes(program)
     with pytest.raises(ValueError, match='vocab.pkl was not read'): safe_unpickle(tmp_path/'vocab.pkl')
+
+def test_json_holds_half_a_surrogate_pair(tmp_path):
+    write_json(tmp_path/'a.json', ['\ud800', 'é'])
+    assert read_json(tmp_path/'a.json') == ['\ud800', 'é']

@@ -8,7 +8,7 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_
            'make_fast', 'fast_path', 'TextToIds', 'parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df',
            'tokenize_files', 'tokenize_folder', 'tokenize_csv', 'load_tokenized_csv', 'Tokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #cell-005
+# %% ../nbs/01_tokenization.ipynb #aba0f892
 import functools
 import hashlib
 import html
@@ -31,7 +31,7 @@ from tqdm.std import tqdm
 
 from .files import atomic_write, configurable, read_json, read_text, write_json
 
-# %% ../nbs/01_tokenization.ipynb #cell-011
+# %% ../nbs/01_tokenization.ipynb #858d4236
 UNK = 'xxunk'       # a token that is not in the vocab
 PAD = 'xxpad'       # fills up short documents
 BOS = 'xxbos'       # a document begins here
@@ -43,7 +43,7 @@ TK_UP = 'xxup'      # the next word was in capitals
 TK_MAJ = 'xxmaj'    # the next word began with a capital
 _all_ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_MAJ']
 
-# %% ../nbs/01_tokenization.ipynb #cell-013
+# %% ../nbs/01_tokenization.ipynb #41736780
 html_remains = (('#39;', "'"), ('amp;', '&'), ('#146;', "'"), ('nbsp;', ' '), ('#36;', '$'), ('\\n', '\n'), ('quot;', "'"), ('<br />', '\n'),
                 ('\\"', '"'), ('<unk>', UNK), (' @.@ ', '.'), (' @-@ ', '-'), ('...', ' …'))
 
@@ -55,7 +55,7 @@ def fix_html(
         x = x.replace(remains, meant)
     return html.unescape(x)
 
-# %% ../nbs/01_tokenization.ipynb #cell-016
+# %% ../nbs/01_tokenization.ipynb #4ba10072
 def replace_rep(
     t:str,  # text
 )->str:     # 'xxrep count character' for each run of three or more
@@ -68,7 +68,7 @@ def replace_wrep(
     "Write runs of a word as count and word."
     return re.sub(r'(?:\s|^)(\w+)\s+((?:\1\s+)+)\1(\s|\W|$)', lambda run: f' {TK_WREP} {len(run[2].split()) + 2} {run[1]} {run[3]}', t)
 
-# %% ../nbs/01_tokenization.ipynb #cell-018
+# %% ../nbs/01_tokenization.ipynb #4bc4ecf8
 def spec_add_spaces(
     t:str,  # text
 )->str:     # with a space on both sides of each of them
@@ -81,7 +81,7 @@ def rm_useless_spaces(
     "One space where there are several."
     return re.sub(r' {2,}', ' ', t)
 
-# %% ../nbs/01_tokenization.ipynb #cell-021
+# %% ../nbs/01_tokenization.ipynb #e70cf320
 def _lower_behind(mark):
     "A replacement that lowers a word and sets `mark` before it."
     def replacement(found):
@@ -112,7 +112,7 @@ def lowercase(
     "Lower the rest, strip the ends, and mark where the document begins."
     return ' '.join([BOS]*add_bos + [t.lower().strip()] + [EOS]*add_eos)
 
-# %% ../nbs/01_tokenization.ipynb #cell-024
+# %% ../nbs/01_tokenization.ipynb #d350446a
 def replace_space(
     t:str,  # token
 )->str:
@@ -124,7 +124,7 @@ defaults = SimpleNamespace(
     text_proc_rules=[fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase],
     text_postproc_rules=[replace_space])
 
-# %% ../nbs/01_tokenization.ipynb #cell-028
+# %% ../nbs/01_tokenization.ipynb #c826ef46
 def _as_list(x):
     return list(x) if isinstance(x, (list, tuple, L)) else [x]
 
@@ -159,7 +159,7 @@ class BaseTokenizer:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../nbs/01_tokenization.ipynb #cell-030
+# %% ../nbs/01_tokenization.ipynb #ef66f4e5
 @configurable
 class SpacyTokenizer:
     "spaCy's rules for splitting words in a language."
@@ -203,7 +203,7 @@ class SpacyTokenizer:
 WordTokenizer = SpacyTokenizer
 _all_ += ['WordTokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #cell-033
+# %% ../nbs/01_tokenization.ipynb #557deb20
 @configurable
 class TokenizeWithRules:
     "Rules on the text, then the splitter, then rules on each token."
@@ -244,7 +244,7 @@ def tokenize1(
     "Tokenize one text."
     return next(iter(TokenizeWithRules(tok, rules, post_rules)([text])))
 
-# %% ../nbs/01_tokenization.ipynb #cell-036
+# %% ../nbs/01_tokenization.ipynb #100ea2c0
 def decode_spec_tokens(
     tokens,   # list of tokens
 )->L:         # tokens without marks
@@ -267,7 +267,7 @@ def decode_spec_tokens(
             shown += [token]*count
     return shown
 
-# %% ../nbs/01_tokenization.ipynb #cell-047
+# %% ../nbs/01_tokenization.ipynb #40e42693
 class ChunkMemory(dict):
     "What was made of each chunk of text: frequent chunks stay, rare and very long ones are forgotten."
     def __init__(self,
@@ -298,7 +298,7 @@ class ChunkMemory(dict):
             self.older = dict(islice(self.items(), self.max_chunks//2))
             self.clear()
 
-# %% ../nbs/01_tokenization.ipynb #cell-050
+# %% ../nbs/01_tokenization.ipynb #cb3829fa
 _signs_of_remains = [(next((sign for sign in ';\\<@' if sign in remains), remains), remains, meant) for remains, meant in html_remains]
 
 def _quick_fix_html(x):
@@ -340,9 +340,10 @@ def _split_rules(rules):
         tail = {ours: rule, **tail}
     return rules[:len(rules) - len(tail)], tail
 
-# %% ../nbs/01_tokenization.ipynb #cell-053
+# %% ../nbs/01_tokenization.ipynb #1de22f32
 _three_equal = re.compile(r'(\S)\1\1')
 _white = re.compile(r'(\s+)')
+_may_repeat = re.compile(r'\w+|[/#\\]').fullmatch  # a word, or a sign that was set apart from others like it
 _lone_space = re.compile(r'(?<=\S) (?=\S)')
 long_text = 2**20  # characters; a longer text is read in windows
 
@@ -359,14 +360,14 @@ def numbered(
             return
         except Exception as error:
             kind = ValueError if isinstance(error, ValueError) else RuntimeError
-            raise kind(f"item {number} of the texts cannot be tokenized: {error or type(error).__name__}. The {number} before it are done; repair it or leave it out.") from error
+            raise kind(f"item {number} of the texts cannot be tokenized: {str(error).rstrip('.') or type(error).__name__}. The {number} before it are done; repair it or leave it out.") from error
         yield item
         number += 1
 
 def _words_and_paragraphs(text, words):
-    "The same as `_words_and_white` if there is no other white space than plain spaces and blank lines, else None."
-    parts = text.replace(' \n\n', '\n\n').replace('\n\n', ' \n\n ').split(' ')
-    return parts if [part for part in parts if part != '\n\n'] == words else None
+    "The same as `_words_and_white` if there is no other white space than plain spaces and blank lines, else None; `words` are those of `text`, with plain spaces."
+    spaced = text.replace(' \n\n', '\n\n').replace('\n\n', ' \n\n ')
+    return spaced.split(' ') if spaced.replace(' \n\n ', ' ') == words else None
 
 def _words_and_white(text):
     "Words, and between them the white space that spaCy makes a token of: all but a plain space behind a word."
@@ -376,7 +377,7 @@ def _words_and_white(text):
             parts[i] = parts[i][1:]
     return [part for part in parts if part]
 
-# %% ../nbs/01_tokenization.ipynb #cell-056
+# %% ../nbs/01_tokenization.ipynb #a0365840
 def _can_match(pattern, letters):
     "Could a regular expression, as parsed by `re`, match within a text of `letters` alone? If in doubt, yes."
     return all(_item_can_match(str(kind), value, letters) for kind, value in pattern)
@@ -391,12 +392,45 @@ def _item_can_match(kind, value, letters):
     if kind == 'ASSERT': return _can_match(value[1], letters)
     return True
 
-def _letters_stay_whole(split):
-    "Does no regular expression of `split` find anything in a word of the letters a to z?"
+def _parsed(split):
+    "The regular expressions of `split` as `re` parses them, or None if one of them does not care for case."
     from re import _parser
     functions = [split.prefix_search, split.suffix_search, split.infix_finditer, split.token_match, split.url_match]
     patterns = [function.__self__ for function in functions if function is not None]
-    return all(not pattern.flags & re.IGNORECASE and not _can_match(_parser.parse(pattern.pattern, pattern.flags), ascii_lowercase) for pattern in patterns)
+    return None if any(pattern.flags & re.IGNORECASE for pattern in patterns) else [_parser.parse(pattern.pattern, pattern.flags) for pattern in patterns]
+
+def _letters_stay_whole(patterns):
+    "Do regular expressions find nothing in a word of the letters a to z?"
+    return patterns is not None and not any(_can_match(pattern, ascii_lowercase) for pattern in patterns)
+
+def _alike(pattern, letters):
+    "Does a regular expression treat the letters a to z all alike, in a text of `letters` without words of one or two? If in doubt, no."
+    return not _can_match(pattern, letters) or _asks_for_short_words(pattern) or all(_item_alike(str(kind), value, letters) for kind, value in pattern)
+
+def _asks_for_short_words(pattern):
+    "Is it a fixed text with a word of one or two letters between signs or ends, such as 's at the end?"
+    kinds = {str(kind) for kind, value in pattern}
+    text = ''.join(chr(value) if str(kind) == 'LITERAL' else '\0' for kind, value in pattern)
+    return kinds <= {'LITERAL', 'AT'} and re.search(r'(?<![a-z])(?<!^)[a-z]{1,2}(?![a-z])(?!$)', text) is not None
+
+def _item_alike(kind, value, letters):
+    if kind in ('LITERAL', 'NOT_LITERAL'): return chr(value) not in ascii_lowercase
+    if kind == 'IN':
+        ranges = [(str(inner), item) for inner, item in value if str(inner) not in ('CATEGORY', 'NEGATE')]
+        return sum(any(_item_can_match(*item, letter) for item in ranges) for letter in ascii_lowercase) in (0, len(ascii_lowercase))
+    if kind == 'BRANCH': return all(_alike(part, letters) for part in value[1])
+    if kind == 'SUBPATTERN': return _alike(value[3], letters)
+    if kind in ('MAX_REPEAT', 'MIN_REPEAT'): return _alike(value[2], letters)
+    if kind in ('ASSERT', 'ASSERT_NOT'): return _alike(value[1], letters)
+    return kind in ('ANY', 'AT')
+
+_usual_signs = '-()[]".,:;!?…\''
+_usual_word = re.compile(r"""([("'\[]{0,2})([A-Za-z]{3,40}(?:--?[A-Za-z]{3,40}){0,3})((?:'s)?[])".,:;!?…']{0,3})""").fullmatch
+_hyphens = re.compile('(--?)')
+
+def _letters_alike(patterns):
+    "Do regular expressions treat a word with the usual signs around it without regard to its letters?"
+    return patterns is not None and all(_alike(pattern, ascii_lowercase + _usual_signs) for pattern in patterns)
 
 class _WordSplitter:
     """spaCy's splitting of one word, step by step as `spacy.tokenizer` does it and with its rules.
@@ -409,7 +443,11 @@ class _WordSplitter:
         self.infix_finditer, self.token_match, self.url_match = split.infix_finditer or never.finditer, split.token_match, split.url_match
         pieces, wholes = ({special: [token.text for token in function(special)] for special in split.rules} for function in (self._spacy_rules({}), split))
         self.special = wholes
-        self.is_plain = re.compile('[a-z]+' if _letters_stay_whole(split) else '(?!)').fullmatch
+        patterns = _parsed(split)
+        self.is_plain = re.compile('[a-z]+' if _letters_stay_whole(patterns) else '(?!)').fullmatch
+        self.usual = _usual_word if _letters_alike(patterns) else never.search
+        # words that are, or belong to, a special case
+        self.unusual = set(re.findall('[a-z]+', ' '.join(special.lower() for special in wholes)))
         self.pairs = {pair for found in pieces.values() for pair in zip(found, found[1:])}
         self.lefts = {left for left, right in self.pairs}
         # a special case that spaCy finds among tokens, where it would not find the special case as a word
@@ -494,7 +532,7 @@ def _marks_of(rule):
     begin, end = f'{BOS} '*bool(options.get('add_bos', True)), f' {EOS}'*bool(options.get('add_eos', False))
     return lambda text: f'{begin}{text}{end}'
 
-# %% ../nbs/01_tokenization.ipynb #cell-059
+# %% ../nbs/01_tokenization.ipynb #f3efc988
 class _AsTokens:
     "What is remembered of a chunk: its tokens. What is given out for a text: an `L` of tokens."
     nothing = ()
@@ -514,6 +552,8 @@ class ChunkTokenizer:
         outcome=None,          # what to remember of a chunk and to give out for a text; tokens if left out
     ):
         self.split, self.post_rules = split, list(post_rules)
+        # `replace_space` has nothing to do for tokens of a chunk without a space
+        self.post_rules_without_space = self.post_rules[self.post_rules[:1] == [replace_space]:]
         self.first, self.tail = _split_rules(list(rules))
         self.outcome = _AsTokens() if outcome is None else outcome
         self.split_word = _WordSplitter(split)
@@ -521,6 +561,8 @@ class ChunkTokenizer:
         self.lower = _marks_of(self.tail[lowercase]) if lowercase in self.tail else None
         self.looks_around = [rule for rule in self.tail if rule in (replace_rep, replace_wrep)]
         self.case = [rule for rule in self.tail if rule in (replace_all_caps, replace_maj)]
+        self.usual = self.split_word.usual if {replace_all_caps, replace_maj, lowercase} <= self.tail.keys() else lambda chunk: None
+        self.shapes = {}                   # tokens around words of one shape
         self.memory = ChunkMemory(self._make, self.outcome.nothing, max_chunks)
         self.made = {}                     # tokens of new chunks of this text
         # tokens of chunks whose neighbours matter: not in the memory, so that looking one up leads to a second look
@@ -561,25 +603,24 @@ class ChunkTokenizer:
     def _keys(self, text):
         "What to look up for a text after `_ready`, and its words."
         chunks = text.split()
+        words = ' '.join(chunks)
         # plain spaces between words, as nearly always
-        if ' '.join(chunks) == text:
+        if words == text:
             return chunks, chunks
-        return ('\n\n' in text and _words_and_paragraphs(text, chunks)) or _words_and_white(text), chunks
+        return ('\n\n' in text and _words_and_paragraphs(text, words)) or _words_and_white(text), chunks
 
     def _found(self, keys):
         "What is remembered for `keys`, of which some are new or marked. Tokens are numbered in the order of the text."
-        self.memory.unsure = False
-        found = self.outcome.gather(keys, self.memory)
-        if not self.memory.unsure:
-            return found
         self._know(keys)
         keys = keys if self.special.isdisjoint(keys) else self._joined(keys)
-        for key in keys:
-            if key in self.marked and key not in self.memory:
+        marked = []
+        for key in [key for key in dict.fromkeys(keys) if key not in self.memory]:
+            if key in self.marked:
                 self.memory[key] = self.outcome.convert(self.marked[key])
+                marked.append(key)
             self.memory[key]
         found = self.outcome.gather(keys, self.memory)
-        for key in self.marked.keys() & keys:
+        for key in marked:
             del self.memory[key]
             if len(key) > self.memory.longest:
                 del self.marked[key]
@@ -592,36 +633,39 @@ class ChunkTokenizer:
         self.memory.unsure = False
         for key in set(keys):
             if key not in self.memory and key not in self.marked and key not in self.memory.older and key not in self.made:
-                self._learn(key)
+                tokens = self._learn(key)
+                if tokens is not None:
+                    self.made[key] = tokens
 
     def _make(self, chunk):
         "What is remembered of a chunk, or None for a marked one."
-        if chunk not in self.made and chunk not in self.marked:
-            self._learn(chunk)
-        return self.outcome.convert(self.made.pop(chunk)) if chunk in self.made else None
+        if chunk in self.marked:
+            return None
+        tokens = self.made.pop(chunk, None) or self._learn(chunk)
+        return None if tokens is None else self.outcome.convert(tokens)
 
     def _word_repeats(self, chunks):
-        "Could `replace_wrep` have anything to do?"
+        "Could `replace_wrep` have anything to do, or `replace_rep` with signs that are chunks of their own by now?"
         # the places where two neighbours are equal, found without a loop in Python
         places = compress(range(len(chunks) - 2), map(eq, chunks, islice(chunks, 1, None)))
-        return replace_wrep in self.tail and any(chunks[i + 2].startswith(chunks[i]) for i in places)
+        return any(chunks[i + 2].startswith(chunks[i]) and _may_repeat(chunks[i]) for i in places)
 
     def _with_neighbours(self, text, keys, chunks):
         "What to look up where neighbours matter: words that come again, runs of a character, special cases of spaCy."
         self._know(keys)
-        repeats, runs = self._word_repeats(chunks), not self.runs.keys().isdisjoint(chunks)
-        if runs and not repeats and keys is chunks and {rm_useless_spaces, lowercase} <= self.tail.keys():
-            # between plain spaces a run may be written out alone, unless words then come again
-            keys = self._with_runs(keys)
-            repeats = runs = self._word_repeats(keys)
+        repeats, runs = self._word_repeats(chunks), [i for i, key in enumerate(keys) if key in self.runs]
+        if runs and not repeats and {rm_useless_spaces, lowercase} <= self.tail.keys() and not any(keys[i - 1].isspace() for i in runs):
+            # behind a plain space a run may be written out alone, unless words then come again
+            keys = self._with_runs(keys, runs)
+            repeats = runs = self._word_repeats([key for key in keys if not key.isspace()])
         if repeats or runs:
             keys, _ = self._keys(self._ready(_through(text, self.looks_around)))
         return keys
 
-    def _with_runs(self, keys):
+    def _with_runs(self, keys, runs):
         "`keys` with count and character for each run."
         keys = list(keys)
-        for i in reversed([i for i, key in enumerate(keys) if key in self.runs]):
+        for i in reversed(runs):
             keys[i:i + 1] = self.runs[keys[i]]
         return keys
 
@@ -671,18 +715,41 @@ class ChunkTokenizer:
         return text if self.lower is None else text.lower()
 
     def _learn(self, chunk):
-        "Make the tokens of a chunk, and mark it if its neighbours matter."
-        tokens, at_work = self._tokens_of(chunk, self._form(chunk))
-        for rule in self.post_rules:
+        "The tokens of a chunk; None if its neighbours matter: it is marked then."
+        tokens, at_work = self._by_shape(chunk) or self._tokens_of(chunk, self._form(chunk))
+        for rule in self.post_rules if ' ' in chunk else self.post_rules_without_space:
             tokens = list(map(rule, tokens))
-        # equal strings become one object
+        # equal strings become one object: less to keep, and more of it in the processor's cache
         tokens = tuple([intern(token) if type(token) is str else token for token in tokens])
         has_run = _three_equal.search(chunk) is not None and replace_rep in self.tail
         if has_run:
             self.runs[chunk] = replace_rep(chunk).split()
         if at_work:
             self.special.add(chunk)
-        (self.marked if has_run or at_work else self.made)[chunk] = tokens
+        if not has_run and not at_work:
+            return tokens
+        self.marked[chunk] = tokens
+
+    def _by_shape(self, chunk):
+        "`_tokens_of` a usual word, from what was made of an earlier word with the same signs, capitals and hyphens; None for others."
+        found = self.usual(chunk)
+        if found is None:
+            return None
+        before, word, behind = found.groups()
+        lower = word.lower()
+        pieces = _hyphens.split(lower) if '-' in lower else [lower]
+        if not self.split_word.unusual.isdisjoint(pieces):
+            return None
+        shape = before, word[0].isupper(), word[1:].islower(), word.isupper(), tuple(pieces[1::2]), behind
+        if shape not in self.shapes:
+            self.shapes[shape] = self._around(pieces, *self._tokens_of(chunk, self._form(chunk)))
+        around = self.shapes[shape]
+        return around and ([*around[0], *pieces, *around[1]], False)
+
+    def _around(self, pieces, tokens, at_work):
+        "What stands before and behind `pieces` in `tokens`; None if they are not there or a special case is."
+        places = [i for i in range(len(tokens)) if tokens[i:i + len(pieces)] == pieces]
+        return None if at_work or len(places) != 1 else (tokens[:places[0]], tokens[places[0] + len(pieces):])
 
     def _tokens_of(self, chunk, form):
         "(tokens, is a special case at work in it)."
@@ -701,7 +768,7 @@ class ChunkTokenizer:
         if len(self.marked) > self.memory.max_chunks//4:
             self.marked, self.runs, self.special = {}, {}, set()
 
-# %% ../nbs/01_tokenization.ipynb #cell-061
+# %% ../nbs/01_tokenization.ipynb #c36ad7ec
 def make_fast(
     tok,                   # splitter
     rules,                 # on texts
@@ -732,7 +799,7 @@ def fast_path(
         tok._fast[key] = make_fast(tok, rules, post_rules), list(rules), list(post_rules)
     return tok._fast[key][0]
 
-# %% ../nbs/01_tokenization.ipynb #cell-065
+# %% ../nbs/01_tokenization.ipynb #70824ea3
 def _describe_rule(rule):
     "Name and version of a rule, and whether a name says it all: that of a lambda or a bound function does not."
     name, version = getattr(rule, '__qualname__', None), getattr(rule, 'version', None)
@@ -851,9 +918,9 @@ class TextToIds:
         self.__dict__.update(state)
         self._forget()
 
-# %% ../nbs/01_tokenization.ipynb #cell-072
+# %% ../nbs/01_tokenization.ipynb #4216c2b4
 def parallel_tokenize(
-    items,             # texts
+    items,             # texts: any iterable; one that can be read again is not copied
     tok=None,          # splitter; `WordTokenizer()` if left out
     rules=None,        # on texts
     n_workers:int=0,   # processes; 0 for this one
@@ -864,13 +931,22 @@ def parallel_tokenize(
     tok = WordTokenizer() if tok is None else tok
     if isinstance(tok, type):
         tok = tok()
-    items = list(items)
     if hasattr(tok, 'setup'):
+        items = list(items) if iter(items) is items else items
         tok.setup(items, rules)
     tokenize = TokenizeWithRules(tok, rules, **kwargs)
-    if n_workers and n_workers > 1 and len(items) > 1000:
-        return _in_processes(tokenize, items, n_workers, progress)
-    return enumerate(tqdm(tokenize(items), total=len(items), disable=not progress, leave=False))
+    total = len(items) if hasattr(items, '__len__') else None
+    if n_workers and n_workers > 1 and (total is None or total > 1000):
+        return _in_processes(tokenize, items, total, n_workers, progress)
+    return enumerate(tqdm(tokenize(items), total=total, disable=not progress, leave=False))
+
+class _FileTexts:
+    "The texts of files, each read when its turn comes."
+    def __init__(self, files, encoding):
+        self.files, self.encoding = files, encoding
+
+    def __len__(self): return len(self.files)
+    def __iter__(self): return (read_text(file, self.encoding) for file in self.files)
 
 def _start_worker(encoder):
     global _encoder, _sent
@@ -883,20 +959,40 @@ def _encode_part(texts):
     new, _sent = _encoder.types[_sent:], len(_encoder.types)
     return os.getpid(), new, [len(array) for array in arrays], np.concatenate(arrays)
 
-def _in_processes(tokenize, items, n_workers, progress):
+def _parts(items, size):
+    "`items` in lists of `size`. Where one cannot be read, what came before is given out first."
+    part = []
+    try:
+        for text in numbered(items, _need_text):
+            part.append(text)
+            if len(part) == size:
+                yield part
+                part = []
+    except Exception:
+        if part:
+            yield part
+        raise
+    if part:
+        yield part
+
+def _in_processes(tokenize, items, total, n_workers, progress):
     "Parts of `items` in several processes, given back in order. Ids travel, and each token once from each worker: strings would cost more than the work."
     from concurrent.futures import ProcessPoolExecutor
     if isinstance(tokenize.tok, SpacyTokenizer):
         tokenize.tok.split  # loaded once, where workers are forks of this process
-    size, tables, waiting = max(100, min(2000, len(items)//(n_workers*8))), defaultdict(list), deque()
-    parts = (items[i:i + size] for i in range(0, len(items), size))
+    size, tables, waiting = 1000 if total is None else max(100, min(2000, total//(n_workers*8))), defaultdict(list), deque()
+    parts, failure = _parts(items, size), None
     with ProcessPoolExecutor(n_workers, initializer=_start_worker, initargs=(TextToIds(tokenize.tok, tokenize.rules, tokenize.post_rules),)) as pool:
-        waiting.extend(pool.submit(_encode_part, part) for part in islice(parts, 3*n_workers))
-        with tqdm(total=len(items), disable=not progress, leave=False) as bar:
+        with tqdm(total=total, disable=not progress, leave=False) as bar:
             done = 0
-            while waiting:
+            while True:
+                try:
+                    waiting.extend(pool.submit(_encode_part, part) for part in islice(parts, 3*n_workers - len(waiting)))
+                except Exception as error:  # in reading the items; what was read before it comes first
+                    failure = error
+                if not waiting:
+                    break
                 worker, new, lengths, ids = waiting.popleft().result()
-                waiting.extend(pool.submit(_encode_part, part) for part in islice(parts, 1))
                 tables[worker] += new
                 tokens, start = list(map(tables[worker].__getitem__, ids.tolist())), 0
                 for i, length in enumerate(lengths, done):
@@ -904,6 +1000,8 @@ def _in_processes(tokenize, items, n_workers, progress):
                     start += length
                 done += len(lengths)
                 bar.update(len(lengths))
+    if failure is not None:
+        raise failure
 
 def tokenize_texts(
     texts,             # list of texts
@@ -953,7 +1051,7 @@ def tokenize_df(
     rest[f'{tok_text_col}_length'] = [len(o) for o in tokens]
     return rest, Counter(token for o in tokens for token in o)
 
-# %% ../nbs/01_tokenization.ipynb #cell-075
+# %% ../nbs/01_tokenization.ipynb #a0054bbc
 def _write_tokens(path, tokens, encoding):
     "Tokens with spaces between them, in a file of its own."
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -978,7 +1076,7 @@ def tokenize_files(
     names = [file.relative_to(path) for file in files]
     lengths, counter = {}, Counter()
     rules = defaults.text_proc_rules if rules is None else _as_list(rules)
-    for i, tokens in parallel_tokenize([read_text(file, encoding) for file in files], tok, rules, n_workers):
+    for i, tokens in parallel_tokenize(_FileTexts(files, encoding), tok, rules, n_workers):
         _write_tokens(output_dir/(names if output_names is None else output_names)[i], tokens, encoding)
         lengths[names[i].as_posix()] = len(tokens)
         counter.update(tokens)
@@ -1041,7 +1139,7 @@ def load_tokenized_csv(
     table = pd.read_csv(fname, converters={'text': lambda tokens: tokens.split(' ')})
     return table, Counter(read_json(fname.with_suffix('.json')))
 
-# %% ../nbs/01_tokenization.ipynb #cell-078
+# %% ../nbs/01_tokenization.ipynb #c349e82f
 @configurable
 class Tokenizer:
     "From a text, a file or a row to tokens, as a step of a pipeline."
@@ -1124,7 +1222,7 @@ class Tokenizer:
     def _texts_to_learn(self, items, raw):
         "The texts that a learning splitter reads."
         if self.mode == 'df' and isinstance(raw, pd.DataFrame): return join_fields(raw, self.text_cols, self.mark_fields)
-        return [self._read(item) for item in items]
+        return (self._read(item) for item in items)
 
     def _files(self):
         "The files of the folder that count for the vocab, in order."
@@ -1135,7 +1233,7 @@ class Tokenizer:
         "How often each token occurs in the folder, and how many tokens each file has."
         files = self._files()
         self.counter, self.lengths = Counter(), {}
-        for i, tokens in parallel_tokenize([read_text(file, self.encoding) for file in files], self.tok, self.rules, self.n_workers):
+        for i, tokens in parallel_tokenize(_FileTexts(files, self.encoding), self.tok, self.rules, self.n_workers):
             self.counter.update(tokens)
             self.lengths[files[i].relative_to(self.path).as_posix()] = len(tokens)
 

@@ -156,3 +156,13 @@ def test_store_gives_back_documents(documents, tmp_path_factory):
     for one in (store, opened):
         assert [document.tolist() for document in one] == documents
         assert one.n_tokens == sum(map(len, documents)) and one.lengths.tolist() == list(map(len, documents))
+
+def test_processes_read_any_iterable_and_keep_what_was_done():
+    texts = [f'Word {i} of text number {i % 7}, good!!!' for i in range(2500)]
+    alone = [list(tokens) for _, tokens in parallel_tokenize(texts, words)]
+    assert [list(tokens) for _, tokens in parallel_tokenize(iter(texts), words, n_workers=2)] == alone
+    done = []
+    with pytest.raises(ValueError, match='item 2500 of the texts cannot be tokenized'):
+        for i, tokens in parallel_tokenize([*texts, float('nan'), 'more'], words, n_workers=2):
+            done.append(list(tokens))
+    assert done == alone

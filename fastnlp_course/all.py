@@ -51,6 +51,11 @@ from fastnlp_course.schedules import *
 from fastnlp_course.awd_lstm import *
 from fastnlp_course.ulmfit import *
 from fastnlp_course.demo import *
+from fastnlp_course.see_inside import *
 from fastnlp_course.hf_bridge import *
 from fastnlp_course.lora import *
+from fastnlp_course.beyond_text import *
+from fastnlp_course.loops import *
 from fastnlp_course.scaling import *
+from fastnlp_course.distributed import *
+from fastnlp_course.pretraining import *

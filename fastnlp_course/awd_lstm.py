@@ -64,10 +64,22 @@ class WeightDropout(nn.Module):
 
     def _lay_out(self, detached=False):
         "Put the weights where the module looks for them."
+        if self._lies_there():
+            return
         for name in self.layer_names:
             raw = getattr(self, f'{name}_raw')
             weight = raw.detach() if detached else F.dropout(raw.view_as(raw), p=self.weight_p, training=self.training)
             setattr(self.module, name, weight)
+
+    def _lies_there(self):
+        "Nothing is dropped, nothing is differentiated, and the module looks at the true weights already: then there is nothing to do."
+        if self.training or torch.is_grad_enabled():
+            return False
+        for name in self.layer_names:
+            weight, raw = self.module.__dict__.get(name), self._parameters[f'{name}_raw']
+            if weight is None or weight.data_ptr() != raw.data_ptr() or weight.dtype != raw.dtype or weight.requires_grad:
+                return False
+        return True
 
     def forward(self, *args, **kwargs):
         self._lay_out()
@@ -78,6 +90,8 @@ class WeightDropout(nn.Module):
                 output = self.module(*args, **kwargs)
         else:
             output = self.module(*args, **kwargs)
+        if not torch.is_grad_enabled() and not self.training:
+            return output
         for name in self.layer_names:         # what stays behind has no graph: it can be copied and its memory is free
             setattr(self.module, name, getattr(self.module, name).detach())
         return output
@@ -156,7 +170,8 @@ class AWD_LSTM(nn.Module):
         for i, rnn in enumerate(self.rnns):
             if i > 0:
                 output = self.hidden_dps[i - 1](output)
-            output, state = rnn(output, self.hidden[i])
+            # after a batch in 16 bits the next one may come in 32
+            output, state = rnn(output, tuple(part.to(output.dtype) for part in self.hidden[i]))
             states.append(tuple(part.detach() for part in state))
         self.hidden = states
         return output

@@ -72,6 +72,37 @@ def train_classifier(
     typer.echo('')
     typer.echo(how_to_use(out))
 
+@app.command('train-lm')
+@say_errors
+def train_language_model(
+    files: list[Path] = typer.Argument(..., help='Text, CSV or Parquet files, or folders of them.'),
+    out: Path = typer.Option(..., help='Folder for the finished model; checkpoints go to OUT_work.'),
+    valid: Optional[Path] = typer.Option(None, help='Texts to be asked about; the last fiftieth of the documents without it.'),
+    also: list[Path] = typer.Option([], help='More texts to measure the perplexity on; may be given several times.'),
+    text_col: str = typer.Option('text', help='Column with the texts, for CSV and Parquet files.'),
+    tokens: Optional[int] = typer.Option(None, min=1, help='Tokens to read; the corpus once without it. Fewer than were read: the rate falls now.'),
+    minutes: Optional[float] = typer.Option(None, min=0, help='Stop after so many minutes; the same command goes on.'),
+    save_minutes: float = typer.Option(10, min=0, help='Minutes between checkpoints.'),
+    max_vocab: Optional[int] = typer.Option(None, min=60, help='Tokens in the vocab.'),
+    emb_sz: Optional[int] = typer.Option(None, min=2, help='Numbers per token.'),
+    n_hid: Optional[int] = typer.Option(None, min=2, help='Units of the inner layers.'),
+    n_layers: Optional[int] = typer.Option(None, min=1, help='LSTMs on top of each other.'),
+    bs: Optional[int] = typer.Option(None, min=1, help='Rows read side by side.'),
+    lr: Optional[float] = typer.Option(None, help='Learning rate of the flat part.'),
+    backwards: bool = typer.Option(False, '--backwards', help='Read from the end.'),
+    seed: Optional[int] = typer.Option(None, help='Of the weights and the order of the texts.'),
+    about: str = typer.Option('', help='For the model card: what the texts are, and their licences.'),
+):
+    """Train a language model on any text, with checkpoints; the same command goes on after an interruption.
+
+    Example: fastnlp train-lm articles.parquet books/ --out my_model
+    """
+    import shlex
+    from fastnlp_course.pretraining import make_recipe, train_lm
+    recipe = make_recipe(max_vocab=max_vocab, emb_sz=emb_sz, n_hid=n_hid, n_layers=n_layers, bs=bs, lr=lr, backwards=backwards, seed=seed)
+    train_lm(files, out, valid=valid, recipe=recipe, tokens=tokens, text_cols=text_col, minutes=minutes, save_minutes=save_minutes,
+             also={path.name: path for path in also}, about=about, command=shlex.join(['fastnlp', *sys.argv[1:]]), log=typer.echo)
+
 @app.command()
 @say_errors
 def predict(

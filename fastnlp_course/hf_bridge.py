@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from .dataloaders import SortedDL
 from .files import configurable
-from .learner import Callback, Learner, TrainEvalCallback, open_output, own_loss, register_factory
+from .learner import Callback, Learner, TrainEvalCallback, get_model, open_output, own_loss, register_factory
 from .lm_dataloader import LMDataLoader
 from .losses import CrossEntropyLossFlat
 from .pipeline import _LOADERS, ItemTransform, TitledStr, Transform, TransformBlock, get_c
@@ -139,7 +139,8 @@ class HFCallback(Callback):
 
     def before_fit(self):
         "Look at the limits of the model."
-        self.limits = n_positions(self.model), _n_rows(self.model), getattr(getattr(self.model, 'config', None), 'num_labels', None)
+        model = get_model(self.model)
+        self.limits = n_positions(model), _n_rows(model), getattr(getattr(model, 'config', None), 'num_labels', None)
         self.is_new = True
 
     def before_batch(self):
@@ -174,19 +175,19 @@ class HFCallback(Callback):
             return
         positions, n_rows, n_labels = self.limits
         if positions is not None and ids.shape[-1] > positions:
-            raise ValueError(f'The batch has rows of {ids.shape[-1]} ids, and {type(self.model).__name__} has {positions} positions. Pass max_length={positions} to HFTextBlock, or seq_len={positions} to the loader of a language model.')
+            raise ValueError(f'The batch has rows of {ids.shape[-1]} ids, and {type(get_model(self.model)).__name__} has {positions} positions. Pass max_length={positions} to HFTextBlock, or seq_len={positions} to the loader of a language model.')
         if ids.device.type != 'cpu' and not self.is_new:    # each look at a number on a GPU waits for the GPU
             return
         if n_rows is not None and ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < n_rows:
-            raise ValueError(f'The batch has ids from {int(ids.min())} to {int(ids.max())}, and {type(self.model).__name__} has rows 0 to {n_rows - 1}. Use the tokenizer of the model, or call model.resize_token_embeddings(len(tokenizer)).')
+            raise ValueError(f'The batch has ids from {int(ids.min())} to {int(ids.max())}, and {type(get_model(self.model)).__name__} has rows 0 to {n_rows - 1}. Use the tokenizer of the model, or call model.resize_token_embeddings(len(tokenizer)).')
         y = self.yb[0] if len(self.yb) else None
         is_class = isinstance(y, Tensor) and y.ndim == 1 and not y.is_floating_point() and n_labels is not None
         if is_class and y.numel() and not self._has_token_head() and int(y.max()) >= n_labels:
-            raise ValueError(f'The batch has label {int(y.max())}, and {type(self.model).__name__} has num_labels={n_labels}, which allows 0 to {n_labels - 1}. Make the model with num_labels={int(y.max()) + 1} or more.')
+            raise ValueError(f'The batch has label {int(y.max())}, and {type(get_model(self.model)).__name__} has num_labels={n_labels}, which allows 0 to {n_labels - 1}. Make the model with num_labels={int(y.max()) + 1} or more.')
 
     def _has_token_head(self):
         "Does the model predict tokens, not labels?"
-        return getattr(self.model, 'get_output_embeddings', lambda: None)() is not None
+        return getattr(get_model(self.model), 'get_output_embeddings', lambda: None)() is not None
 
 # %% ../nbs/12_hf_bridge.ipynb #cell-043
 @configurable
@@ -451,7 +452,7 @@ def _check_fit(dls, model, tokenizer, is_lm):
     if c and n_labels is not None and n_labels < c:
         raise ValueError(f'The data have {c} labels, and {type(model).__name__} was made with num_labels={n_labels}. Make the model with num_labels={c}.')
 
-# %% ../nbs/12_hf_bridge.ipynb #cell-067
+# %% ../nbs/12_hf_bridge.ipynb #cell-069
 def hf_save(
     learn:Learner,      # a learner with a model of transformers
     folder,             # where to write
@@ -466,7 +467,7 @@ def hf_save(
         tokenizer.save_pretrained(folder)
     return folder
 
-# %% ../nbs/12_hf_bridge.ipynb #cell-072
+# %% ../nbs/12_hf_bridge.ipynb #cell-074
 def _fields_of(output):
     "Name and value of what a model returned."
     if isinstance(output, Mapping):
@@ -480,7 +481,7 @@ def _names(found, most=3):
     found = list(found)
     return ', '.join(found[:most]) + (f' and {len(found) - most} more' if len(found) > most else '')
 
-# %% ../nbs/12_hf_bridge.ipynb #cell-073
+# %% ../nbs/12_hf_bridge.ipynb #cell-075
 def check_optimizer(
     learn:Learner,  # before or after its first fit
 ) -> list[str]:     # one sentence for each thing found
@@ -502,7 +503,7 @@ def check_optimizer(
         found.append(f'{where} holds {foreign} parameters that do not belong to learn.model, so a copy or an old head is trained: call learn.create_opt().'.capitalize())
     return found
 
-# %% ../nbs/12_hf_bridge.ipynb #cell-076
+# %% ../nbs/12_hf_bridge.ipynb #cell-078
 def _held_by(thing):
     "What an object keeps or uses: attributes, fixed arguments, and what its functions find outside of themselves."
     held = list(getattr(thing, '__dict__', {}).values())
@@ -537,7 +538,7 @@ def check_model(
         found.append(f'The parameters of the model lie on {_names(places)}: call learn.model.to(learn.dls.device).')
     return found
 
-# %% ../nbs/12_hf_bridge.ipynb #cell-079
+# %% ../nbs/12_hf_bridge.ipynb #cell-082
 def check_labels(
     learn:Learner,  # a learner
 ) -> list[str]:     # one sentence for each thing found
@@ -554,7 +555,7 @@ def check_labels(
         found.append(f'The data number the labels as {names[:5]}, the model as {known[:5]}: pass CategoryBlock(vocab={known[:5]}, sort=False).')
     return found
 
-# %% ../nbs/12_hf_bridge.ipynb #cell-082
+# %% ../nbs/12_hf_bridge.ipynb #cell-085
 _written = ('pred', 'loss', 'loss_grad', 'xb', 'yb', 'extras', 'model', 'opt', 'loss_func')
 
 def _probe(learn):
@@ -634,7 +635,7 @@ def _judge_gradients(learn, loss):
         return ['The loss reaches no parameter of learn.model: another copy of the model computes the predictions.']
     return [f'The loss does not reach {len(idle)} trained parameters ({_names(idle)}): they never change.'] if idle else []
 
-# %% ../nbs/12_hf_bridge.ipynb #cell-083
+# %% ../nbs/12_hf_bridge.ipynb #cell-086
 @patch
 def check(self:Learner) -> L:   # one sentence for each thing found
     "Look for what makes a training run whose metrics never move; changes nothing."

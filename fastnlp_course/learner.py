@@ -17,6 +17,7 @@ __all__ = ['event_names', 'event', 'norm_types', 'bn_types', 'CancelFitException
 # %% ../nbs/07_learner.ipynb #cell-020
 import copy
 import csv
+import errno
 import json
 import os
 import random
@@ -1509,12 +1510,13 @@ class BnFreeze(Callback):
         set_bn_eval(self.model)
 
 class TerminateOnNaNCallback(Callback):
-    "Stops training when the loss is infinite or not a number."
+    "Stops training when the loss is infinite or not a number, before the weights are touched by it."
     order = -9
 
-    def after_batch(self):
-        "Look at the loss."
-        if not torch.isfinite(self.learn.loss).all():
+    def after_loss(self):
+        "Look at the loss: no backward pass, no step, and the batch is named."
+        if self.training and not torch.isfinite(self.learn.loss).all():
+            print(f'The loss of batch {self.iter} in epoch {self.epoch} is {self.learn.loss.mean().item()}: training stops, the weights are those of before this batch.')
             raise CancelFitException()
 
 # %% ../nbs/07_learner.ipynb #cell-077
@@ -2063,9 +2065,11 @@ def load_weights(
             state = torch.load(file, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise FileNotFoundError(f'{file} does not exist. Save the model first, or check the name.') from None
-    except (OSError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:   # torch reports a zip without its end as an invalid argument
+            raise
         reason = 'it asks for more than tensors and numbers' if 'Weights only load failed' in str(error) else str(error).strip().split('\n')[0][:160]
         raise ValueError(f'{file} cannot be read as weights ({type(error).__name__}: {reason}). It is damaged, or no file of weights; save it again, or get it from a source you trust.') from None
     if not isinstance(state, Mapping):
@@ -2219,7 +2223,7 @@ class CheckpointCallback(Callback):
 
     def before_fit(self):
         "Look for an unfinished fit."
-        self.start = 0
+        self.start, self.stopped = 0, False
         self.run = not (self.only_validating or hasattr(self.learn, 'lr_finder'))
         if self.run and self.resume and self._file().is_file():
             self._go_on()
@@ -2264,9 +2268,13 @@ class CheckpointCallback(Callback):
         save_weights(self._file(), get_model(self.learn.model).state_dict(), more)
         fault_point('after_checkpoint')
 
+    def after_cancel_fit(self):
+        "Something stopped the fit: the last checkpoint is worth keeping."
+        self.stopped = True
+
     def after_fit(self):
         "A complete fit needs no checkpoint."
-        if self.run and not self.keep and self.epoch + 1 == self.n_epoch:
+        if self.run and not self.keep and not self.stopped and self.epoch + 1 == self.n_epoch:
             self._file().unlink(missing_ok=True)
 
 def _random_states():

@@ -267,7 +267,7 @@ class SentencePieceTokenizer:
     def _encode(self, text, where):
         try:
             return self.processor.encode(_need_text(text, where), out_type=str)
-        except RuntimeError:
+        except (RuntimeError, TypeError):  # TypeError in early versions of SentencePiece
             _utf8(text, where)
             raise
 

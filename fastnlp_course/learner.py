@@ -121,6 +121,8 @@ class Callback:
     def __setattr__(self, name, value):
         if name not in self.__dict__ and name not in ('learn', 'run') and self.learn is not None and hasattr(self.learn, name):
             warnings.warn(f'You are shadowing an attribute ({name}) of the learner: only {type(self).__name__} sees the new value. Write self.learn.{name} = ... to change it for all.')
+        if name in _events and self.learn is not None:
+            self.learn.__dict__.pop('_known_listeners', None)
         super().__setattr__(name, value)
 
     def __call__(
@@ -479,8 +481,20 @@ class Learner:
         for name in [event_name] if isinstance(event_name, str) else event_name:
             if name not in _events:
                 raise ValueError(f'{name!r} is not an event. Choose from {event_names}.')
-            for cb in sorted(self.cbs, key=_order_of):
+            for cb in self._listeners(name) if name in _batch_events else sorted(self.cbs, key=_order_of):
                 cb(name)
+            if name == 'before_fit':
+                self.__dict__.pop('_known_listeners', None)
+
+    def _listeners(self, event_name):
+        "The callbacks with something to do at an event of a batch, in their order. There are ten such events in a step, so they are looked up once, as long as the callbacks stay the same."
+        known = self.__dict__.get('_known_listeners')
+        if known is None or known[0] is not self.cbs or known[1] != len(self.cbs):
+            known = self.__dict__['_known_listeners'] = self.cbs, len(self.cbs), {}
+        if event_name not in known[2]:
+            known[2][event_name] = [cb for cb in sorted(self.cbs, key=_order_of)
+                                    if event_name in cb.__dict__ or hasattr(type(cb), event_name) or type(cb).__call__ is not Callback.__call__]
+        return known[2][event_name]
 
 # %% ../nbs/07_learner.ipynb #cell-035
 @patch
@@ -577,7 +591,8 @@ def one_batch(self:Learner,
 def _set_device(self:Learner, b):
     "The batch, where the model is."
     parameter = next(self.model.parameters(), None)
-    return b if parameter is None else to_device(b, parameter.device)
+    there = parameter is None or (type(b) is tuple and all(isinstance(part, Tensor) and part.device == parameter.device for part in b))
+    return b if there else to_device(b, parameter.device)
 
 @patch
 def _split(self:Learner, b):
@@ -752,8 +767,9 @@ class TrainEvalCallback(Callback):
 
     def after_batch(self):
         "Count a training batch."
-        self.learn.pct_train += 1/(self.n_iter*self.n_epoch)
-        self.learn.train_iter += 1
+        learn = self.learn  # `self.x` asks the callback before the learner; this is done at each step
+        learn.pct_train += 1/(learn.n_iter*learn.n_epoch)
+        learn.train_iter += 1
 
 # %% ../nbs/07_learner.ipynb #cell-040
 class OpenOutput(Callback):
@@ -762,10 +778,11 @@ class OpenOutput(Callback):
 
     def after_pred(self):
         "Open the output if it is not a tensor yet."
-        if not isinstance(self.pred, Tensor):
-            self.learn.pred, self.learn.extras = open_output(self.pred)
-        if self.learn.pred.dtype in (torch.float16, torch.bfloat16) and hasattr(self.learn, 'mixed_precision'):
-            self.learn.pred = self.learn.pred.float()
+        learn = self.learn
+        if not isinstance(learn.pred, Tensor):
+            learn.pred, learn.extras = open_output(learn.pred)
+        if learn.pred.dtype in (torch.float16, torch.bfloat16) and hasattr(learn, 'mixed_precision'):
+            learn.pred = learn.pred.float()
 
 # %% ../nbs/07_learner.ipynb #cell-042
 def format_time(
@@ -779,6 +796,10 @@ def format_time(
 def _item(value):
     "A number for the table."
     return value.item() if isinstance(value, (Tensor, np.generic)) and getattr(value, 'size', 1) != 0 and (not isinstance(value, Tensor) or value.numel() == 1) else value
+
+def _last_lr(opt):
+    "The learning rate of the last group, without making a list of all that belongs to the groups."
+    return opt.opt.param_groups[-1]['lr'] if isinstance(opt, OptimWrapper) else opt.hypers[-1]['lr']
 
 class Recorder(Callback):
     "Keeps what happened: learning rates and losses by batch, losses and metrics by epoch."
@@ -841,16 +862,17 @@ class Recorder(Callback):
 
     def after_batch(self):
         "Take the batch into all metrics; in training also note learning rate and smooth loss."
-        has_targets = len(self.yb) > 0
-        if not has_targets and not getattr(self.learn, 'has_loss', True):
+        learn = self.learn
+        has_targets = len(learn.yb) > 0
+        if not has_targets and not getattr(learn, 'has_loss', True):
             return
         for metric in self.active:
             if has_targets or isinstance(metric, (AvgLoss, AvgSmoothLoss)):
-                metric.accumulate(self.learn)
-        if self.training:
-            self.lrs.append(self.opt.hypers[-1]['lr'])
-            self.losses.append(self.smooth_loss.value)
-            self.learn.smooth_loss = self.smooth_loss.value
+                metric.accumulate(learn)
+        if learn.training:
+            self.lrs.append(_last_lr(learn.opt))
+            learn.smooth_loss = self.smooth_loss.value
+            self.losses.append(learn.smooth_loss)
 
     def after_cancel_train(self):
         "The training part was cut short: its numbers do not count."
@@ -968,7 +990,7 @@ def no_bar(self:Learner):
     finally:
         self.add_cbs(bars)
 
-# %% ../nbs/07_learner.ipynb #cell-056
+# %% ../nbs/07_learner.ipynb #cell-057
 @patch
 def freeze_to(self:Learner,
     n:int,  # first parameter group that is trained; negative numbers count from the end
@@ -989,7 +1011,7 @@ def unfreeze(self:Learner):
     "Train all parameter groups."
     self.freeze_to(0)
 
-# %% ../nbs/07_learner.ipynb #cell-062
+# %% ../nbs/07_learner.ipynb #cell-063
 class PrettyString(str):
     "A string that shows itself as it prints."
     def __repr__(self) -> str:
@@ -1161,7 +1183,7 @@ def summary(self:Learner) -> PrettyString:
     self._end_cleanup()
     return PrettyString('\n'.join(text))
 
-# %% ../nbs/07_learner.ipynb #cell-066
+# %% ../nbs/07_learner.ipynb #cell-067
 class GatherPredsCallback(Callback):
     "Collects predictions and targets of a validation, and inputs and losses if wanted."
     def __init__(
@@ -1255,7 +1277,7 @@ class FetchPredsCallback(Callback):
             self.preds = learn.get_preds(ds_idx=self.ds_idx, dl=self.dl, with_input=self.with_input,
                                          with_decoded=self.with_decoded, inner=True, reorder=self.reorder)
 
-# %% ../nbs/07_learner.ipynb #cell-067
+# %% ../nbs/07_learner.ipynb #cell-068
 def _complete(dl):
     "The loader `dl` in fixed order and with all its items."
     if hasattr(dl, 'new'):
@@ -1392,7 +1414,7 @@ def show_results(self:Learner,
     decoded = self.get_preds(dl=[b], with_decoded=True)[2]
     return dl.show_results(b, decoded, max_n=max_n, **kwargs)
 
-# %% ../nbs/07_learner.ipynb #cell-073
+# %% ../nbs/07_learner.ipynb #cell-074
 class SkipToEpoch(Callback):
     "Skips the epochs before `epoch`."
     order = 70
@@ -1519,7 +1541,7 @@ class TerminateOnNaNCallback(Callback):
             print(f'The loss of batch {self.iter} in epoch {self.epoch} is {self.learn.loss.mean().item()}: training stops, the weights are those of before this batch.')
             raise CancelFitException()
 
-# %% ../nbs/07_learner.ipynb #cell-077
+# %% ../nbs/07_learner.ipynb #cell-078
 class TrackerCallback(Callback):
     "Watches one column of the training table: `best` is its best value, `new_best` says whether this epoch brought it."
     order = 60
@@ -1792,7 +1814,7 @@ class ShowGraphCallback(Callback):
         self.recorder.plot_loss(skip_start=0)
         plt.show()
 
-# %% ../nbs/07_learner.ipynb #cell-083
+# %% ../nbs/07_learner.ipynb #cell-084
 @configurable
 class ModelResetter(Callback):
     "Calls the model's `reset`, so that no hidden state crosses from one part of the data into another."
@@ -1886,7 +1908,7 @@ def rnn_cbs(
     regularizer = [RNNRegularizer(alpha=alpha, beta=beta)] if alpha or beta else []
     return [ModelResetter(), RNNCallback(), *regularizer]
 
-# %% ../nbs/07_learner.ipynb #cell-086
+# %% ../nbs/07_learner.ipynb #cell-087
 class MixedPrecision(Callback):
     "Computes in 16 bits where that is safe: fp16 with a scaled loss or bf16 on a GPU, bf16 on processors that have it."
     order = 10
@@ -1990,7 +2012,7 @@ def to_fp32(self:Learner) -> Learner:
     "Compute in single precision again."
     return self.remove_cb(MixedPrecision)
 
-# %% ../nbs/07_learner.ipynb #cell-090
+# %% ../nbs/07_learner.ipynb #cell-091
 def _pack(value, tensors):
     "`value` as plain data; its tensors go to `tensors`, and names stand in their places."
     if isinstance(value, (np.generic, np.ndarray)):
@@ -2025,7 +2047,7 @@ def _place_of(tensor):
     "What two tensors have in common when they are the same memory."
     return tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
-# %% ../nbs/07_learner.ipynb #cell-091
+# %% ../nbs/07_learner.ipynb #cell-092
 def save_weights(
     file:str|Path,     # the file, with its suffix
     weights:dict,      # tensors by name, such as a state dict
@@ -2096,7 +2118,7 @@ def _read_safetensors(file, device):
     weights = {**{name: weights[name] for name in json.loads(metadata.get('names', '[]'))}, **weights}  # in the order of the model
     return weights, _unpack(json.loads(metadata['more']), tensors) if 'more' in metadata else None
 
-# %% ../nbs/07_learner.ipynb #cell-092
+# %% ../nbs/07_learner.ipynb #cell-093
 class MismatchError(ValueError, RuntimeError):
     "Saved weights do not fit the model."
 
@@ -2206,7 +2228,7 @@ def load(self:Learner,
     load_model(file, self.model, self.opt, with_opt=with_opt, device=device, strict=strict, **kwargs)
     return self
 
-# %% ../nbs/07_learner.ipynb #cell-101
+# %% ../nbs/07_learner.ipynb #cell-102
 class CheckpointCallback(Callback):
     "Saves model, optimizer, record and random states after each epoch; the same fit, started again after an interruption, goes on from there."
     order = 80
@@ -2291,7 +2313,7 @@ def _set_random_states(states):
     if 'cuda' in states and torch.cuda.is_available() and len(states['cuda']) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([state.cpu() for state in states['cuda']])
 
-# %% ../nbs/07_learner.ipynb #cell-105
+# %% ../nbs/07_learner.ipynb #cell-106
 _factories = {}
 
 def register_factory(
@@ -2433,7 +2455,7 @@ def _learner_of(config, folder, device):
 for _loss in (BaseLoss, CrossEntropyLossFlat, BCEWithLogitsLossFlat, LabelSmoothingCrossEntropyFlat, FocalLossFlat):
     configurable(_loss)
 
-# %% ../nbs/07_learner.ipynb #cell-109
+# %% ../nbs/07_learner.ipynb #cell-110
 def _rows_at(items, idxs):
     "The items at `idxs`, of a list or a DataFrame."
     return items.iloc[list(idxs)] if hasattr(items, 'iloc') else L(items[i] for i in idxs)

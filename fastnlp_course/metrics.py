@@ -213,7 +213,9 @@ class AvgSmoothLoss(Metric):
     def accumulate(self, learn):
         "Take in one batch."
         self.count += 1
-        self.val = torch.lerp(_number(learn.loss.mean()).to(self.val.dtype), self.val, self.beta)
+        loss = learn.loss.detach()
+        loss = loss.mean() if loss.ndim else loss
+        self.val = torch.lerp(_number(loss).to(self.val.dtype), self.val, self.beta)
 
     @property
     def value(self):

@@ -152,6 +152,10 @@ class AWDLSTMPreTrainedModel(PreTrainedModel):
     base_model_prefix = ''
     supports_gradient_checkpointing = False
 
+    @classmethod
+    def _can_set_experts_implementation(cls):
+        return False        # there are no experts here; transformers 5.0 opens the file of the class to find out, and a notebook has none
+
     @torch.no_grad()
     def _init_weights(self, module):
         "As AWD-LSTM begins: embeddings and decoder between -0.1 and 0.1, the rest as torch does it. What was read from a file stays."

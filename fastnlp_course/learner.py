@@ -14,7 +14,7 @@ __all__ = ['event_names', 'event', 'norm_types', 'bn_types', 'CancelFitException
            'cpu_has_bf16', 'save_weights', 'load_weights', 'MismatchError', 'load_into', 'save_model', 'load_model',
            'CheckpointCallback', 'register_factory', 'load_learner', 'Interpretation', 'ClassificationInterpretation']
 
-# %% ../nbs/07_learner.ipynb #cell-020
+# %% ../nbs/07_learner.ipynb #d204461e
 import copy
 import csv
 import errno
@@ -49,7 +49,7 @@ from .pipeline import dls_from_config
 from .sources import default_device
 from .tokenization import defaults
 
-# %% ../nbs/07_learner.ipynb #cell-021
+# %% ../nbs/07_learner.ipynb #09ae7a8c
 event_names = ('after_create before_fit before_epoch before_train before_batch after_pred after_loss '
                'before_backward after_cancel_backward after_backward before_step after_cancel_step after_step '
                'after_cancel_batch after_batch after_cancel_train after_train before_validate after_cancel_validate '
@@ -59,8 +59,9 @@ event = SimpleNamespace(**{name: name for name in event_names})  # `event.before
 
 _events = frozenset(event_names)
 _batch_events = frozenset(name for name in event_names if name.endswith(('_batch', '_pred', '_loss', '_backward', '_step')))
+_events_around = {part: (f'before_{part}', f'after_cancel_{part}', f'after_{part}') for part in 'fit epoch train validate batch backward step'.split()}
 
-# %% ../nbs/07_learner.ipynb #cell-023
+# %% ../nbs/07_learner.ipynb #de4ed651
 class CancelFitException(Exception):
     "Stop training and go to `after_fit`."
 
@@ -85,10 +86,16 @@ class CancelStepException(Exception):
 _cancel_exceptions = (CancelFitException, CancelEpochException, CancelTrainException, CancelValidException,
                       CancelBatchException, CancelBackwardException, CancelStepException)
 
-# %% ../nbs/07_learner.ipynb #cell-025
+# %% ../nbs/07_learner.ipynb #69ae4fa6
 def _snake_case(name):
     "'TrainEval' to 'train_eval', 'CSVLogger' to 'csv_logger'."
     return re.sub(r'(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', '_', name).lower()
+
+def _note_place(error, cb, event_name):
+    "Add to an error in which callback it happened."
+    if not getattr(error, '_in_callback', False):
+        error.add_note(f'This happened in the callback {type(cb).__name__}, at {event_name}.')
+        error._in_callback = True
 
 class Callback:
     "Something that happens at events of the loop. `self.x` reads from the learner, `self.learn.x = ...` writes to it."
@@ -122,7 +129,7 @@ class Callback:
         if name not in self.__dict__ and name not in ('learn', 'run') and self.learn is not None and hasattr(self.learn, name):
             warnings.warn(f'You are shadowing an attribute ({name}) of the learner: only {type(self).__name__} sees the new value. Write self.learn.{name} = ... to change it for all.')
         if name in _events and self.learn is not None:
-            self.learn.__dict__.pop('_known_listeners', None)
+            self.learn.__dict__.pop('_known_handlers', None)
         super().__setattr__(name, value)
 
     def __call__(
@@ -138,9 +145,7 @@ class Callback:
             except _cancel_exceptions:
                 raise
             except Exception as error:
-                if not getattr(error, '_in_callback', False):
-                    error.add_note(f'This happened in the callback {type(self).__name__}, at {event_name}.')
-                    error._in_callback = True
+                _note_place(error, self, event_name)
                 raise
         if event_name == 'after_fit':
             self.run = True
@@ -158,7 +163,7 @@ class Callback:
     def __repr__(self) -> str:
         return type(self).__name__
 
-# %% ../nbs/07_learner.ipynb #cell-028
+# %% ../nbs/07_learner.ipynb #04208c12
 def detuplify(
     x,  # anything
 ):
@@ -220,7 +225,7 @@ def nested_reorder(
         return type(t)([nested_reorder(part, idxs) for part in t])
     raise TypeError(f'Rows of a {type(t).__name__} cannot be reordered: pass tensors, or lists of them.')
 
-# %% ../nbs/07_learner.ipynb #cell-029
+# %% ../nbs/07_learner.ipynb #ffddc059
 def params(
     m:nn.Module,  # a model
 ) -> list:        # its parameters
@@ -253,7 +258,7 @@ def get_model(
     "The model inside `nn.DataParallel` and its like."
     return model.module if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)) else model
 
-# %% ../nbs/07_learner.ipynb #cell-030
+# %% ../nbs/07_learner.ipynb #c97d2a07
 def open_output(
     out,     # what a model returned: a tensor, a tuple, a mapping, an object with `logits`
 ) -> tuple:  # (logits, extras): extras is a tuple of the rest, or a mapping of everything else
@@ -292,7 +297,7 @@ def own_loss(
         return next((value for value in out if _is_number(value)), None)
     return getattr(out, 'loss', None)
 
-# %% ../nbs/07_learner.ipynb #cell-033
+# %% ../nbs/07_learner.ipynb #124856ad
 _label_names = ('labels', 'label', 'label_ids')
 
 def _plain_loaders(dls):
@@ -478,25 +483,49 @@ class Learner:
         event_name,  # name of an event, or a list of them
     ):
         "Tell all callbacks, in their order, what happens now."
+        if event_name.__class__ is str and event_name in _batch_events:
+            return self._tell_of_batch(event_name)
         for name in [event_name] if isinstance(event_name, str) else event_name:
             if name not in _events:
                 raise ValueError(f'{name!r} is not an event. Choose from {event_names}.')
-            for cb in self._listeners(name) if name in _batch_events else sorted(self.cbs, key=_order_of):
+            for cb in sorted(self.cbs, key=_order_of):
                 cb(name)
             if name == 'before_fit':
-                self.__dict__.pop('_known_listeners', None)
+                self.__dict__.pop('_known_handlers', None)
 
-    def _listeners(self, event_name):
-        "The callbacks with something to do at an event of a batch, in their order. There are ten such events in a step, so they are looked up once, as long as the callbacks stay the same."
-        known = self.__dict__.get('_known_listeners')
-        if known is None or known[0] is not self.cbs or known[1] != len(self.cbs):
-            known = self.__dict__['_known_listeners'] = self.cbs, len(self.cbs), {}
-        if event_name not in known[2]:
-            known[2][event_name] = [cb for cb in sorted(self.cbs, key=_order_of)
-                                    if event_name in cb.__dict__ or hasattr(type(cb), event_name) or type(cb).__call__ is not Callback.__call__]
-        return known[2][event_name]
+    def _tell_of_batch(self, event_name):
+        "The same for an event of a batch, of which there are ten in a step: only those who have something to do are asked."
+        known = self.__dict__.get('_known_handlers')
+        if known is None or known[0] is not self.cbs or known[1] != len(self.cbs.items):
+            known = self._look_up_handlers()
+        for cb, handler in known[2][event_name]:
+            if cb.run and (cb.run_train if self.training else cb.run_valid):
+                try:
+                    handler()
+                except _cancel_exceptions:
+                    raise
+                except Exception as error:
+                    _note_place(error, getattr(handler, 'func', cb), event_name)
+                    raise
 
-# %% ../nbs/07_learner.ipynb #cell-035
+    def _look_up_handlers(self):
+        "Who does what at the events of a batch, in order; kept as long as the callbacks stay the same."
+        in_order = sorted(self.cbs, key=_order_of)
+        handlers = {name: [found for cb in in_order for found in _handler_of(cb, name)] for name in _batch_events}
+        self._known_handlers = self.cbs, len(self.cbs.items), handlers
+        return self._known_handlers
+
+_always = SimpleNamespace(run=True, run_train=True, run_valid=True)
+
+def _handler_of(cb, event_name):
+    "Nothing, or the pair of a callback and its method; a callback with a `__call__` of its own decides there."
+    if type(cb).__call__ is not Callback.__call__:
+        return [(_always, partial(cb, event_name))]
+    if event_name in cb.__dict__ or hasattr(type(cb), event_name):
+        return [(cb, getattr(cb, event_name))]
+    return []
+
+# %% ../nbs/07_learner.ipynb #15d28b65
 @patch
 def create_opt(self:Learner):
     "Make the optimizer, with no weight decay for biases and normalization layers unless `wd_bn_bias`."
@@ -517,12 +546,13 @@ def create_opt(self:Learner):
 @patch
 def _with_events(self:Learner, f, event_type, ex, final=noop):
     "`before_x`, then `f`, then `after_x`; the exception `ex` leads to `after_cancel_x` and on to `after_x`."
+    before, cancelled, after = _events_around[event_type]
     try:
-        self(f'before_{event_type}')
+        self(before)
         f()
     except ex:
-        self(f'after_cancel_{event_type}')
-    self(f'after_{event_type}')
+        self(cancelled)
+    self(after)
     final()
 
 @patch
@@ -574,8 +604,12 @@ def _do_epoch_validate(self:Learner, ds_idx=1, dl=None):
 def all_batches(self:Learner):
     "Train or evaluate on every batch of `self.dl`."
     self.n_iter = len(self.dl)
-    for i, b in enumerate(self.dl):
-        self.one_batch(i, b)
+    self._first_parameter = next(self.model.parameters(), None)
+    try:
+        for i, b in enumerate(self.dl):
+            self.one_batch(i, b)
+    finally:
+        del self._first_parameter
 
 @patch
 def one_batch(self:Learner,
@@ -590,9 +624,17 @@ def one_batch(self:Learner,
 @patch
 def _set_device(self:Learner, b):
     "The batch, where the model is."
-    parameter = next(self.model.parameters(), None)
-    there = parameter is None or (type(b) is tuple and all(isinstance(part, Tensor) and part.device == parameter.device for part in b))
-    return b if there else to_device(b, parameter.device)
+    parameter = self.__dict__['_first_parameter'] if '_first_parameter' in self.__dict__ else next(self.model.parameters(), None)
+    if parameter is None:
+        return b
+    device = parameter.device
+    if type(b) is tuple:
+        for part in b:
+            if not (isinstance(part, Tensor) and part.device == device):
+                break
+        else:
+            return b
+    return to_device(b, device)
 
 @patch
 def _split(self:Learner, b):
@@ -649,7 +691,7 @@ def _backward(self:Learner):
 def _step(self:Learner):
     self.opt.step()
 
-# %% ../nbs/07_learner.ipynb #cell-037
+# %% ../nbs/07_learner.ipynb #079c15ad
 @patch
 def _end_cleanup(self:Learner):
     self.dl, self.xb, self.yb, self.pred, self.loss = None, (None,), (None,), None, None
@@ -730,7 +772,7 @@ _loop = ('start fit|before_fit|start epochs|before_epoch|start train|before_trai
          'after_cancel_train|after_train|end train|start valid|before_validate|start batches|the events of a batch again, up to after_loss|end batches|'
          'after_cancel_validate|after_validate|end valid|after_cancel_epoch|after_epoch|end epochs|after_cancel_fit|after_fit|end fit').split('|')
 
-# %% ../nbs/07_learner.ipynb #cell-039
+# %% ../nbs/07_learner.ipynb #3f811be1
 class TrainEvalCallback(Callback):
     "Puts the model in training or evaluation mode and counts the batches."
     order = -10
@@ -771,7 +813,7 @@ class TrainEvalCallback(Callback):
         learn.pct_train += 1/(learn.n_iter*learn.n_epoch)
         learn.train_iter += 1
 
-# %% ../nbs/07_learner.ipynb #cell-040
+# %% ../nbs/07_learner.ipynb #d0498ad3
 class OpenOutput(Callback):
     "Takes the logits out of what the model returned, after all other callbacks have seen it; the rest is in `learn.extras`."
     order = 1000
@@ -784,7 +826,7 @@ class OpenOutput(Callback):
         if learn.pred.dtype in (torch.float16, torch.bfloat16) and hasattr(learn, 'mixed_precision'):
             learn.pred = learn.pred.float()
 
-# %% ../nbs/07_learner.ipynb #cell-042
+# %% ../nbs/07_learner.ipynb #760bc53b
 def format_time(
     seconds:float,  # a duration
 ) -> str:           # such as '01:05' or '1:00:00'
@@ -941,7 +983,7 @@ class Recorder(Callback):
             ax.legend()
         return ax
 
-# %% ../nbs/07_learner.ipynb #cell-043
+# %% ../nbs/07_learner.ipynb #f0879db4
 class ProgressCallback(Callback):
     "A bar for each pass over a loader; it appears if the pass takes longer than a moment, and goes at its end."
     order = 60
@@ -990,7 +1032,7 @@ def no_bar(self:Learner):
     finally:
         self.add_cbs(bars)
 
-# %% ../nbs/07_learner.ipynb #cell-057
+# %% ../nbs/07_learner.ipynb #a1559828
 @patch
 def freeze_to(self:Learner,
     n:int,  # first parameter group that is trained; negative numbers count from the end
@@ -1011,7 +1053,7 @@ def unfreeze(self:Learner):
     "Train all parameter groups."
     self.freeze_to(0)
 
-# %% ../nbs/07_learner.ipynb #cell-063
+# %% ../nbs/07_learner.ipynb #51b34f71
 class PrettyString(str):
     "A string that shows itself as it prints."
     def __repr__(self) -> str:
@@ -1183,7 +1225,7 @@ def summary(self:Learner) -> PrettyString:
     self._end_cleanup()
     return PrettyString('\n'.join(text))
 
-# %% ../nbs/07_learner.ipynb #cell-067
+# %% ../nbs/07_learner.ipynb #aaacba0e
 class GatherPredsCallback(Callback):
     "Collects predictions and targets of a validation, and inputs and losses if wanted."
     def __init__(
@@ -1277,7 +1319,7 @@ class FetchPredsCallback(Callback):
             self.preds = learn.get_preds(ds_idx=self.ds_idx, dl=self.dl, with_input=self.with_input,
                                          with_decoded=self.with_decoded, inner=True, reorder=self.reorder)
 
-# %% ../nbs/07_learner.ipynb #cell-068
+# %% ../nbs/07_learner.ipynb #083bb0ff
 def _complete(dl):
     "The loader `dl` in fixed order and with all its items."
     if hasattr(dl, 'new'):
@@ -1414,7 +1456,7 @@ def show_results(self:Learner,
     decoded = self.get_preds(dl=[b], with_decoded=True)[2]
     return dl.show_results(b, decoded, max_n=max_n, **kwargs)
 
-# %% ../nbs/07_learner.ipynb #cell-074
+# %% ../nbs/07_learner.ipynb #2a2e5b54
 class SkipToEpoch(Callback):
     "Skips the epochs before `epoch`."
     order = 70
@@ -1541,7 +1583,7 @@ class TerminateOnNaNCallback(Callback):
             print(f'The loss of batch {self.iter} in epoch {self.epoch} is {self.learn.loss.mean().item()}: training stops, the weights are those of before this batch.')
             raise CancelFitException()
 
-# %% ../nbs/07_learner.ipynb #cell-078
+# %% ../nbs/07_learner.ipynb #393b5d62
 class TrackerCallback(Callback):
     "Watches one column of the training table: `best` is its best value, `new_best` says whether this epoch brought it."
     order = 60
@@ -1814,7 +1856,7 @@ class ShowGraphCallback(Callback):
         self.recorder.plot_loss(skip_start=0)
         plt.show()
 
-# %% ../nbs/07_learner.ipynb #cell-084
+# %% ../nbs/07_learner.ipynb #dc4c8181
 @configurable
 class ModelResetter(Callback):
     "Calls the model's `reset`, so that no hidden state crosses from one part of the data into another."
@@ -1908,7 +1950,7 @@ def rnn_cbs(
     regularizer = [RNNRegularizer(alpha=alpha, beta=beta)] if alpha or beta else []
     return [ModelResetter(), RNNCallback(), *regularizer]
 
-# %% ../nbs/07_learner.ipynb #cell-087
+# %% ../nbs/07_learner.ipynb #8d3a2aaa
 class MixedPrecision(Callback):
     "Computes in 16 bits where that is safe: fp16 with a scaled loss or bf16 on a GPU, bf16 on processors that have it."
     order = 10
@@ -2012,7 +2054,7 @@ def to_fp32(self:Learner) -> Learner:
     "Compute in single precision again."
     return self.remove_cb(MixedPrecision)
 
-# %% ../nbs/07_learner.ipynb #cell-091
+# %% ../nbs/07_learner.ipynb #f297de74
 def _pack(value, tensors):
     "`value` as plain data; its tensors go to `tensors`, and names stand in their places."
     if isinstance(value, (np.generic, np.ndarray)):
@@ -2047,7 +2089,7 @@ def _place_of(tensor):
     "What two tensors have in common when they are the same memory."
     return tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
-# %% ../nbs/07_learner.ipynb #cell-092
+# %% ../nbs/07_learner.ipynb #2fcb1901
 def save_weights(
     file:str|Path,     # the file, with its suffix
     weights:dict,      # tensors by name, such as a state dict
@@ -2118,7 +2160,7 @@ def _read_safetensors(file, device):
     weights = {**{name: weights[name] for name in json.loads(metadata.get('names', '[]'))}, **weights}  # in the order of the model
     return weights, _unpack(json.loads(metadata['more']), tensors) if 'more' in metadata else None
 
-# %% ../nbs/07_learner.ipynb #cell-093
+# %% ../nbs/07_learner.ipynb #ff33220c
 class MismatchError(ValueError, RuntimeError):
     "Saved weights do not fit the model."
 
@@ -2228,7 +2270,7 @@ def load(self:Learner,
     load_model(file, self.model, self.opt, with_opt=with_opt, device=device, strict=strict, **kwargs)
     return self
 
-# %% ../nbs/07_learner.ipynb #cell-102
+# %% ../nbs/07_learner.ipynb #9c7a16cd
 class CheckpointCallback(Callback):
     "Saves model, optimizer, record and random states after each epoch; the same fit, started again after an interruption, goes on from there."
     order = 80
@@ -2313,7 +2355,7 @@ def _set_random_states(states):
     if 'cuda' in states and torch.cuda.is_available() and len(states['cuda']) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([state.cpu() for state in states['cuda']])
 
-# %% ../nbs/07_learner.ipynb #cell-106
+# %% ../nbs/07_learner.ipynb #bfbbc79a
 _factories = {}
 
 def register_factory(
@@ -2455,7 +2497,7 @@ def _learner_of(config, folder, device):
 for _loss in (BaseLoss, CrossEntropyLossFlat, BCEWithLogitsLossFlat, LabelSmoothingCrossEntropyFlat, FocalLossFlat):
     configurable(_loss)
 
-# %% ../nbs/07_learner.ipynb #cell-110
+# %% ../nbs/07_learner.ipynb #8a2e7988
 def _rows_at(items, idxs):
     "The items at `idxs`, of a list or a DataFrame."
     return items.iloc[list(idxs)] if hasattr(items, 'iloc') else L(items[i] for i in idxs)

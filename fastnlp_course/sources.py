@@ -5,7 +5,7 @@ __all__ = ['image_extensions', 'known_downloads', 'data_files', 'hub_names', 'ka
            'kaggle_input', 'default_device', 'get_files', 'get_text_files', 'get_image_files', 'download_file', 'URLs',
            'find_data', 'get_data', 'untar_data', 'doctor']
 
-# %% ../nbs/00_sources.ipynb #cell-005
+# %% ../nbs/00_sources.ipynb #9b926732
 import os
 import platform
 import re
@@ -25,7 +25,7 @@ from tqdm.std import tqdm
 
 from .files import atomic_write, cpu_features, file_hash, home_path, safe_extract
 
-# %% ../nbs/00_sources.ipynb #cell-012
+# %% ../nbs/00_sources.ipynb #c2b1627c
 def in_colab()->bool:
     "Is this Google Colab?"
     return 'google.colab' in sys.modules
@@ -52,7 +52,7 @@ def default_device(
         raise RuntimeError("an accelerator was asked for, but torch sees none. Pass use=False, or install a torch build for your GPU.")
     return torch.device('cpu')
 
-# %% ../nbs/00_sources.ipynb #cell-015
+# %% ../nbs/00_sources.ipynb #addf1bf6
 image_extensions = {'.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp', '.ppm', '.pgm', '.svg', '.ico', '.jp2', '.heic', '.avif'}
 
 @patch
@@ -107,7 +107,7 @@ def get_image_files(
     "The image files below `path`."
     return get_files(path, extensions=image_extensions, recurse=recurse, folders=folders)
 
-# %% ../nbs/00_sources.ipynb #cell-018
+# %% ../nbs/00_sources.ipynb #76c51201
 def download_file(
     url:str,             # to read
     dest,                # file to write
@@ -159,7 +159,7 @@ def _verify(part, url, size, md5):
         part.unlink()
         raise ValueError(f"what {url} sent is not the expected file (size or checksum differ). It was removed; try again later, or get the file elsewhere.")
 
-# %% ../nbs/00_sources.ipynb #cell-020
+# %% ../nbs/00_sources.ipynb #d6de540d
 class URLs:
     "Addresses of fast.ai's data sets and models."
     S3 = 'https://s3.amazonaws.com/fast-ai-'
@@ -218,7 +218,7 @@ known_downloads = {  # size in bytes and md5, as published with fastai 2.8.12
     URLs.YELP_REVIEWS_POLARITY: (166373201, '48c8451c1ad30472334d856b5d294807'),
 }
 
-# %% ../nbs/00_sources.ipynb #cell-022
+# %% ../nbs/00_sources.ipynb #e4aab419
 data_files = {  # name -> (folder, files that must be there)
     'imdb': ('imdb', ['train.parquet', 'test.parquet', 'unsup.parquet']),
     'wikitext-2': ('wikitext-2', ['train.txt.gz', 'valid.txt.gz', 'test.txt.gz']),
@@ -261,7 +261,7 @@ def find_data(
 )->Path|None:     # its folder
     "The folder of a data set in FASTNLP_DATA, Kaggle's input or the cache, or None."
     if name not in data_files:
-        raise ValueError(f"{name!r} is not a data set known here: there is {['reviews', *data_files]}. Pass one of these names.")
+        raise ValueError(f"{name!r} is not a data set known here: there is {['reviews', 'phrases', *data_files]}. Pass one of these names.")
     files = data_files[name][1]
     return next((folder for _, folder in _candidates(name) if _has_files(folder, files)), None)
 
@@ -276,7 +276,7 @@ def _where_it_was_not(name, hub_error):
     lines.append(f"  hub: {hub_error}")
     return '\n'.join(lines)
 
-# %% ../nbs/00_sources.ipynb #cell-024
+# %% ../nbs/00_sources.ipynb #343678fb
 def _articles(text):
     "The articles of a WikiText file: each begins with a line ` = Title = `."
     starts = [match.start() for match in re.finditer(r'(?m)^ = [^=\n][^\n]*[^=\n] = ?\n', text)]
@@ -335,16 +335,22 @@ def _read_hub(name):
         return {split: table.assign(labels=[[names[i] for i in labels] for labels in table.labels]) for split, table in tables.items()}
     return tables
 
-def _embedded_reviews():
-    with resources.files('fastnlp_course').joinpath('data', 'reviews.csv.gz').open('rb') as file:
+def _embedded(name):
+    with resources.files('fastnlp_course').joinpath('data', f'{name}.csv.gz').open('rb') as file:
         return pd.read_csv(file, compression='gzip', keep_default_na=False)
 
+def _embedded_phrases():
+    table = _embedded('phrases')
+    return {split: table[table.split == split].drop(columns='split').reset_index(drop=True) for split in ('train', 'valid', 'test')}
+
 def get_data(
-    name:str,      # 'reviews', 'imdb', 'wikitext-2', 'patents', 'mrpc', 'goemotions', 'chnsenticorp' or 'mnist'
+    name:str,      # 'reviews', 'phrases', 'imdb', 'wikitext-2', 'patents', 'mrpc', 'goemotions', 'chnsenticorp' or 'mnist'
 ):                 # a DataFrame for the embedded reviews, otherwise a dict of DataFrames by split
     "A data set from the package, FASTNLP_DATA, Kaggle's input, the cache or the hub, in this order."
     if name == 'reviews':
-        return _embedded_reviews()
+        return _embedded('reviews')
+    if name == 'phrases':
+        return _embedded_phrases()
     folder = find_data(name)
     if folder is not None:
         return _read_local(name, folder)
@@ -354,7 +360,7 @@ def get_data(
         reason = str(error).strip().splitlines()[0][:150] if str(error).strip() else type(error).__name__
         raise FileNotFoundError(_where_it_was_not(name, f"{hub_names[name][0] if name in hub_names else 'not there'} ({reason}); connect to the network, or unset HF_HUB_OFFLINE" if name in hub_names else reason)) from None
 
-# %% ../nbs/00_sources.ipynb #cell-029
+# %% ../nbs/00_sources.ipynb #864549c1
 def _write_imdb(folder, source):
     for split, table in _read_local('imdb', source).items():
         for row in tqdm(table.itertuples(), total=len(table), desc=f'imdb {split}', leave=False):
@@ -451,7 +457,7 @@ def _unpack(file, dest):
         shutil.rmtree(outer, ignore_errors=True)
     return dest
 
-# %% ../nbs/00_sources.ipynb #cell-032
+# %% ../nbs/00_sources.ipynb #c3bb4686
 def _size_of(folder):
     "Bytes below a folder."
     return sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) if folder.is_dir() else 0
@@ -465,7 +471,7 @@ def doctor()->dict:   # topic -> findings
     packages = ['fastnlp_course', 'torch', 'transformers', 'datasets', 'spacy', 'sentencepiece', 'pandas', 'scikit-learn', 'safetensors', 'fastcore']
     accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else ('Apple MPS' if torch.backends.mps.is_available() else 'none')
     where = 'Colab' if in_colab() else 'Kaggle' if in_kaggle() else 'your own machine'
-    data = {'reviews': 'in the package', **{name: str(find_data(name) or 'not here') for name in data_files}}
+    data = {'reviews': 'in the package', 'phrases': 'in the package', **{name: str(find_data(name) or 'not here') for name in data_files}}
     caches = {name: f'{_size_of(home_path()/name)/1e6:.1f} MB' for name in ('archive', 'data', 'models')}
     return {'system': {'platform': platform.platform(), 'python': platform.python_version(), 'where': where}, 'versions': {name: _version(name) for name in packages},
             'processor': {**cpu_features(), 'torch threads': torch.get_num_threads()}, 'accelerator': accelerator, 'data': data,

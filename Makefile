@@ -54,7 +54,7 @@ notebook-test: $(VENV)/dev-ready
 	OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers $(WORKERS)
 
 unit-test: $(VENV)/dev-ready
-	$(RUN) -m pytest -q tests
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(WORKERS) tests
 
 notebooks: $(VENV)/dev-ready
 	$(RUN) tools/notebook_headers.py

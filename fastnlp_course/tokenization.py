@@ -8,7 +8,7 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_
            'make_fast', 'fast_path', 'TextToIds', 'parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df',
            'tokenize_files', 'tokenize_folder', 'tokenize_csv', 'load_tokenized_csv', 'Tokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #cell-005
+# %% ../nbs/01_tokenization.ipynb #decdb07c
 import functools
 import hashlib
 import html
@@ -31,7 +31,7 @@ from tqdm.std import tqdm
 
 from .files import atomic_write, configurable, read_json, read_text, write_json
 
-# %% ../nbs/01_tokenization.ipynb #cell-011
+# %% ../nbs/01_tokenization.ipynb #350de8ba
 UNK = 'xxunk'       # a token that is not in the vocab
 PAD = 'xxpad'       # fills up short documents
 BOS = 'xxbos'       # a document begins here
@@ -43,7 +43,7 @@ TK_UP = 'xxup'      # the next word was in capitals
 TK_MAJ = 'xxmaj'    # the next word began with a capital
 _all_ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_MAJ']
 
-# %% ../nbs/01_tokenization.ipynb #cell-013
+# %% ../nbs/01_tokenization.ipynb #72192cac
 html_remains = (('#39;', "'"), ('amp;', '&'), ('#146;', "'"), ('nbsp;', ' '), ('#36;', '$'), ('\\n', '\n'), ('quot;', "'"), ('<br />', '\n'),
                 ('\\"', '"'), ('<unk>', UNK), (' @.@ ', '.'), (' @-@ ', '-'), ('...', ' …'))
 
@@ -55,7 +55,7 @@ def fix_html(
         x = x.replace(remains, meant)
     return html.unescape(x)
 
-# %% ../nbs/01_tokenization.ipynb #cell-016
+# %% ../nbs/01_tokenization.ipynb #bff6d9b4
 def replace_rep(
     t:str,  # text
 )->str:     # 'xxrep count character' for each run of three or more
@@ -68,7 +68,7 @@ def replace_wrep(
     "Write runs of a word as count and word."
     return re.sub(r'(?:\s|^)(\w+)\s+((?:\1\s+)+)\1(\s|\W|$)', lambda run: f' {TK_WREP} {len(run[2].split()) + 2} {run[1]} {run[3]}', t)
 
-# %% ../nbs/01_tokenization.ipynb #cell-018
+# %% ../nbs/01_tokenization.ipynb #d8a45c9e
 def spec_add_spaces(
     t:str,  # text
 )->str:     # with a space on both sides of each of them
@@ -81,7 +81,7 @@ def rm_useless_spaces(
     "One space where there are several."
     return re.sub(r' {2,}', ' ', t)
 
-# %% ../nbs/01_tokenization.ipynb #cell-021
+# %% ../nbs/01_tokenization.ipynb #2f6c1d2b
 def _lower_behind(mark):
     "A replacement that lowers a word and sets `mark` before it."
     def replacement(found):
@@ -112,7 +112,7 @@ def lowercase(
     "Lower the rest, strip the ends, and mark where the document begins."
     return ' '.join([BOS]*add_bos + [t.lower().strip()] + [EOS]*add_eos)
 
-# %% ../nbs/01_tokenization.ipynb #cell-024
+# %% ../nbs/01_tokenization.ipynb #fc0b7dd8
 def replace_space(
     t:str,  # token
 )->str:
@@ -124,7 +124,7 @@ defaults = SimpleNamespace(
     text_proc_rules=[fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase],
     text_postproc_rules=[replace_space])
 
-# %% ../nbs/01_tokenization.ipynb #cell-028
+# %% ../nbs/01_tokenization.ipynb #f19c2e01
 def _as_list(x):
     return list(x) if isinstance(x, (list, tuple, L)) else [x]
 
@@ -159,7 +159,7 @@ class BaseTokenizer:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../nbs/01_tokenization.ipynb #cell-030
+# %% ../nbs/01_tokenization.ipynb #2ef2fd5d
 @configurable
 class SpacyTokenizer:
     "spaCy's rules for splitting words in a language."
@@ -203,7 +203,7 @@ class SpacyTokenizer:
 WordTokenizer = SpacyTokenizer
 _all_ += ['WordTokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #cell-033
+# %% ../nbs/01_tokenization.ipynb #213dd36b
 @configurable
 class TokenizeWithRules:
     "Rules on the text, then the splitter, then rules on each token."
@@ -244,7 +244,7 @@ def tokenize1(
     "Tokenize one text."
     return next(iter(TokenizeWithRules(tok, rules, post_rules)([text])))
 
-# %% ../nbs/01_tokenization.ipynb #cell-036
+# %% ../nbs/01_tokenization.ipynb #ec63b543
 def decode_spec_tokens(
     tokens,   # list of tokens
 )->L:         # tokens without marks
@@ -267,13 +267,13 @@ def decode_spec_tokens(
             shown += [token]*count
     return shown
 
-# %% ../nbs/01_tokenization.ipynb #cell-047
+# %% ../nbs/01_tokenization.ipynb #f5dd4a81
 class ChunkMemory(dict):
     "What was made of each chunk of text: frequent chunks stay, rare and very long ones are forgotten."
     def __init__(self,
         make,                  # function: chunk -> what is to be remembered, or None if that depends on its neighbours
         nothing=(),            # given out instead of None
-        max_chunks:int=2**18,  # how many chunks are remembered between two texts, at most
+        max_chunks:int=2**19,  # how many chunks are remembered between two texts, at most
         longest:int=100,       # a chunk of more characters is not remembered
     ):
         self.make, self.nothing, self.max_chunks, self.longest = make, nothing, max_chunks, longest
@@ -298,7 +298,7 @@ class ChunkMemory(dict):
             self.older = dict(islice(self.items(), self.max_chunks//2))
             self.clear()
 
-# %% ../nbs/01_tokenization.ipynb #cell-050
+# %% ../nbs/01_tokenization.ipynb #9b638c47
 _signs_of_remains = [(next((sign for sign in ';\\<@' if sign in remains), remains), remains, meant) for remains, meant in html_remains]
 
 def _quick_fix_html(x):
@@ -340,7 +340,7 @@ def _split_rules(rules):
         tail = {ours: rule, **tail}
     return rules[:len(rules) - len(tail)], tail
 
-# %% ../nbs/01_tokenization.ipynb #cell-053
+# %% ../nbs/01_tokenization.ipynb #5da9d09c
 _three_equal = re.compile(r'(\S)\1\1')
 _white = re.compile(r'(\s+)')
 _may_repeat = re.compile(r'\w+|[/#\\]').fullmatch  # a word, or a sign that was set apart from others like it
@@ -377,7 +377,7 @@ def _words_and_white(text):
             parts[i] = parts[i][1:]
     return [part for part in parts if part]
 
-# %% ../nbs/01_tokenization.ipynb #cell-056
+# %% ../nbs/01_tokenization.ipynb #4ad1e231
 def _can_match(pattern, letters):
     "Could a regular expression, as parsed by `re`, match within a text of `letters` alone? If in doubt, yes."
     return all(_item_can_match(str(kind), value, letters) for kind, value in pattern)
@@ -532,7 +532,7 @@ def _marks_of(rule):
     begin, end = f'{BOS} '*bool(options.get('add_bos', True)), f' {EOS}'*bool(options.get('add_eos', False))
     return lambda text: f'{begin}{text}{end}'
 
-# %% ../nbs/01_tokenization.ipynb #cell-059
+# %% ../nbs/01_tokenization.ipynb #c40e54ae
 class _AsTokens:
     "What is remembered of a chunk: its tokens. What is given out for a text: an `L` of tokens."
     nothing = ()
@@ -548,7 +548,7 @@ class ChunkTokenizer:
         split,                 # a `spacy.tokenizer.Tokenizer`
         rules,                 # on texts
         post_rules,            # on tokens
-        max_chunks:int=2**18,  # how many chunks are remembered, at most
+        max_chunks:int=2**19,  # how many chunks are remembered, at most
         outcome=None,          # what to remember of a chunk and to give out for a text; tokens if left out
     ):
         self.split, self.post_rules = split, list(post_rules)
@@ -561,8 +561,11 @@ class ChunkTokenizer:
         self.lower = _marks_of(self.tail[lowercase]) if lowercase in self.tail else None
         self.looks_around = [rule for rule in self.tail if rule in (replace_rep, replace_wrep)]
         self.case = [rule for rule in self.tail if rule in (replace_all_caps, replace_maj)]
-        self.usual = self.split_word.usual if {replace_all_caps, replace_maj, lowercase} <= self.tail.keys() else lambda chunk: None
+        # what is made of usual words can be seen without asking all rules if none of them is missing or unknown
+        all_known = {replace_all_caps, replace_maj, lowercase} <= self.tail.keys() and not self.post_rules_without_space
+        self.usual = self.split_word.usual if all_known else lambda chunk: None
         self.shapes = {}                   # tokens around words of one shape
+        self.pieces = {}                   # words without signs and capitals, cut at hyphens
         self.memory = ChunkMemory(self._make, self.outcome.nothing, max_chunks)
         self.made = {}                     # tokens of new chunks of this text
         # tokens of chunks whose neighbours matter: not in the memory, so that looking one up leads to a second look
@@ -716,7 +719,12 @@ class ChunkTokenizer:
 
     def _learn(self, chunk):
         "The tokens of a chunk; None if its neighbours matter: it is marked then."
-        tokens, at_work = self._by_shape(chunk) or self._tokens_of(chunk, self._form(chunk))
+        usual = self.usual(chunk)
+        if usual is not None:
+            tokens = self._by_shape(chunk, *usual.groups())
+            if tokens is not None:
+                return tokens
+        tokens, at_work = self._tokens_of(chunk, self._form(chunk))
         for rule in self.post_rules if ' ' in chunk else self.post_rules_without_space:
             tokens = list(map(rule, tokens))
         # equal strings become one object: less to keep, and more of it in the processor's cache
@@ -730,26 +738,34 @@ class ChunkTokenizer:
             return tokens
         self.marked[chunk] = tokens
 
-    def _by_shape(self, chunk):
-        "`_tokens_of` a usual word, from what was made of an earlier word with the same signs, capitals and hyphens; None for others."
-        found = self.usual(chunk)
-        if found is None:
-            return None
-        before, word, behind = found.groups()
+    def _by_shape(self, chunk, before, word, behind):
+        "The tokens of a usual word, from what was made of an earlier word with the same signs, capitals and hyphens; None for others."
         lower = word.lower()
-        pieces = _hyphens.split(lower) if '-' in lower else [lower]
-        if not self.split_word.unusual.isdisjoint(pieces):
+        pieces = self.pieces.get(lower)
+        if pieces is None:
+            pieces = self.pieces[lower] = self._pieces(lower)
+        if not pieces:
             return None
-        shape = before, word[0].isupper(), word[1:].islower(), word.isupper(), tuple(pieces[1::2]), behind
-        if shape not in self.shapes:
-            self.shapes[shape] = self._around(pieces, *self._tokens_of(chunk, self._form(chunk)))
-        around = self.shapes[shape]
-        return around and ([*around[0], *pieces, *around[1]], False)
+        case = '' if lower == word else (word[0].isupper(), word[1:].islower(), word.isupper())
+        shape = before, case, behind, pieces[1::2]
+        around = self.shapes.get(shape)
+        if around is None:
+            around = self.shapes[shape] = self._around(chunk, list(pieces))
+        return around[0] + pieces + around[1] if around else None
 
-    def _around(self, pieces, tokens, at_work):
-        "What stands before and behind `pieces` in `tokens`; None if they are not there or a special case is."
+    def _pieces(self, word):
+        "A word in lower case without its signs, cut at its hyphens; () if its letters matter."
+        pieces = _hyphens.split(word) if '-' in word else [word]
+        usual = self.split_word.unusual.isdisjoint(pieces) and not (replace_rep in self.tail and _three_equal.search(word))
+        return tuple(map(intern, pieces)) if usual else ()
+
+    def _around(self, chunk, pieces):
+        "What stands before and behind `pieces` in the tokens of `chunk`; () if they are not there, or if neighbours could matter."
+        tokens, at_work = self._tokens_of(chunk, self._form(chunk))
         places = [i for i in range(len(tokens)) if tokens[i:i + len(pieces)] == pieces]
-        return None if at_work or len(places) != 1 else (tokens[:places[0]], tokens[places[0] + len(pieces):])
+        if at_work or len(places) != 1 or _three_equal.search(chunk):
+            return ()
+        return tuple(map(intern, tokens[:places[0]])), tuple(map(intern, tokens[places[0] + len(pieces):]))
 
     def _tokens_of(self, chunk, form):
         "(tokens, is a special case at work in it)."
@@ -765,15 +781,17 @@ class ChunkTokenizer:
             self.memory.tidy()
         if self.made:
             self.made = {}
+        if len(self.pieces) > self.memory.max_chunks//2:
+            self.pieces = {}
         if len(self.marked) > self.memory.max_chunks//4:
             self.marked, self.runs, self.special = {}, {}, set()
 
-# %% ../nbs/01_tokenization.ipynb #cell-061
+# %% ../nbs/01_tokenization.ipynb #7dd206c9
 def make_fast(
     tok,                   # splitter
     rules,                 # on texts
     post_rules,            # on tokens
-    max_chunks:int=2**18,  # how many chunks are remembered, at most
+    max_chunks:int=2**19,  # how many chunks are remembered, at most
     outcome=None,          # what to make of a text; tokens if left out
 ):                         # a `ChunkTokenizer`, or None if the splitter is not spaCy's
     "A fast path with a memory of its own."
@@ -799,7 +817,7 @@ def fast_path(
         tok._fast[key] = make_fast(tok, rules, post_rules), list(rules), list(post_rules)
     return tok._fast[key][0]
 
-# %% ../nbs/01_tokenization.ipynb #cell-065
+# %% ../nbs/01_tokenization.ipynb #b8b321db
 def _describe_rule(rule):
     "Name and version of a rule, and whether a name says it all: that of a lambda or a bound function does not."
     name, version = getattr(rule, '__qualname__', None), getattr(rule, 'version', None)
@@ -864,7 +882,7 @@ class TextToIds:
         rules=None,            # on texts; `defaults.text_proc_rules` if left out
         post_rules=None,       # on tokens; `defaults.text_postproc_rules` if left out
         vocab=None,            # position = id, a token outside gets 0; without it ids are given by first sight
-        max_chunks:int=2**18,  # how many chunks are remembered, at most
+        max_chunks:int=2**19,  # how many chunks are remembered, at most
     ):
         tok = WordTokenizer() if tok is None else tok
         self.tokenize = TokenizeWithRules(tok() if isinstance(tok, type) else tok, rules, post_rules)
@@ -918,7 +936,7 @@ class TextToIds:
         self.__dict__.update(state)
         self._forget()
 
-# %% ../nbs/01_tokenization.ipynb #cell-072
+# %% ../nbs/01_tokenization.ipynb #2d4e5dbd
 def parallel_tokenize(
     items,             # texts: any iterable; one that can be read again is not copied
     tok=None,          # splitter; `WordTokenizer()` if left out
@@ -1051,7 +1069,7 @@ def tokenize_df(
     rest[f'{tok_text_col}_length'] = [len(o) for o in tokens]
     return rest, Counter(token for o in tokens for token in o)
 
-# %% ../nbs/01_tokenization.ipynb #cell-075
+# %% ../nbs/01_tokenization.ipynb #df1dfca7
 def _write_tokens(path, tokens, encoding):
     "Tokens with spaces between them, in a file of its own."
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -1139,7 +1157,7 @@ def load_tokenized_csv(
     table = pd.read_csv(fname, converters={'text': lambda tokens: tokens.split(' ')})
     return table, Counter(read_json(fname.with_suffix('.json')))
 
-# %% ../nbs/01_tokenization.ipynb #cell-078
+# %% ../nbs/01_tokenization.ipynb #47ab2021
 @configurable
 class Tokenizer:
     "From a text, a file or a row to tokens, as a step of a pipeline."

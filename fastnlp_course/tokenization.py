@@ -8,7 +8,7 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_
            'make_fast', 'fast_path', 'TextToIds', 'parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df',
            'tokenize_files', 'tokenize_folder', 'tokenize_csv', 'load_tokenized_csv', 'Tokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #decdb07c
+# %% ../nbs/01_tokenization.ipynb #fb0cbf06
 import functools
 import hashlib
 import html
@@ -31,7 +31,7 @@ from tqdm.std import tqdm
 
 from .files import atomic_write, configurable, read_json, read_text, write_json
 
-# %% ../nbs/01_tokenization.ipynb #350de8ba
+# %% ../nbs/01_tokenization.ipynb #fd786301
 UNK = 'xxunk'       # a token that is not in the vocab
 PAD = 'xxpad'       # fills up short documents
 BOS = 'xxbos'       # a document begins here
@@ -43,7 +43,7 @@ TK_UP = 'xxup'      # the next word was in capitals
 TK_MAJ = 'xxmaj'    # the next word began with a capital
 _all_ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_MAJ']
 
-# %% ../nbs/01_tokenization.ipynb #72192cac
+# %% ../nbs/01_tokenization.ipynb #c85c3e3e
 html_remains = (('#39;', "'"), ('amp;', '&'), ('#146;', "'"), ('nbsp;', ' '), ('#36;', '$'), ('\\n', '\n'), ('quot;', "'"), ('<br />', '\n'),
                 ('\\"', '"'), ('<unk>', UNK), (' @.@ ', '.'), (' @-@ ', '-'), ('...', ' …'))
 
@@ -55,7 +55,7 @@ def fix_html(
         x = x.replace(remains, meant)
     return html.unescape(x)
 
-# %% ../nbs/01_tokenization.ipynb #bff6d9b4
+# %% ../nbs/01_tokenization.ipynb #f272e8d7
 def replace_rep(
     t:str,  # text
 )->str:     # 'xxrep count character' for each run of three or more
@@ -68,7 +68,7 @@ def replace_wrep(
     "Write runs of a word as count and word."
     return re.sub(r'(?:\s|^)(\w+)\s+((?:\1\s+)+)\1(\s|\W|$)', lambda run: f' {TK_WREP} {len(run[2].split()) + 2} {run[1]} {run[3]}', t)
 
-# %% ../nbs/01_tokenization.ipynb #d8a45c9e
+# %% ../nbs/01_tokenization.ipynb #8ab43f90
 def spec_add_spaces(
     t:str,  # text
 )->str:     # with a space on both sides of each of them
@@ -81,7 +81,7 @@ def rm_useless_spaces(
     "One space where there are several."
     return re.sub(r' {2,}', ' ', t)
 
-# %% ../nbs/01_tokenization.ipynb #2f6c1d2b
+# %% ../nbs/01_tokenization.ipynb #fd62f7c8
 def _lower_behind(mark):
     "A replacement that lowers a word and sets `mark` before it."
     def replacement(found):
@@ -112,7 +112,7 @@ def lowercase(
     "Lower the rest, strip the ends, and mark where the document begins."
     return ' '.join([BOS]*add_bos + [t.lower().strip()] + [EOS]*add_eos)
 
-# %% ../nbs/01_tokenization.ipynb #fc0b7dd8
+# %% ../nbs/01_tokenization.ipynb #deca9c94
 def replace_space(
     t:str,  # token
 )->str:
@@ -124,7 +124,7 @@ defaults = SimpleNamespace(
     text_proc_rules=[fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase],
     text_postproc_rules=[replace_space])
 
-# %% ../nbs/01_tokenization.ipynb #f19c2e01
+# %% ../nbs/01_tokenization.ipynb #770b68fb
 def _as_list(x):
     return list(x) if isinstance(x, (list, tuple, L)) else [x]
 
@@ -159,7 +159,7 @@ class BaseTokenizer:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../nbs/01_tokenization.ipynb #2ef2fd5d
+# %% ../nbs/01_tokenization.ipynb #9e5453bb
 @configurable
 class SpacyTokenizer:
     "spaCy's rules for splitting words in a language."
@@ -179,6 +179,8 @@ class SpacyTokenizer:
             split = spacy.blank(self.lang).tokenizer
         except ImportError as error:
             raise ValueError(f"spaCy has no rules for the language {self.lang!r} ({error}). Pass a code it knows, such as 'en' or 'de', or use SubwordTokenizer of notebook 01a.") from None
+        if self.special_toks and not hasattr(split, 'add_special_case'):
+            raise ValueError(f"spaCy's splitter for {self.lang!r} keeps no special tokens whole. Pass special_toks=[], or use SubwordTokenizer of notebook 01a.")
         for token in self.special_toks:
             split.add_special_case(token, [{ORTH: token}])
         return split
@@ -203,7 +205,7 @@ class SpacyTokenizer:
 WordTokenizer = SpacyTokenizer
 _all_ += ['WordTokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #213dd36b
+# %% ../nbs/01_tokenization.ipynb #fab6b1b6
 @configurable
 class TokenizeWithRules:
     "Rules on the text, then the splitter, then rules on each token."
@@ -244,7 +246,7 @@ def tokenize1(
     "Tokenize one text."
     return next(iter(TokenizeWithRules(tok, rules, post_rules)([text])))
 
-# %% ../nbs/01_tokenization.ipynb #ec63b543
+# %% ../nbs/01_tokenization.ipynb #e21378d4
 def decode_spec_tokens(
     tokens,   # list of tokens
 )->L:         # tokens without marks
@@ -267,7 +269,7 @@ def decode_spec_tokens(
             shown += [token]*count
     return shown
 
-# %% ../nbs/01_tokenization.ipynb #f5dd4a81
+# %% ../nbs/01_tokenization.ipynb #ce26bbe1
 class ChunkMemory(dict):
     "What was made of each chunk of text: frequent chunks stay, rare and very long ones are forgotten."
     def __init__(self,
@@ -298,7 +300,7 @@ class ChunkMemory(dict):
             self.older = dict(islice(self.items(), self.max_chunks//2))
             self.clear()
 
-# %% ../nbs/01_tokenization.ipynb #9b638c47
+# %% ../nbs/01_tokenization.ipynb #427b7005
 _signs_of_remains = [(next((sign for sign in ';\\<@' if sign in remains), remains), remains, meant) for remains, meant in html_remains]
 
 def _quick_fix_html(x):
@@ -340,7 +342,7 @@ def _split_rules(rules):
         tail = {ours: rule, **tail}
     return rules[:len(rules) - len(tail)], tail
 
-# %% ../nbs/01_tokenization.ipynb #5da9d09c
+# %% ../nbs/01_tokenization.ipynb #54cfdba9
 _three_equal = re.compile(r'(\S)\1\1')
 _white = re.compile(r'(\s+)')
 _may_repeat = re.compile(r'\w+|[/#\\]').fullmatch  # a word, or a sign that was set apart from others like it
@@ -377,7 +379,7 @@ def _words_and_white(text):
             parts[i] = parts[i][1:]
     return [part for part in parts if part]
 
-# %% ../nbs/01_tokenization.ipynb #4ad1e231
+# %% ../nbs/01_tokenization.ipynb #09cf951b
 def _can_match(pattern, letters):
     "Could a regular expression, as parsed by `re`, match within a text of `letters` alone? If in doubt, yes."
     return all(_item_can_match(str(kind), value, letters) for kind, value in pattern)
@@ -532,7 +534,7 @@ def _marks_of(rule):
     begin, end = f'{BOS} '*bool(options.get('add_bos', True)), f' {EOS}'*bool(options.get('add_eos', False))
     return lambda text: f'{begin}{text}{end}'
 
-# %% ../nbs/01_tokenization.ipynb #c40e54ae
+# %% ../nbs/01_tokenization.ipynb #741592fc
 class _AsTokens:
     "What is remembered of a chunk: its tokens. What is given out for a text: an `L` of tokens."
     nothing = ()
@@ -786,7 +788,7 @@ class ChunkTokenizer:
         if len(self.marked) > self.memory.max_chunks//4:
             self.marked, self.runs, self.special = {}, {}, set()
 
-# %% ../nbs/01_tokenization.ipynb #7dd206c9
+# %% ../nbs/01_tokenization.ipynb #e32d6fc9
 def make_fast(
     tok,                   # splitter
     rules,                 # on texts
@@ -817,7 +819,7 @@ def fast_path(
         tok._fast[key] = make_fast(tok, rules, post_rules), list(rules), list(post_rules)
     return tok._fast[key][0]
 
-# %% ../nbs/01_tokenization.ipynb #b8b321db
+# %% ../nbs/01_tokenization.ipynb #f1115aa2
 def _describe_rule(rule):
     "Name and version of a rule, and whether a name says it all: that of a lambda or a bound function does not."
     name, version = getattr(rule, '__qualname__', None), getattr(rule, 'version', None)
@@ -936,7 +938,7 @@ class TextToIds:
         self.__dict__.update(state)
         self._forget()
 
-# %% ../nbs/01_tokenization.ipynb #2d4e5dbd
+# %% ../nbs/01_tokenization.ipynb #0ce19a7d
 def parallel_tokenize(
     items,             # texts: any iterable; one that can be read again is not copied
     tok=None,          # splitter; `WordTokenizer()` if left out
@@ -1069,7 +1071,7 @@ def tokenize_df(
     rest[f'{tok_text_col}_length'] = [len(o) for o in tokens]
     return rest, Counter(token for o in tokens for token in o)
 
-# %% ../nbs/01_tokenization.ipynb #df1dfca7
+# %% ../nbs/01_tokenization.ipynb #fb7bc610
 def _write_tokens(path, tokens, encoding):
     "Tokens with spaces between them, in a file of its own."
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -1157,7 +1159,7 @@ def load_tokenized_csv(
     table = pd.read_csv(fname, converters={'text': lambda tokens: tokens.split(' ')})
     return table, Counter(read_json(fname.with_suffix('.json')))
 
-# %% ../nbs/01_tokenization.ipynb #47ab2021
+# %% ../nbs/01_tokenization.ipynb #c8285c1a
 @configurable
 class Tokenizer:
     "From a text, a file or a row to tokens, as a step of a pipeline."

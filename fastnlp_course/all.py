@@ -55,6 +55,7 @@ from fastnlp_course.see_inside import *
 from fastnlp_course.hf_bridge import *
 from fastnlp_course.lora import *
 from fastnlp_course.validation import *
+from fastnlp_course.patents import *
 from fastnlp_course.beyond_text import *
 from fastnlp_course.loops import *
 from fastnlp_course.scaling import *

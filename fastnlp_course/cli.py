@@ -103,6 +103,59 @@ def train_language_model(
     train_lm(files, out, valid=valid, recipe=recipe, tokens=tokens, text_cols=text_col, minutes=minutes, save_minutes=save_minutes,
              also={path.name: path for path in also}, about=about, command=shlex.join(['fastnlp', *sys.argv[1:]]), log=typer.echo)
 
+@app.command('train-pairs')
+@say_errors
+def train_on_pairs(
+    file: Path = typer.Argument(..., help='CSV file with a header line, UTF-8.'),
+    anchor: str = typer.Option('anchor', help='Column with the first phrase.'),
+    target: str = typer.Option('target', help='Column with the second phrase.'),
+    context: Optional[str] = typer.Option(None, help="Column with the context; 'context' without it, where there is one."),
+    score: str = typer.Option('score', help='Column with the scores.'),
+    group: Optional[str] = typer.Option(None, help='Column with what must stay on one side of the split; the anchor without it.'),
+    low: float = typer.Option(0, help='Lowest score that the data can have.'),
+    high: float = typer.Option(1, help='Highest score; 5 for STS.'),
+    model: Optional[str] = typer.Option(None, help='Folder with a model of transformers, or a name on the hub; the packaged MiniLM without it.'),
+    template: str = typer.Option('titles', help="How a row becomes a text: lesson, separators, titles, together, or '{anchor} ... {target}'."),
+    out: Optional[Path] = typer.Option(None, help='Folder for model, predictions and metrics; FILE_pairs without it.'),
+    epochs: int = typer.Option(4, min=1, help='Passes over the training pairs.'),
+    lr: float = typer.Option(2e-4, help='Learning rate of the head; lower layers get less.'),
+    bs: int = typer.Option(64, min=1, help='Pairs per batch.'),
+    valid_pct: float = typer.Option(0.2, help='Share of the groups that the model is judged on.'),
+    seed: int = typer.Option(42, help='Of the split, the weights and the batches.'),
+):
+    """Train a model that scores pairs of phrases, and judge it on groups that it has not seen.
+
+    Example: fastnlp train-pairs sts.csv --anchor sentence1 --target sentence2 --score rating --high 5
+    """
+    from fastnlp_course.patents import read_pairs, train_pairs
+    pairs = read_pairs(file, anchor, target, context, score, group=group, scale=(low, high))
+    out = file.with_name(f'{file.stem}_pairs') if out is None else out
+    train_pairs(pairs, out, model, template=template, epochs=epochs, lr=lr, bs=bs, valid_pct=valid_pct, seed=seed, log=typer.echo)
+    typer.echo(f'Use it: fastnlp match pairs.csv --model {out/"model"}')
+
+@app.command()
+@say_errors
+def match(
+    file: Path = typer.Argument(..., help='CSV file with pairs, UTF-8.'),
+    model: Path = typer.Option(..., help='Folder of an exported pair model: OUT/model of train-pairs.'),
+    anchor: str = typer.Option('anchor', help='Column with the first phrase.'),
+    target: str = typer.Option('target', help='Column with the second phrase.'),
+    context: Optional[str] = typer.Option(None, help="Column with the context; 'context' without it, where there is one."),
+    out: Optional[Path] = typer.Option(None, help='Write id and score to this CSV file, as Kaggle wants them, instead of printing.'),
+):
+    """Score pairs of phrases from 0 (unrelated) to 1 (the same).
+
+    Example: fastnlp match pairs.csv --model sts_pairs/model --out scored.csv
+    """
+    from fastnlp_course.patents import make_submission, predict_pairs, read_pairs
+    pairs = read_pairs(file, anchor, target, context)
+    scores = predict_pairs(model, pairs)
+    if out is None:
+        typer.echo(pairs.table[['id', 'anchor', 'target', 'context']].assign(score=scores.round(4)).to_csv(index=False, lineterminator='\n'))
+        return
+    make_submission(pairs, scores, out)
+    typer.echo(f'{len(pairs)} scores written to {out}')
+
 @app.command()
 @say_errors
 def predict(

@@ -14,7 +14,7 @@ __all__ = ['event_names', 'event', 'norm_types', 'bn_types', 'CancelFitException
            'cpu_has_bf16', 'save_weights', 'load_weights', 'MismatchError', 'load_into', 'save_model', 'load_model',
            'CheckpointCallback', 'register_factory', 'load_learner', 'Interpretation', 'ClassificationInterpretation']
 
-# %% ../nbs/07_learner.ipynb #d204461e
+# %% ../nbs/07_learner.ipynb #cell-020
 import copy
 import csv
 import errno
@@ -49,7 +49,7 @@ from .pipeline import dls_from_config
 from .sources import default_device
 from .tokenization import defaults
 
-# %% ../nbs/07_learner.ipynb #09ae7a8c
+# %% ../nbs/07_learner.ipynb #cell-021
 event_names = ('after_create before_fit before_epoch before_train before_batch after_pred after_loss '
                'before_backward after_cancel_backward after_backward before_step after_cancel_step after_step '
                'after_cancel_batch after_batch after_cancel_train after_train before_validate after_cancel_validate '
@@ -61,7 +61,7 @@ _events = frozenset(event_names)
 _batch_events = frozenset(name for name in event_names if name.endswith(('_batch', '_pred', '_loss', '_backward', '_step')))
 _events_around = {part: (f'before_{part}', f'after_cancel_{part}', f'after_{part}') for part in 'fit epoch train validate batch backward step'.split()}
 
-# %% ../nbs/07_learner.ipynb #de4ed651
+# %% ../nbs/07_learner.ipynb #cell-023
 class CancelFitException(Exception):
     "Stop training and go to `after_fit`."
 
@@ -86,7 +86,7 @@ class CancelStepException(Exception):
 _cancel_exceptions = (CancelFitException, CancelEpochException, CancelTrainException, CancelValidException,
                       CancelBatchException, CancelBackwardException, CancelStepException)
 
-# %% ../nbs/07_learner.ipynb #69ae4fa6
+# %% ../nbs/07_learner.ipynb #cell-025
 def _snake_case(name):
     "'TrainEval' to 'train_eval', 'CSVLogger' to 'csv_logger'."
     return re.sub(r'(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', '_', name).lower()
@@ -163,7 +163,7 @@ class Callback:
     def __repr__(self) -> str:
         return type(self).__name__
 
-# %% ../nbs/07_learner.ipynb #04208c12
+# %% ../nbs/07_learner.ipynb #cell-028
 def detuplify(
     x,  # anything
 ):
@@ -225,7 +225,7 @@ def nested_reorder(
         return type(t)([nested_reorder(part, idxs) for part in t])
     raise TypeError(f'Rows of a {type(t).__name__} cannot be reordered: pass tensors, or lists of them.')
 
-# %% ../nbs/07_learner.ipynb #ffddc059
+# %% ../nbs/07_learner.ipynb #cell-029
 def params(
     m:nn.Module,  # a model
 ) -> list:        # its parameters
@@ -258,7 +258,7 @@ def get_model(
     "The model inside `nn.DataParallel` and its like."
     return model.module if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)) else model
 
-# %% ../nbs/07_learner.ipynb #c97d2a07
+# %% ../nbs/07_learner.ipynb #cell-030
 def open_output(
     out,     # what a model returned: a tensor, a tuple, a mapping, an object with `logits`
 ) -> tuple:  # (logits, extras): extras is a tuple of the rest, or a mapping of everything else
@@ -297,7 +297,7 @@ def own_loss(
         return next((value for value in out if _is_number(value)), None)
     return getattr(out, 'loss', None)
 
-# %% ../nbs/07_learner.ipynb #124856ad
+# %% ../nbs/07_learner.ipynb #cell-033
 _label_names = ('labels', 'label', 'label_ids')
 
 def _plain_loaders(dls):
@@ -525,7 +525,7 @@ def _handler_of(cb, event_name):
         return [(cb, getattr(cb, event_name))]
     return []
 
-# %% ../nbs/07_learner.ipynb #15d28b65
+# %% ../nbs/07_learner.ipynb #cell-035
 @patch
 def create_opt(self:Learner):
     "Make the optimizer, with no weight decay for biases and normalization layers unless `wd_bn_bias`."
@@ -691,7 +691,7 @@ def _backward(self:Learner):
 def _step(self:Learner):
     self.opt.step()
 
-# %% ../nbs/07_learner.ipynb #079c15ad
+# %% ../nbs/07_learner.ipynb #cell-037
 @patch
 def _end_cleanup(self:Learner):
     self.dl, self.xb, self.yb, self.pred, self.loss = None, (None,), (None,), None, None
@@ -772,7 +772,7 @@ _loop = ('start fit|before_fit|start epochs|before_epoch|start train|before_trai
          'after_cancel_train|after_train|end train|start valid|before_validate|start batches|the events of a batch again, up to after_loss|end batches|'
          'after_cancel_validate|after_validate|end valid|after_cancel_epoch|after_epoch|end epochs|after_cancel_fit|after_fit|end fit').split('|')
 
-# %% ../nbs/07_learner.ipynb #3f811be1
+# %% ../nbs/07_learner.ipynb #cell-039
 class TrainEvalCallback(Callback):
     "Puts the model in training or evaluation mode and counts the batches."
     order = -10
@@ -813,7 +813,7 @@ class TrainEvalCallback(Callback):
         learn.pct_train += 1/(learn.n_iter*learn.n_epoch)
         learn.train_iter += 1
 
-# %% ../nbs/07_learner.ipynb #d0498ad3
+# %% ../nbs/07_learner.ipynb #cell-040
 class OpenOutput(Callback):
     "Takes the logits out of what the model returned, after all other callbacks have seen it; the rest is in `learn.extras`."
     order = 1000
@@ -826,7 +826,7 @@ class OpenOutput(Callback):
         if learn.pred.dtype in (torch.float16, torch.bfloat16) and hasattr(learn, 'mixed_precision'):
             learn.pred = learn.pred.float()
 
-# %% ../nbs/07_learner.ipynb #760bc53b
+# %% ../nbs/07_learner.ipynb #cell-042
 def format_time(
     seconds:float,  # a duration
 ) -> str:           # such as '01:05' or '1:00:00'
@@ -983,7 +983,7 @@ class Recorder(Callback):
             ax.legend()
         return ax
 
-# %% ../nbs/07_learner.ipynb #f0879db4
+# %% ../nbs/07_learner.ipynb #cell-043
 class ProgressCallback(Callback):
     "A bar for each pass over a loader; it appears if the pass takes longer than a moment, and goes at its end."
     order = 60
@@ -1032,7 +1032,7 @@ def no_bar(self:Learner):
     finally:
         self.add_cbs(bars)
 
-# %% ../nbs/07_learner.ipynb #a1559828
+# %% ../nbs/07_learner.ipynb #cell-057
 @patch
 def freeze_to(self:Learner,
     n:int,  # first parameter group that is trained; negative numbers count from the end
@@ -1053,7 +1053,7 @@ def unfreeze(self:Learner):
     "Train all parameter groups."
     self.freeze_to(0)
 
-# %% ../nbs/07_learner.ipynb #51b34f71
+# %% ../nbs/07_learner.ipynb #cell-063
 class PrettyString(str):
     "A string that shows itself as it prints."
     def __repr__(self) -> str:
@@ -1225,7 +1225,7 @@ def summary(self:Learner) -> PrettyString:
     self._end_cleanup()
     return PrettyString('\n'.join(text))
 
-# %% ../nbs/07_learner.ipynb #aaacba0e
+# %% ../nbs/07_learner.ipynb #cell-067
 class GatherPredsCallback(Callback):
     "Collects predictions and targets of a validation, and inputs and losses if wanted."
     def __init__(
@@ -1319,7 +1319,7 @@ class FetchPredsCallback(Callback):
             self.preds = learn.get_preds(ds_idx=self.ds_idx, dl=self.dl, with_input=self.with_input,
                                          with_decoded=self.with_decoded, inner=True, reorder=self.reorder)
 
-# %% ../nbs/07_learner.ipynb #083bb0ff
+# %% ../nbs/07_learner.ipynb #cell-068
 def _complete(dl):
     "The loader `dl` in fixed order and with all its items."
     if hasattr(dl, 'new'):
@@ -1456,7 +1456,7 @@ def show_results(self:Learner,
     decoded = self.get_preds(dl=[b], with_decoded=True)[2]
     return dl.show_results(b, decoded, max_n=max_n, **kwargs)
 
-# %% ../nbs/07_learner.ipynb #2a2e5b54
+# %% ../nbs/07_learner.ipynb #cell-074
 class SkipToEpoch(Callback):
     "Skips the epochs before `epoch`."
     order = 70
@@ -1583,7 +1583,7 @@ class TerminateOnNaNCallback(Callback):
             print(f'The loss of batch {self.iter} in epoch {self.epoch} is {self.learn.loss.mean().item()}: training stops, the weights are those of before this batch.')
             raise CancelFitException()
 
-# %% ../nbs/07_learner.ipynb #393b5d62
+# %% ../nbs/07_learner.ipynb #cell-078
 class TrackerCallback(Callback):
     "Watches one column of the training table: `best` is its best value, `new_best` says whether this epoch brought it."
     order = 60
@@ -1856,7 +1856,7 @@ class ShowGraphCallback(Callback):
         self.recorder.plot_loss(skip_start=0)
         plt.show()
 
-# %% ../nbs/07_learner.ipynb #dc4c8181
+# %% ../nbs/07_learner.ipynb #cell-084
 @configurable
 class ModelResetter(Callback):
     "Calls the model's `reset`, so that no hidden state crosses from one part of the data into another."
@@ -1950,7 +1950,7 @@ def rnn_cbs(
     regularizer = [RNNRegularizer(alpha=alpha, beta=beta)] if alpha or beta else []
     return [ModelResetter(), RNNCallback(), *regularizer]
 
-# %% ../nbs/07_learner.ipynb #8d3a2aaa
+# %% ../nbs/07_learner.ipynb #cell-087
 class MixedPrecision(Callback):
     "Computes in 16 bits where that is safe: fp16 with a scaled loss or bf16 on a GPU, bf16 on processors that have it."
     order = 10
@@ -2054,7 +2054,7 @@ def to_fp32(self:Learner) -> Learner:
     "Compute in single precision again."
     return self.remove_cb(MixedPrecision)
 
-# %% ../nbs/07_learner.ipynb #f297de74
+# %% ../nbs/07_learner.ipynb #cell-091
 def _pack(value, tensors):
     "`value` as plain data; its tensors go to `tensors`, and names stand in their places."
     if isinstance(value, (np.generic, np.ndarray)):
@@ -2089,7 +2089,7 @@ def _place_of(tensor):
     "What two tensors have in common when they are the same memory."
     return tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
-# %% ../nbs/07_learner.ipynb #2fcb1901
+# %% ../nbs/07_learner.ipynb #cell-092
 def save_weights(
     file:str|Path,     # the file, with its suffix
     weights:dict,      # tensors by name, such as a state dict
@@ -2160,7 +2160,7 @@ def _read_safetensors(file, device):
     weights = {**{name: weights[name] for name in json.loads(metadata.get('names', '[]'))}, **weights}  # in the order of the model
     return weights, _unpack(json.loads(metadata['more']), tensors) if 'more' in metadata else None
 
-# %% ../nbs/07_learner.ipynb #ff33220c
+# %% ../nbs/07_learner.ipynb #cell-093
 class MismatchError(ValueError, RuntimeError):
     "Saved weights do not fit the model."
 
@@ -2270,7 +2270,7 @@ def load(self:Learner,
     load_model(file, self.model, self.opt, with_opt=with_opt, device=device, strict=strict, **kwargs)
     return self
 
-# %% ../nbs/07_learner.ipynb #9c7a16cd
+# %% ../nbs/07_learner.ipynb #cell-102
 class CheckpointCallback(Callback):
     "Saves model, optimizer, record and random states after each epoch; the same fit, started again after an interruption, goes on from there."
     order = 80
@@ -2355,7 +2355,7 @@ def _set_random_states(states):
     if 'cuda' in states and torch.cuda.is_available() and len(states['cuda']) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([state.cpu() for state in states['cuda']])
 
-# %% ../nbs/07_learner.ipynb #bfbbc79a
+# %% ../nbs/07_learner.ipynb #cell-106
 _factories = {}
 
 def register_factory(
@@ -2497,7 +2497,7 @@ def _learner_of(config, folder, device):
 for _loss in (BaseLoss, CrossEntropyLossFlat, BCEWithLogitsLossFlat, LabelSmoothingCrossEntropyFlat, FocalLossFlat):
     configurable(_loss)
 
-# %% ../nbs/07_learner.ipynb #8a2e7988
+# %% ../nbs/07_learner.ipynb #cell-110
 def _rows_at(items, idxs):
     "The items at `idxs`, of a list or a DataFrame."
     return items.iloc[list(idxs)] if hasattr(items, 'iloc') else L(items[i] for i in idxs)

@@ -11,7 +11,7 @@ __all__ = ['perplexity', 'accuracy_thresh', 'rmse', 'exp_rmspe', 'flatten_check'
            'PearsonCorrCoef', 'SpearmanCorrCoef', 'CorpusBLEUMetric', 'foreground_acc', 'Dice', 'JaccardCoeff',
            'DiceMulti', 'JaccardCoeffMulti', 'LossMetric', 'LossMetrics']
 
-# %% ../nbs/06_metrics.ipynb #73d46ce3
+# %% ../nbs/06_metrics.ipynb #cell-012
 import importlib
 import math
 import re
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from .files import configurable
 
-# %% ../nbs/06_metrics.ipynb #fe5d597c
+# %% ../nbs/06_metrics.ipynb #cell-014
 def flatten_check(
     inp:Tensor,           # predictions
     targ:Tensor,          # targets with as many elements
@@ -36,7 +36,7 @@ def flatten_check(
         raise ValueError(f'The metric got {inp.numel()} predictions {tuple(inp.shape)} for {targ.numel()} targets {tuple(targ.shape)}. Choose the metric or its axis so that each target has one prediction.')
     return inp.reshape(-1), targ.reshape(-1)
 
-# %% ../nbs/06_metrics.ipynb #bd83bcca
+# %% ../nbs/06_metrics.ipynb #cell-015
 def accuracy(
     inp:Tensor,    # logits or probabilities, classes on `axis`
     targ:Tensor,   # class numbers
@@ -54,7 +54,7 @@ def error_rate(
     "Share of the targets that are not the most likely class."
     return 1 - accuracy(inp, targ, axis=axis)
 
-# %% ../nbs/06_metrics.ipynb #369d6009
+# %% ../nbs/06_metrics.ipynb #cell-018
 def top_k_accuracy(
     inp:Tensor,    # logits or probabilities, classes on `axis`
     targ:Tensor,   # class numbers
@@ -65,7 +65,7 @@ def top_k_accuracy(
     guesses = inp.topk(k=k, dim=axis).indices
     return (guesses == targ.unsqueeze(axis)).any(dim=axis).float().mean()
 
-# %% ../nbs/06_metrics.ipynb #4a3ba8b7
+# %% ../nbs/06_metrics.ipynb #cell-025
 def find_bs(
     b,       # a batch: a tensor, or tuples, lists and dicts of them
 ) -> int:    # rows in it
@@ -90,7 +90,7 @@ def to_detach(
         return type(b)(*parts) if hasattr(b, '_fields') else type(b)(parts)
     return b
 
-# %% ../nbs/06_metrics.ipynb #f1148ee0
+# %% ../nbs/06_metrics.ipynb #cell-028
 def _snake_case(name):
     "'PearsonCorr' to 'pearson_corr'."
     name = re.sub(r'(.)([A-Z][a-z]+)', r'\1_\2', name)
@@ -110,7 +110,7 @@ def _rows(learn):
     "How many rows the present batch has."
     return find_bs(learn.yb if len(learn.yb) else learn.xb)
 
-# %% ../nbs/06_metrics.ipynb #5834ce1a
+# %% ../nbs/06_metrics.ipynb #cell-029
 class Metric:
     "What a metric must have: `reset` at the start of an epoch, `accumulate` after each batch, then `value`."
     def reset(self):
@@ -132,7 +132,7 @@ class Metric:
         "Title of its column: the name of the class in snake case, without 'Metric'."
         return _snake_case(re.sub('Metric$', '', type(self).__name__) or 'metric')
 
-# %% ../nbs/06_metrics.ipynb #ab77750f
+# %% ../nbs/06_metrics.ipynb #cell-030
 class AvgMetric(Metric):
     "The mean of `func` over batches, each weighted by its number of rows."
     def __init__(
@@ -162,7 +162,7 @@ class AvgMetric(Metric):
         "The name of the function."
         return _function_name(self.func)
 
-# %% ../nbs/06_metrics.ipynb #c69ce79d
+# %% ../nbs/06_metrics.ipynb #cell-032
 def mk_metric(
     m,          # a function, a metric, or a class of metric
 ) -> Metric:    # the metric
@@ -171,7 +171,7 @@ def mk_metric(
         m = m()
     return m if isinstance(m, Metric) else AvgMetric(m)
 
-# %% ../nbs/06_metrics.ipynb #b8158a5e
+# %% ../nbs/06_metrics.ipynb #cell-035
 class AvgLoss(Metric):
     "The mean loss over batches, each weighted by its number of rows."
     def reset(self):
@@ -195,7 +195,7 @@ class AvgLoss(Metric):
         "Title of its column."
         return 'loss'
 
-# %% ../nbs/06_metrics.ipynb #9a5c590a
+# %% ../nbs/06_metrics.ipynb #cell-036
 class AvgSmoothLoss(Metric):
     "A running mean of the loss in which older batches fade."
     def __init__(
@@ -223,7 +223,7 @@ class AvgSmoothLoss(Metric):
         "The running mean, corrected for its start at zero."
         return self.val/(1 - self.beta**self.count)
 
-# %% ../nbs/06_metrics.ipynb #65e686f4
+# %% ../nbs/06_metrics.ipynb #cell-038
 class ValueMetric(Metric):
     "A number that something else has computed, shown as a metric."
     def __init__(
@@ -244,7 +244,7 @@ class ValueMetric(Metric):
         "Title of its column."
         return self.metric_name or _function_name(self.func)
 
-# %% ../nbs/06_metrics.ipynb #63efa227
+# %% ../nbs/06_metrics.ipynb #cell-041
 @configurable
 class Perplexity(AvgLoss):
     "The exponential of the mean cross entropy: among how many equally likely words the model hesitates."
@@ -260,7 +260,7 @@ class Perplexity(AvgLoss):
 
 perplexity = Perplexity()
 
-# %% ../nbs/06_metrics.ipynb #84ab3fff
+# %% ../nbs/06_metrics.ipynb #cell-046
 class ActivationType:
     "What an `AccumMetric` applies to the predictions."
     No = 'no'
@@ -268,7 +268,7 @@ class ActivationType:
     Softmax = 'softmax'
     BinarySoftmax = 'binarysoftmax'
 
-# %% ../nbs/06_metrics.ipynb #72aac396
+# %% ../nbs/06_metrics.ipynb #cell-047
 @configurable
 class AccumMetric(Metric):
     "Keep all predictions and targets of an epoch, and call `func` once at its end."
@@ -369,7 +369,7 @@ class AccumMetric(Metric):
         "The metric described by `config`."
         return cls(**config)
 
-# %% ../nbs/06_metrics.ipynb #6ac213c2
+# %% ../nbs/06_metrics.ipynb #cell-050
 @configurable
 class LazyFunction:
     "A function of another library, which is imported at the first call."
@@ -405,7 +405,7 @@ def _of_sklearn(name):
     "A function of `sklearn.metrics`."
     return LazyFunction('sklearn.metrics', name)
 
-# %% ../nbs/06_metrics.ipynb #392fb272
+# %% ../nbs/06_metrics.ipynb #cell-051
 def skm_to_fastai(
     func:Callable,          # a function of `sklearn.metrics`: targets first, then predictions
     is_class:bool=True,     # does it compare classes (True) or numbers (False)?
@@ -420,7 +420,7 @@ def skm_to_fastai(
         activation = ActivationType.Sigmoid if is_class and thresh is not None else ActivationType.No
     return AccumMetric(func, dim_argmax=dim_argmax, activation=activation, thresh=thresh, to_np=True, invert_arg=True, **kwargs)
 
-# %% ../nbs/06_metrics.ipynb #7d356fbe
+# %% ../nbs/06_metrics.ipynb #cell-056
 def APScoreBinary(
     axis:int=-1,              # axis of the classes
     average:str='macro',      # how classes are combined: 'binary', 'macro', 'micro', 'weighted' or None
@@ -549,7 +549,7 @@ def MatthewsCorrCoef(
     "Correlation between predicted and true classes."
     return skm_to_fastai(_of_sklearn('matthews_corrcoef'), sample_weight=sample_weight, **kwargs)
 
-# %% ../nbs/06_metrics.ipynb #181b9db6
+# %% ../nbs/06_metrics.ipynb #cell-059
 def accuracy_multi(
     inp:Tensor,          # one logit per label
     targ:Tensor,         # 0 or 1 per label, of the same shape
@@ -564,7 +564,7 @@ def accuracy_multi(
 
 accuracy_thresh = accuracy_multi  # its name in fastai 1 and in many notes
 
-# %% ../nbs/06_metrics.ipynb #7817034f
+# %% ../nbs/06_metrics.ipynb #cell-060
 def _several_labels(name, sigmoid, **kwargs):
     "A metric of scikit-learn for items with several labels."
     activation = ActivationType.Sigmoid if sigmoid else ActivationType.No
@@ -679,7 +679,7 @@ def RocAucMulti(
     return AccumMetric(_of_sklearn('roc_auc_score'), activation=activation, to_np=True, invert_arg=True, flatten=False,
                        average=average, sample_weight=sample_weight, max_fpr=max_fpr)
 
-# %% ../nbs/06_metrics.ipynb #56ee4e37
+# %% ../nbs/06_metrics.ipynb #cell-063
 def optim_metric(
     f:Callable,           # takes predictions, targets and the argument to find
     argname:str,          # name of that argument
@@ -698,7 +698,7 @@ def optim_metric(
     best.__name__ = f'opt_{_function_name(f)}'
     return best
 
-# %% ../nbs/06_metrics.ipynb #e0f50a32
+# %% ../nbs/06_metrics.ipynb #cell-066
 def mse(
     inp:Tensor,   # predictions
     targ:Tensor,  # targets
@@ -722,7 +722,7 @@ def msle(
     inp, targ = flatten_check(inp, targ)
     return F.mse_loss(torch.log(1 + inp), torch.log(1 + targ))
 
-# %% ../nbs/06_metrics.ipynb #288e04b4
+# %% ../nbs/06_metrics.ipynb #cell-067
 def _rmse(inp, targ):
     "Square root of the mean squared error."
     return torch.sqrt(F.mse_loss(inp, targ))
@@ -738,7 +738,7 @@ def _exp_rmspe(inp, targ):
 exp_rmspe = AccumMetric(_exp_rmspe)
 exp_rmspe.__doc__ = 'Root mean squared relative error of the exponentials over the epoch'
 
-# %% ../nbs/06_metrics.ipynb #99b912f4
+# %% ../nbs/06_metrics.ipynb #cell-068
 def _pearson(x, y):
     "Pearson's correlation alone, without its p-value."
     from scipy.stats import pearsonr
@@ -789,7 +789,7 @@ def SpearmanCorrCoef(
     return AccumMetric(partial(_spearman, axis=axis, nan_policy=nan_policy), dim_argmax=dim_argmax, activation=activation,
                        thresh=thresh, to_np=to_np, flatten=flatten, name='spearmanr' if name is None else name)
 
-# %% ../nbs/06_metrics.ipynb #973d1fd3
+# %% ../nbs/06_metrics.ipynb #cell-071
 @configurable
 class CorpusBLEUMetric(Metric):
     "BLEU over the validation set: how many runs of one to four tokens of the output are in the reference."
@@ -857,7 +857,7 @@ class CorpusBLEUMetric(Metric):
         too_short = math.exp(1 - self.targ_len/self.pred_len) if self.pred_len < self.targ_len else 1
         return too_short*precision
 
-# %% ../nbs/06_metrics.ipynb #0c113c69
+# %% ../nbs/06_metrics.ipynb #cell-074
 def foreground_acc(
     inp:Tensor,     # logits, classes on `axis`
     targ:Tensor,    # class numbers, with an axis of size 1 in place of the classes
@@ -869,7 +869,7 @@ def foreground_acc(
     counts = targ != bkg_idx
     return (inp.argmax(dim=axis)[counts] == targ[counts]).float().mean()
 
-# %% ../nbs/06_metrics.ipynb #b5a76bcc
+# %% ../nbs/06_metrics.ipynb #cell-075
 @configurable
 class Dice(Metric):
     "Twice the overlap over the sum of two sets, over the epoch; targets are 0 and 1."
@@ -915,7 +915,7 @@ class JaccardCoeff(Dice):
         "The Jaccard coefficient since `reset`."
         return self.inter/(self.union - self.inter) if self.union > 0 else None
 
-# %% ../nbs/06_metrics.ipynb #55cddfe0
+# %% ../nbs/06_metrics.ipynb #cell-076
 @configurable
 class DiceMulti(Metric):
     "`Dice` of each class against the rest, averaged over the classes that occur."
@@ -967,7 +967,7 @@ class JaccardCoeffMulti(DiceMulti):
         "The coefficient of one class."
         return inter/(union - inter)
 
-# %% ../nbs/06_metrics.ipynb #e270c496
+# %% ../nbs/06_metrics.ipynb #cell-079
 @configurable
 class LossMetric(AvgMetric):
     "The mean of an attribute of the loss function, such as one part of a loss that is a sum."

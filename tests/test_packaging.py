@@ -71,12 +71,12 @@ def test_setup_repeats_nothing(config):
         assert value not in source, value
 
 def test_wheel_contents(setup_arguments):
-    "The reviews with their licence and provenance are packaged; notebooks, tests and tools are not."
+    "The embedded sets with their licences and provenance are packaged; notebooks, tests and tools are not."
     assert all(name.split('.')[0] == 'fastnlp_course' for name in setup_arguments['packages'])
     package = root/'fastnlp_course'
     files = [path.relative_to(package).as_posix() for path in package.rglob('*') if path.is_file()]
     packaged = [name for name in files if any(fnmatch.fnmatch(name, pattern) for pattern in setup_arguments['package_data']['fastnlp_course'])]
-    assert {'data/reviews.csv.gz', 'data/reviews.LICENSE.txt', 'data/reviews.README.md'} <= set(packaged)
+    assert {f'data/{name}{end}' for name in ('reviews', 'phrases') for end in ('.csv.gz', '.LICENSE.txt', '.README.md')} <= set(packaged)
     assert not [name for name in files if name.endswith('.ipynb')]
 
 def test_constraints_meet_the_requirements(config):

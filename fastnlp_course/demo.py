@@ -3,11 +3,11 @@
 # %% auto #0
 __all__ = ['report_style', 'settings_hash', 'Stages', 'movie_reviews', 'with_split', 'read_csv_table', 'bad_byte_offset',
            'truth_values', 'csv_table', 'check_cells', 'check_table', 'Recipe', 'language_model_dls', 'language_model',
-           'train_language_model', 'to_floats', 'curve', 'classifier_dls', 'classifier', 'fit_gradually', 'scores',
-           'tfidf_baseline', 'train_from_scratch', 'train_ulmfit', 'prediction_table', 'figure_as_html', 'plot_curve',
-           'plot_finder', 'plot_confusion', 'report_html', 'results_frame', 'reading', 'describe_tokens',
-           'write_results', 'run_stages', 'table_hash', 'how_to_use', 'texts_of_file', 'predict_texts', 'is_classifier',
-           'generate_text']
+           'train_language_model', 'to_floats', 'curve', 'fit_in_steps', 'classifier_dls', 'classifier',
+           'fit_gradually', 'scores', 'tfidf_baseline', 'train_from_scratch', 'train_ulmfit', 'prediction_table',
+           'figure_as_html', 'plot_curve', 'plot_finder', 'plot_confusion', 'report_html', 'results_frame', 'reading',
+           'describe_tokens', 'write_results', 'run_stages', 'table_hash', 'how_to_use', 'texts_of_file',
+           'predict_texts', 'is_classifier', 'generate_text']
 
 # %% ../nbs/10a_demo.ipynb #cell-005
 import base64
@@ -217,14 +217,15 @@ def check_table(
 @dataclass(frozen=True)
 class Recipe:
     "The sizes, epochs and rates of a run; the defaults fit a laptop CPU."
-    emb_sz:int = 200             # width of the embedding
-    n_hid:int = 400              # units of the inner LSTM layers
+    pretrained:bool = True       # start from the model that ships with the package; its sizes are the next three
+    emb_sz:int = 224             # width of the embedding
+    n_hid:int = 512              # units of the inner LSTM layers
     n_layers:int = 2             # LSTM layers
     bs:int = 64                  # batch size of the classifiers
     seq_len:int = 72             # tokens per chunk of the classifiers
     lm_bs:int = 32               # rows of the language model: smaller batches, more steps in an epoch
     lm_seq_len:int = 36          # tokens per step of backpropagation
-    lm_epochs:int = 4            # of the language model
+    lm_epochs:int = 3            # of the language model, after one with a frozen encoder if it is pretrained
     lm_drop_mult:float = 0.5     # dropout of the language model, as a multiple of the defaults
     scratch_epochs:int = 6       # of the classifier from scratch
     scratch_lr:float = 1e-2      # its peak learning rate
@@ -232,8 +233,12 @@ class Recipe:
     scratch_average:float = 0.998 # what a step keeps of the average of its weights; 0 for the weights of the last step
     wd:float = 0.1               # weight decay of the classifiers
     last_epochs:int = 5          # of the unfrozen ULMFiT classifier, after three frozen epochs
-    drop_mult:float = 0.5        # dropout of the ULMFiT classifier
+    lr:float = 2e-2              # of its head in the first epoch
+    spread:float = 1.6           # by which factor the rates of neighbouring groups of layers differ
+    drop_mult:float = 0.4        # dropout of the ULMFiT classifier
+    average:float = 0.998        # as scratch_average, for the ULMFiT classifier
     min_freq:int = 3             # rarer tokens become xxunk
+    half:bool = True             # 16-bit arithmetic where the machine has it
     seed:int = 42                # of weights, batches and dropout
 
     def sizes(self):
@@ -254,10 +259,11 @@ def language_model(
     dls,             # of `language_model_dls`
     recipe,          # sizes and dropout
 )->Learner:
-    "An AWD-LSTM language model of the recipe's size, with random weights."
+    "An AWD-LSTM language model of the recipe's size, pretrained or with random weights."
     config = {**awd_lstm_lm_config, **recipe.sizes()}
-    return language_model_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe.lm_drop_mult,
-                                  metrics=[accuracy, Perplexity()])
+    learn = language_model_learner(dls, AWD_LSTM, config=config, pretrained=recipe.pretrained, drop_mult=recipe.lm_drop_mult,
+                                   metrics=[accuracy, Perplexity()])
+    return learn.to_fp16() if recipe.half else learn
 
 # %% ../nbs/10a_demo.ipynb #cell-029
 def train_language_model(
@@ -272,13 +278,14 @@ def train_language_model(
     learn = language_model(dls, recipe)
     suggested = learn.lr_find(start_lr=1e-5, end_lr=1, num_it=60, show_plot=False, suggest_funcs=valley)
     finder = {'lrs': to_floats(learn.recorder.lrs), 'losses': to_floats(learn.recorder.losses), 'valley': float(suggested.valley)}
-    rate = min(max(suggested.valley, 2e-3), 2e-2)
-    learn.fit_one_cycle(recipe.lm_epochs, rate)
+    rate = min(max(suggested.valley, 2e-3), 4e-3 if recipe.pretrained else 2e-2)
+    first = [(-1, 1, 2*rate)] if recipe.pretrained else []
+    joined = fit_in_steps(learn, [*first, (0, recipe.lm_epochs, rate)])
     learn.save_encoder(Path(out).absolute()/'encoder')
     learn.export(Path(out)/'language_model')
     loss, accuracy_, perplexity = (float(value) for value in learn.recorder.values[-1][1:])
     samples = [learn.predict(prompt, 20, temperature=0.75, no_bar=True) for prompt in prompts]
-    return {'lr': rate, 'lr_find': finder, 'curve': curve(learn), 'valid_loss': loss, 'accuracy': accuracy_,
+    return {'lr': rate, 'lr_find': finder, 'curve': joined, 'valid_loss': loss, 'accuracy': accuracy_,
             'perplexity': perplexity, 'vocab': len(dls.vocab), 'samples': samples}
 
 def to_floats(
@@ -293,6 +300,20 @@ def curve(
     "What the recorder saw, as plain numbers."
     values = learn.recorder.values
     return {'steps': to_floats(learn.recorder.losses), 'train': to_floats(row[0] for row in values), 'valid': to_floats(row[1] for row in values)}
+
+def fit_in_steps(
+    learn,           # Learner
+    plan,            # list of (group from which on the layers train, epochs, learning rates)
+    **fit,           # for each `fit_one_cycle`
+)->dict:             # the curves, one step after the other
+    "Train one step of the plan after the other."
+    joined = {'steps': [], 'train': [], 'valid': []}
+    for group, epochs, rates in plan:
+        learn.freeze_to(group)
+        learn.fit_one_cycle(epochs, rates, **fit)
+        for name, values in curve(learn).items():
+            joined[name] += values
+    return joined
 
 # %% ../nbs/10a_demo.ipynb #cell-031
 def classifier_dls(
@@ -310,8 +331,9 @@ def classifier(
 )->Learner:
     "An AWD-LSTM classifier of the recipe's size, with random weights."
     config = {**awd_lstm_clas_config, **recipe.sizes()}
-    return text_classifier_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe.drop_mult,
-                                   seq_len=recipe.seq_len, metrics=accuracy)
+    learn = text_classifier_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe.drop_mult,
+                                    seq_len=recipe.seq_len, metrics=accuracy)
+    return learn.to_fp16() if recipe.half else learn
 
 # %% ../nbs/10a_demo.ipynb #cell-032
 def fit_gradually(
@@ -319,19 +341,13 @@ def fit_gradually(
     last_epochs=3,   # once all layers train
     lr=2e-2,         # of the head in the first epoch
     wd=0.1,          # weight decay
+    spread=2.6,      # by which factor the rates of neighbouring groups differ; the paper's value
+    average=0.,      # what a step keeps of the average of the weights; 0 for the weights of the last step
 )->dict:             # the curves, one stage after the other
     "Gradual unfreezing with discriminative learning rates (Howard and Ruder, 2018)."
-    spread = 2.6**4
-    learn.freeze_to(-1)
-    plan = [(None, 1, lr), (-2, 1, slice(lr/2/spread, lr/2)), (-3, 1, slice(lr/2/spread, lr/2)), (0, last_epochs, slice(lr/2/spread, lr/2))]
-    joined = {'steps': [], 'train': [], 'valid': []}
-    for group, epochs, rates in plan:
-        if group is not None:
-            learn.freeze_to(group)
-        learn.fit_one_cycle(epochs, rates, wd=wd)
-        for key, values in curve(learn).items():
-            joined[key] += values
-    return joined
+    rates = slice(lr/2/spread**4, lr/2)
+    plan = [(-1, 1, lr), (-2, 1, rates), (-3, 1, rates), (0, last_epochs, rates)]
+    return fit_in_steps(learn, plan, wd=wd, cbs=[AverageWeights(average)] if average else None)
 
 # %% ../nbs/10a_demo.ipynb #cell-034
 def scores(
@@ -384,7 +400,7 @@ def train_ulmfit(
     set_seed(recipe.seed)
     learn = classifier(classifier_dls(table, recipe, vocab), recipe)
     learn.load_encoder(Path(out).absolute()/'encoder')
-    joined = fit_gradually(learn, recipe.last_epochs, wd=recipe.wd)
+    joined = fit_gradually(learn, recipe.last_epochs, recipe.lr, recipe.wd, recipe.spread, recipe.average)
     probabilities, targets = learn.get_preds()
     learn.export(Path(out)/'model')
     predictions = prediction_table(table[table.is_valid], list(learn.dls.vocab[1]), probabilities, targets)

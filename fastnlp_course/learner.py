@@ -1767,7 +1767,7 @@ class AverageWeights(Callback):
         "Let the average follow the weights."
         if not self.training:
             return
-        weights = list(self.learn.model.parameters())
+        weights = self._weights()
         if self.averages is None:
             self.averages = [weight.detach().clone() for weight in weights]
         self.n_averaged += 1
@@ -1775,10 +1775,14 @@ class AverageWeights(Callback):
         for average, weight in zip(self.averages, weights):
             average.lerp_(weight, share)
 
+    def _weights(self):
+        "Parameters, and what normalization layers have noted: means and variances of the last weights do not fit the average."
+        return [*self.learn.model.parameters(), *[noted for noted in self.learn.model.buffers() if noted.is_floating_point()]]
+
     @torch.no_grad()
     def _exchange(self):
         "Put the average into the model and keep its weights, or the other way round."
-        for average, weight in zip(self.averages or [], self.learn.model.parameters()):
+        for average, weight in zip(self.averages or [], self._weights()):
             kept = weight.detach().clone()
             weight.copy_(average)
             average.copy_(kept)

@@ -17,10 +17,10 @@ import torch
 from fastnlp_course import ulmfit
 from fastnlp_course.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from fastnlp_course.files import set_seed
-from fastnlp_course.learner import Learner
+from fastnlp_course.learner import Learner, load_weights
 from fastnlp_course.pipeline import TextDataLoaders
 from fastnlp_course.sources import URLs
-from fastnlp_course.ulmfit import export_language_model, language_model_learner, read_vocab, text_classifier_learner
+from fastnlp_course.ulmfit import export_language_model, language_model_learner, read_vocab, shipped_model, text_classifier_learner
 
 small = dict(emb_sz=6, n_hid=8, n_layers=2)
 words = 'xxunk xxpad xxbos xxeos xxfld xxrep xxwrep xxup xxmaj the film is good bad and a story very dull moving'.split()
@@ -125,6 +125,18 @@ def test_interrupted_folder_is_no_model(model_folder, monkeypatch):
     (model_folder/'config.json').unlink()
     monkeypatch.setattr(ulmfit.resources, 'files', lambda name: model_folder.parent/'package')
     assert ulmfit.shipped_model() is None
+
+def test_the_model_in_the_box():
+    "Its files fit together and are what their card says; it is small, in half precision, and knows English."
+    from fastnlp_course.files import file_hash, read_json
+    folder = shipped_model()
+    config, vocab, card = read_json(folder/'config.json'), read_json(folder/'vocab.json'), (folder/'README.md').read_text(encoding='utf-8')
+    assert (folder/'model.safetensors').stat().st_size < 15e6 and len(vocab) == config['vocab_sz'] and not config['backwards']
+    for name in ('config.json', 'vocab.json', 'model.safetensors'): assert file_hash(folder/name) in card
+    for word in ('CC BY-SA', 'Gutenberg', 'perplexity', 'train-lm', 'Limits'): assert word in card
+    weights, _ = load_weights(folder/'model.safetensors')
+    assert {weight.dtype for weight in weights.values()} == {torch.float16}
+    assert config['facts']['perplexity'] < 80 and vocab[:9] == ['xxunk', 'xxpad', 'xxbos', 'xxeos', 'xxfld', 'xxrep', 'xxwrep', 'xxup', 'xxmaj']
 
 # --- fast.ai's archives
 

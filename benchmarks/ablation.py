@@ -1,0 +1,141 @@
+"""What each part of ULMFiT is worth on the embedded movie reviews: stage by stage, and by number of labels.
+
+    python benchmarks/ablation.py --write
+
+Every run is kept in `benchmark_runs`; an interrupted call goes on. Rates, dropout and epochs were chosen on a tenth of the training rows.
+"""
+import argparse, hashlib, shutil, tempfile, time
+from dataclasses import asdict, replace
+from pathlib import Path
+import numpy as np
+from common import machine, write_section
+from fastnlp_course.demo import Recipe, classifier, classifier_dls, describe_tokens, fit_gradually, fit_in_steps, movie_reviews, scores, settings_hash, tfidf_baseline, train_from_scratch, train_language_model
+from fastnlp_course.files import read_json, set_seed, write_json
+from fastnlp_course.learner import AverageWeights, load_weights
+from fastnlp_course.ulmfit import shipped_model
+
+label_counts = 50, 200, 1000
+of_the_language_model = 'pretrained emb_sz n_hid n_layers lm_bs lm_seq_len lm_epochs lm_drop_mult min_freq half seed'.split()
+of_gradual_training = 'last_epochs lr spread drop_mult average'.split()
+
+def settings(name, recipe):
+    "What of the recipe matters for a row."
+    unused = [] if name.startswith(('+ gradual', '+ discriminative')) else of_gradual_training
+    return {key: value for key, value in asdict(recipe).items() if key not in unused}
+
+def pretrained_weights():
+    "A short name for the weights in the package."
+    weights, _ = load_weights(shipped_model()/'model.safetensors')
+    return hashlib.sha256(b''.join(weights[name].numpy().tobytes() for name in sorted(weights))).hexdigest()[:12]
+
+def few_labels(table, n, seed):
+    "`n` training rows with labels, drawn anew for each seed, and all test rows."
+    train = table[~table.is_valid]
+    kept = train.sample(n, random_state=seed)
+    return table.loc[sorted([*kept.index, *table[table.is_valid].index])].reset_index(drop=True)
+
+def fitting(recipe, n):
+    "The recipe for `n` labels: smaller batches and more epochs where there are few, so that there are steps enough."
+    return recipe if n is None else replace(recipe, bs=16, last_epochs=12 if n < 1000 else 8, scratch_epochs=15 if n < 1000 else 10)
+
+class Encoders:
+    "Fine-tuned language models by seed, trained once and kept."
+    def __init__(self, runs, table): self.runs, self.table = Path(runs), table
+    def __call__(self, recipe):
+        folder = self.runs/f"encoder-{settings_hash([{key: asdict(recipe)[key] for key in of_the_language_model}, pretrained_weights()])}"
+        if not (folder/'finished.json').exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            describe_tokens(self.table, folder, recipe)
+            started = time.perf_counter()
+            done = train_language_model(self.table, folder, recipe)
+            write_json(folder/'finished.json', {'seconds': time.perf_counter() - started, 'perplexity': done['perplexity']})
+        return folder
+
+def trained(table, recipe, encoder, vocab, plan):
+    "Scores of a classifier with this encoder, trained by `plan`, a function of the learner."
+    set_seed(recipe.seed)
+    learn = classifier(classifier_dls(table, recipe, vocab), recipe)
+    learn.load_encoder(Path(encoder).absolute())
+    with learn.no_bar(), learn.no_logging(): plan(learn)
+    return scores(*learn.get_preds())
+
+def at_once(recipe):
+    "All layers from the first step, one rate: the training of the classifier from scratch, from another start."
+    return lambda learn: fit_in_steps(learn, [(0, recipe.scratch_epochs, recipe.scratch_lr)], wd=recipe.wd, cbs=AverageWeights(recipe.scratch_average))
+
+def as_from_scratch(recipe): return replace(recipe, drop_mult=recipe.scratch_drop_mult)
+
+def gradual(recipe, spread):
+    return lambda learn: fit_gradually(learn, recipe.last_epochs, recipe.lr, recipe.wd, spread, recipe.average)
+
+def general_encoder(table, recipe):
+    "The encoder as it was shipped, its rows in the order of the vocab of these texts."
+    from fastnlp_course.demo import language_model, language_model_dls
+    set_seed(recipe.seed)
+    dls = language_model_dls(table, recipe)
+    folder = Path(tempfile.mkdtemp())
+    language_model(dls, recipe).save_encoder(folder/'encoder')
+    return folder/'encoder', list(dls.vocab)
+
+def rows_of(table, encoders):
+    "name -> function of (rows, recipe)."
+    def fine_tuned(rows, recipe, plan):
+        base = replace(Recipe(), seed=recipe.seed)
+        folder = encoders(base)
+        return trained(rows, recipe, folder.absolute()/'encoder', read_json(folder/'vocab.json'), plan)
+    return {
+        'TF-IDF + logistic regression': lambda rows, recipe: tfidf_baseline(rows),
+        'from scratch': lambda rows, recipe: train_from_scratch(rows, recipe),
+        'pretrained, all layers at once': lambda rows, recipe: trained(rows, as_from_scratch(recipe), *general_encoder(table, recipe), at_once(recipe)),
+        '+ language model fine-tuned': lambda rows, recipe: fine_tuned(rows, as_from_scratch(recipe), at_once(recipe)),
+        '+ gradual unfreezing': lambda rows, recipe: fine_tuned(rows, recipe, gradual(recipe, 1.)),
+        '+ discriminative rates (2.6)': lambda rows, recipe: fine_tuned(rows, recipe, gradual(recipe, 2.6))}
+
+by_labels = 'TF-IDF + logistic regression', 'from scratch', '+ language model fine-tuned'
+
+def remembered(path, work):
+    "The result of `work`, or what an earlier call left."
+    if not path.exists():
+        started = time.perf_counter()
+        result = {name: value for name, value in work().items() if isinstance(value, float)}
+        write_json(path, {**result, 'seconds': time.perf_counter() - started})
+    return read_json(path)
+
+def cell(found):
+    return f"{np.mean(found):.1%} ± {np.std(found)*100:.1f}"
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--seeds', type=int, nargs='*', default=[42, 43, 44])
+    parser.add_argument('--rows', nargs='*', type=int, help='numbers of the rows to run, from 0; all if left out')
+    parser.add_argument('--labels', nargs='*', type=int, default=list(label_counts), help='numbers of labels beside all')
+    parser.add_argument('--runs', default='benchmark_runs', help='folder for finished runs')
+    parser.add_argument('--write', action='store_true', help='write the section of results.md')
+    given = parser.parse_args()
+    table = movie_reviews()
+    rows = rows_of(table, Encoders(given.runs, table))
+    shipped = pretrained_weights()
+    chosen = list(rows) if given.rows is None else [list(rows)[i] for i in given.rows]
+    found = {}
+    for n in [None, *given.labels]:
+        for name in chosen:
+            if n is not None and name not in by_labels: continue
+            for seed in given.seeds:
+                recipe = fitting(replace(Recipe(), seed=seed), n)
+                key = settings_hash([name, n, settings(name, recipe), shipped if 'TF' not in name and 'scratch' not in name else ''])
+                result = remembered(Path(given.runs)/f'ablation-{key}.json', lambda: rows[name](table if n is None else few_labels(table, n, seed), recipe))
+                found.setdefault((name, n), []).append(result)
+                print(f"{name:35} {n or 'all':>5} labels, seed {seed}: {result['accuracy']:.1%} {result['log_loss']:.3f} {result['seconds']:.0f} s", flush=True)
+    lines = ['| model | accuracy | log loss |', '| --- | --- | --- |']
+    lines += [f"| {name} | {cell([run['accuracy'] for run in found[name, None]])} | {np.mean([run['log_loss'] for run in found[name, None]]):.3f} |" for name in chosen if (name, None) in found]
+    lines += ['', '| labels | ' + ' | '.join(name for name in by_labels if name in chosen) + ' |', '| --- ' * (1 + sum(name in chosen for name in by_labels)) + '|']
+    for n in [*given.labels, None]:
+        lines.append(f"| {n or 'all'} | " + ' | '.join(cell([run['accuracy'] for run in found[name, n]]) for name in by_labels if name in chosen) + ' |')
+    print('\n'.join(lines))
+    if given.write:
+        text = (f"`python benchmarks/ablation.py --write`: test rows of notebook 10a (2,014), mean ± standard deviation of {len(given.seeds)} seeds. Each row adds one thing to the row above it. "
+                f"With few labels the language model still reads all training texts, without labels; the labelled rows are drawn anew for each seed. {machine()}.")
+        write_section('ULMFiT stage by stage, and by number of labels', text + '\n\n' + '\n'.join(lines))
+
+if __name__ == '__main__': main()

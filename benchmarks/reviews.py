@@ -62,7 +62,8 @@ def main():
     parser.add_argument('--peer', help='python of an environment with fastai')
     parser.add_argument('--runs', default='benchmark_runs', help='folder for finished runs: an interrupted call goes on')
     for field in fields(Recipe):
-        if field.name != 'seed': parser.add_argument(f'--{field.name}', type=type(field.default))
+        kind = {'action': argparse.BooleanOptionalAction} if isinstance(field.default, bool) else {'type': type(field.default)}
+        if field.name != 'seed': parser.add_argument(f'--{field.name}', default=None, **kind)
     given = parser.parse_args()
     changes = {field.name: getattr(given, field.name) for field in fields(Recipe) if getattr(given, field.name, None) is not None and field.name != 'seed'}
     table = movie_reviews()
@@ -72,7 +73,8 @@ def main():
     collected = {'TF-IDF + logistic regression': [{**baseline, 'seconds': time.perf_counter() - started}]}
     rows = {'classifier from scratch': from_scratch}
     if given.peer: rows['fastai, classifier from scratch'] = lambda table, recipe: peer(given.peer, table, recipe)
-    rows['ULMFiT, language model of these reviews only'] = ulmfit
+    rows['ULMFiT, language model of these reviews only'] = lambda table, recipe: ulmfit(table, replace(recipe, pretrained=False))
+    rows['ULMFiT'] = ulmfit
     for name, work in rows.items():
         for seed in range(42, 42 + given.seeds):
             recipe = replace(Recipe(seed=seed), **changes)

@@ -528,7 +528,7 @@ def reading(
     gap = models['ULMFiT']['accuracy'] - models['TF-IDF + logistic regression']['accuracy']
     text = f"Best accuracy: {best}. ULMFiT is {abs(gap)*100:.1f} points {'above' if gap >= 0 else 'below'} TF-IDF + logistic regression."
     if gap < 0:
-        text += " Its language model has read nothing but these texts; the method lives from pretraining on far more text than you have labels for."
+        text += " The method lives from pretraining on far more text than you have labels for: the more labels there are, the less it has to give."
     return text
 
 # %% ../nbs/10a_demo.ipynb #cell-049

@@ -27,6 +27,7 @@ import threading
 import time
 import types
 import warnings
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -1746,62 +1747,95 @@ class SaveModelCallback(TrackerCallback):
         super().after_fit()
 
 class AverageWeights(Callback):
-    "Validates, and ends, with an average of the weights over the steps of this fit (Polyak and Juditsky, 1992)."
+    """Validates, and ends, with an average of the weights over the steps of this fit (Polyak and Juditsky, 1992).
+
+    Batch normalization notes means and variances of what the weights of the last steps made of the data. They do not fit the average, so they are taken again, from the last batches."""
     order = TrackerCallback.order - 1
 
     def __init__(
         self,
         decay:float=0.998,  # share of the average that a step keeps; the first 1/(1 - decay) steps count alike
+        n_batches:int=20,   # from how many batches means and variances are taken
     ):
         if not 0 <= decay < 1:
             raise ValueError(f"decay is {decay}, but the share that a step keeps of the average lies in [0, 1). Pass about 0.99.")
         self.decay = decay
+        self.n_batches = n_batches
         self.averages = None
 
     def before_fit(self):
         "Nothing is averaged yet."
         self.averages, self.n_averaged, self.shown = None, 0, False
+        self.norms = [layer for layer in self.learn.model.modules() if isinstance(layer, norm_types[:3]) and layer.track_running_stats]
+        self.recent, self.noted = deque(maxlen=self.n_batches), []
 
     @torch.no_grad()
     def after_batch(self):
         "Let the average follow the weights."
         if not self.training:
             return
-        weights = self._weights()
+        weights = list(self.learn.model.parameters())
         if self.averages is None:
             self.averages = [weight.detach().clone() for weight in weights]
         self.n_averaged += 1
         share = max(1 - self.decay, 1/self.n_averaged)
         for average, weight in zip(self.averages, weights):
             average.lerp_(weight, share)
-
-    def _weights(self):
-        "Parameters, and what normalization layers have noted: means and variances of the last weights do not fit the average."
-        return [*self.learn.model.parameters(), *[noted for noted in self.learn.model.buffers() if noted.is_floating_point()]]
+        if self.norms:
+            self.recent.append(self.learn.xb)
 
     @torch.no_grad()
     def _exchange(self):
         "Put the average into the model and keep its weights, or the other way round."
-        for average, weight in zip(self.averages or [], self._weights()):
+        for average, weight in zip(self.averages or [], self.learn.model.parameters()):
             kept = weight.detach().clone()
             weight.copy_(average)
             average.copy_(kept)
 
+    @torch.no_grad()
+    def _note_again(self):
+        "Means and variances of what the weights in the model make of the last batches."
+        self.noted = [(layer, layer.momentum, copy.deepcopy(dict(layer.named_buffers()))) for layer in self.norms]
+        if not self.recent:
+            return
+        training = self.learn.model.training
+        for layer in self.norms:
+            layer.reset_running_stats()
+            layer.momentum = None    # a plain mean over the batches
+        self.learn.model.train()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)     # the same dropout for the table and for what is left in the model
+            for self.learn.xb in self.recent:
+                self.learn._call_model()
+        self.learn.model.train(training)
+        for layer, momentum, _ in self.noted:
+            layer.momentum = momentum
+
+    @torch.no_grad()
+    def _note_as_before(self):
+        for layer, _, buffers in self.noted:
+            for name, value in layer.named_buffers():
+                value.copy_(buffers[name])
+        self.noted = []
+
     def before_validate(self):
         "Look at the average."
         self._exchange()
+        self._note_again()
         self.shown = True
 
     def after_validate(self):
         "Go on with the weights of the last step."
         if self.shown:
             self._exchange()
+            self._note_as_before()
         self.shown = False
 
     def after_fit(self):
         "The average is the result."
         self._exchange()
-        self.averages = None
+        self._note_again()
+        self.averages, self.recent, self.noted = None, deque(maxlen=self.n_batches), []
 
 class CSVLogger(Callback):
     "Writes the training table to `learn.path/fname`, line by line."

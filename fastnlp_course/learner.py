@@ -1799,17 +1799,19 @@ class AverageWeights(Callback):
         if not self.recent:
             return
         training = self.learn.model.training
-        for layer in self.norms:
-            layer.reset_running_stats()
-            layer.momentum = None    # a plain mean over the batches
-        self.learn.model.train()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)     # the same dropout for the table and for what is left in the model
-            for self.learn.xb in self.recent:
-                self.learn._call_model()
-        self.learn.model.train(training)
-        for layer, momentum, _ in self.noted:
-            layer.momentum = momentum
+        try:
+            for layer in self.norms:
+                layer.reset_running_stats()
+                layer.momentum = None    # a plain mean over the batches
+            self.learn.model.train()
+            with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+                torch.manual_seed(0)     # the same dropout for the table and for what is left in the model
+                for self.learn.xb in self.recent:
+                    self.learn._call_model()
+        finally:
+            self.learn.model.train(training)
+            for layer, momentum, _ in self.noted:
+                layer.momentum = momentum
 
     @torch.no_grad()
     def _note_as_before(self):

@@ -130,7 +130,7 @@ class Callback:
         if name not in self.__dict__ and name not in ('learn', 'run') and self.learn is not None and hasattr(self.learn, name):
             warnings.warn(f'You are shadowing an attribute ({name}) of the learner: only {type(self).__name__} sees the new value. Write self.learn.{name} = ... to change it for all.')
         if name in _events and self.learn is not None:
-            self.learn.__dict__.pop('_known_handlers', None)
+            self.learn.__dict__.pop('_handlers', None)
         super().__setattr__(name, value)
 
     def __call__(
@@ -399,6 +399,11 @@ class Learner:
         "The target of the present batch; a tuple if there are several."
         return detuplify(self.yb)
 
+    @property
+    def smooth_loss(self) -> Tensor:
+        "The running mean of the training loss, of the last batch that the `Recorder` has seen."
+        return self.recorder.smooth_loss.value
+
     # Callbacks
     def add_cb(
         self,
@@ -410,6 +415,7 @@ class Learner:
         cb.learn = self
         setattr(self, cb.name, cb)
         self.cbs.append(cb)
+        self.__dict__.pop('_handlers', None)
         return self
 
     def add_cbs(
@@ -432,6 +438,7 @@ class Learner:
         if self.__dict__.get(cb.name) is cb:
             delattr(self, cb.name)
         self.cbs = L(other for other in self.cbs if other is not cb)
+        self.__dict__.pop('_handlers', None)
         return self
 
     def remove_cbs(
@@ -485,21 +492,21 @@ class Learner:
     ):
         "Tell all callbacks, in their order, what happens now."
         if event_name.__class__ is str and event_name in _batch_events:
-            return self._tell_of_batch(event_name)
+            if '_handlers' not in self.__dict__:
+                self._look_up_handlers()
+            handlers = self._handlers[event_name]
+            return self._tell_of_batch(handlers, event_name) if handlers else None
         for name in [event_name] if isinstance(event_name, str) else event_name:
             if name not in _events:
                 raise ValueError(f'{name!r} is not an event. Choose from {event_names}.')
             for cb in sorted(self.cbs, key=_order_of):
                 cb(name)
             if name == 'before_fit':
-                self.__dict__.pop('_known_handlers', None)
+                self.__dict__.pop('_handlers', None)
 
-    def _tell_of_batch(self, event_name):
-        "The same for an event of a batch, of which there are ten in a step: only those who have something to do are asked."
-        known = self.__dict__.get('_known_handlers')
-        if known is None or known[0] is not self.cbs or known[1] != len(self.cbs.items):
-            known = self._look_up_handlers()
-        for cb, handler in known[2][event_name]:
+    def _tell_of_batch(self, handlers, event_name):
+        "The same for an event of a batch, of which there are eight in a step: only those who have something to do are asked."
+        for cb, handler in handlers:
             if cb.run and (cb.run_train if self.training else cb.run_valid):
                 try:
                     handler()
@@ -512,9 +519,13 @@ class Learner:
     def _look_up_handlers(self):
         "Who does what at the events of a batch, in order; kept as long as the callbacks stay the same."
         in_order = sorted(self.cbs, key=_order_of)
-        handlers = {name: [found for cb in in_order for found in _handler_of(cb, name)] for name in _batch_events}
-        self._known_handlers = self.cbs, len(self.cbs.items), handlers
-        return self._known_handlers
+        self._handlers = {name: [found for cb in in_order for found in _handler_of(cb, name)] for name in _batch_events}
+        self._handlers_of = self.cbs, len(self.cbs.items)
+
+    def _forget_old_handlers(self):
+        "Somebody may have changed the list of callbacks by hand."
+        if '_handlers' in self.__dict__ and (self._handlers_of[0] is not self.cbs or self._handlers_of[1] != len(self.cbs.items)):
+            del self._handlers
 
 _always = SimpleNamespace(run=True, run_train=True, run_valid=True)
 
@@ -619,6 +630,7 @@ def one_batch(self:Learner,
 ):
     "Train or evaluate on one batch."
     self.iter = i
+    self._forget_old_handlers()
     self._split(self._set_device(b))
     self._with_events(self._do_one_batch, 'batch', CancelBatchException)
 
@@ -640,7 +652,7 @@ def _set_device(self:Learner, b):
 @patch
 def _split(self:Learner, b):
     "Inputs and targets of a batch."
-    self.batch_is_mapping = isinstance(b, Mapping)
+    self.batch_is_mapping = type(b) is not tuple and isinstance(b, Mapping)
     if self.batch_is_mapping:
         self.xb = (b,)
         self.yb = tuple(b[name] for name in _label_names if name in b)[:1]
@@ -860,7 +872,33 @@ class Recorder(Callback):
         self.train_metrics = train_metrics
         self.valid_metrics = valid_metrics
         self.loss = AvgLoss()
-        self.smooth_loss = AvgSmoothLoss(beta=beta)
+        self._smooth_loss = AvgSmoothLoss(beta=beta)
+        self.losses = []
+
+    @property
+    def smooth_loss(self) -> AvgSmoothLoss:
+        "The running mean of the training loss, with all batches so far."
+        self._take_waiting()
+        return self._smooth_loss
+
+    @property
+    def losses(self) -> list[Tensor]:
+        "The running mean after each training batch."
+        self._take_waiting()
+        smoothed, self._smoothed = self._smoothed, []
+        for means in smoothed:
+            self._losses.extend(means.unbind())
+        return self._losses
+
+    @losses.setter
+    def losses(self, losses):
+        self._losses, self._smoothed, self._waiting = losses, [], []
+
+    def _take_waiting(self):
+        "Losses are only noted at each step, and smoothed when somebody looks: hundreds at once cost little more than one."
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._smoothed.append(self._smooth_loss.take(waiting))
 
     def before_fit(self):
         "Start a new record; a mere validation keeps that of the last training."
@@ -893,8 +931,8 @@ class Recorder(Callback):
 
     def before_train(self):
         "Set the metrics to zero; the smooth loss goes on from epoch to epoch."
-        self.active = list(self._train_mets)
-        for metric in self.active[1:]:
+        self.active = list(self._train_mets[1:])
+        for metric in self.active:
             metric.reset()
 
     def before_validate(self):
@@ -914,8 +952,9 @@ class Recorder(Callback):
                 metric.accumulate(learn)
         if learn.training:
             self.lrs.append(_last_lr(learn.opt))
-            learn.smooth_loss = self.smooth_loss.value
-            self.losses.append(learn.smooth_loss)
+            self._waiting.append(learn.loss.detach())
+            if len(self._waiting) >= 512:
+                self._take_waiting()
 
     def after_cancel_train(self):
         "The training part was cut short: its numbers do not count."
@@ -1007,7 +1046,7 @@ class ProgressCallback(Callback):
         "Move the bar on."
         if self.bar is None:
             return
-        if self.training and hasattr(self.learn, 'smooth_loss') and self.bar.n % 10 == 0:
+        if self.training and hasattr(self.learn, 'recorder') and self.bar.n % 10 == 0:
             self.bar.set_postfix_str(f'loss {float(self.learn.smooth_loss):.4f}', refresh=False)
         self.bar.update()
 

@@ -212,11 +212,21 @@ class AvgSmoothLoss(Metric):
 
     def accumulate(self, learn):
         "Take in one batch."
-        self.count += 1
-        loss = learn.loss.detach()
-        if loss.ndim or loss.dtype is not self.val.dtype:
-            loss = _number(loss.mean()).to(self.val.dtype)
-        self.val = torch.lerp(loss, self.val, self.beta)
+        self.take([learn.loss.detach()])
+
+    def take(
+        self,
+        losses:list,      # tensors, one for each batch, in order
+    ) -> Tensor:          # the running mean after each
+        "Take in several batches at once; nothing has to be copied from a GPU before."
+        losses = torch.stack([loss.mean() if loss.ndim else loss for loss in losses]).float().cpu().numpy()
+        beta, val, means = np.float32(self.beta), np.float32(self.val), np.empty_like(losses)
+        for i, loss in enumerate(losses):
+            means[i] = val = loss + beta*(val - loss)
+        counts = self.count + np.arange(1, len(losses) + 1)
+        self.count += len(losses)
+        self.val = torch.tensor(val)
+        return torch.from_numpy((means/(1 - self.beta**counts)).astype(np.float32))
 
     @property
     def value(self):

@@ -94,12 +94,10 @@ def fit_pairs(given, pairs, splits, template='lesson', loss_func=None, change=No
 
 def fit_and(given, learn, lr, epochs, predict):
     "One cycle in bf16 where the processor has it, then predictions."
-    import warnings
     from fastnlp_course.learner import cpu_has_bf16
     from fastnlp_course.schedules import fit_one_cycle
     if cpu_has_bf16(): learn.to_fp16()
-    with warnings.catch_warnings(), learn.no_bar(), learn.no_logging():
-        warnings.simplefilter('ignore')
+    with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(epochs, lr, pct_start=0.1)
     return predict()
 

@@ -127,7 +127,7 @@ class Callback:
         return getattr(self.learn, name)
 
     def __setattr__(self, name, value):
-        if name not in self.__dict__ and name not in ('learn', 'run') and self.learn is not None and hasattr(self.learn, name):
+        if name not in self.__dict__ and not hasattr(type(self), name) and self.learn is not None and hasattr(self.learn, name):
             warnings.warn(f'You are shadowing an attribute ({name}) of the learner: only {type(self).__name__} sees the new value. Write self.learn.{name} = ... to change it for all.')
         if name in _events and self.learn is not None:
             self.learn.__dict__.pop('_handlers', None)
@@ -2033,6 +2033,7 @@ def rnn_cbs(
 class MixedPrecision(Callback):
     "Computes in 16 bits where that is safe: fp16 with a scaled loss or bf16 on a GPU, bf16 on processors that have it."
     order = 10
+    dtype = None      # declared: models of transformers have a `dtype` too, and this one is meant to be the callback's own
     _context = None
 
     def __init__(

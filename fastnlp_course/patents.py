@@ -586,12 +586,17 @@ def joint_learner(
 def predict_joint(
     learn,              # of `joint_learner`
     pairs:PhrasePairs,  # what to score
+    n_orders:int=1,     # the mean over so many orders of the targets, for what stands where should not matter
 ) -> np.ndarray:        # (N,), from 0 to 1
     "A score for each pair, read together with the other targets of its anchor."
+    orders = [None, *range(1, n_orders)]
+    return np.mean([_predict_in_order(learn, pairs, seed) for seed in orders], axis=0)
+
+def _predict_in_order(learn, pairs, seed):
     own = learn.dls.valid
     preds, model = np.zeros(len(pairs)), learn.model.eval()
     device = next(model.parameters()).device
-    for x, owner, _, positions in JointBatches(pairs, own.tokenizer, own.n_targets, own.bs).batches():
+    for x, owner, _, positions in JointBatches(pairs, own.tokenizer, own.n_targets, own.bs, seed).batches():
         with torch.no_grad():
             logits = joint_logits(model(**to_device(x, device)).logits, owner.to(device))
         preds[positions] = torch.sigmoid(logits).cpu().numpy()
@@ -730,8 +735,7 @@ def train_pairs(
     if dls.device.type != 'cpu' or cpu_has_bf16():
         learn.to_fp16()                                     # bf16 on a CPU that has it
     log(f'{len(splits[0]):,} pairs to train on, {len(splits[1]):,} of other groups to judge by')
-    with warnings.catch_warnings(), learn.no_bar(), learn.no_logging():
-        warnings.filterwarnings('ignore', message='You are shadowing an attribute .dtype.')    # models of transformers have a dtype, too
+    with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(epochs, slice(lr/10, lr))
     valid = pairs.subset(splits[1])
     preds = predict_pairs(learn, valid)

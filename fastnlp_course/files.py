@@ -156,18 +156,24 @@ def _inside(root, name):
     target = (root/name).resolve()
     return target == root.resolve() or root.resolve() in target.parents
 
-def _refuse_odd_members(file, root):
-    "What `filter='data'` does where Python is too old for it (before 3.11.4), only stricter: plain files and folders, all of them inside."
-    for member in file.getmembers():
+def _extract_plainly(file, root):
+    "What `filter='data'` does where Python is too old for it (before 3.11.4), only stricter: nothing but the contents of files and folders, all of them inside."
+    members = file.getmembers()
+    for member in members:
         if not (member.isfile() or member.isdir()) or not _inside(root, member.name):
             raise tarfile.TarError(f'{member.name!r} is a link, a device, or outside of the folder')
+    for member in members:
+        target = root/member.name
+        (target if member.isdir() else target.parent).mkdir(parents=True, exist_ok=True)
+        if member.isfile():
+            with file.extractfile(member) as source, open(target, 'wb') as copy:
+                shutil.copyfileobj(source, copy)
 
 def _extract_tar(file, root):
     if hasattr(tarfile, 'data_filter'):
         file.extractall(root, filter='data')
     else:
-        _refuse_odd_members(file, root)
-        file.extractall(root)
+        _extract_plainly(file, root)
 
 def safe_extract(
     archive,  # .tar, .tgz, .tar.gz, .zip ...

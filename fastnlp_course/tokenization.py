@@ -8,7 +8,7 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_
            'make_fast', 'fast_path', 'TextToIds', 'parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df',
            'tokenize_files', 'tokenize_folder', 'tokenize_csv', 'load_tokenized_csv', 'Tokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #cell-005
+# %% ../nbs/01_tokenization.ipynb #f88b5742
 import functools
 import gc
 import hashlib
@@ -32,7 +32,7 @@ from tqdm.std import tqdm
 
 from .files import atomic_write, configurable, read_json, read_text, write_json
 
-# %% ../nbs/01_tokenization.ipynb #cell-011
+# %% ../nbs/01_tokenization.ipynb #942c7d3c
 UNK = 'xxunk'       # a token that is not in the vocab
 PAD = 'xxpad'       # fills up short documents
 BOS = 'xxbos'       # a document begins here
@@ -44,7 +44,7 @@ TK_UP = 'xxup'      # the next word was in capitals
 TK_MAJ = 'xxmaj'    # the next word began with a capital
 _all_ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_MAJ']
 
-# %% ../nbs/01_tokenization.ipynb #cell-013
+# %% ../nbs/01_tokenization.ipynb #b881d34e
 html_remains = (('#39;', "'"), ('amp;', '&'), ('#146;', "'"), ('nbsp;', ' '), ('#36;', '$'), ('\\n', '\n'), ('quot;', "'"), ('<br />', '\n'),
                 ('\\"', '"'), ('<unk>', UNK), (' @.@ ', '.'), (' @-@ ', '-'), ('...', ' …'))
 
@@ -56,7 +56,7 @@ def fix_html(
         x = x.replace(remains, meant)
     return html.unescape(x)
 
-# %% ../nbs/01_tokenization.ipynb #cell-016
+# %% ../nbs/01_tokenization.ipynb #9ef8b1e0
 def replace_rep(
     t:str,  # text
 )->str:     # 'xxrep count character' for each run of three or more
@@ -69,7 +69,7 @@ def replace_wrep(
     "Write runs of a word as count and word."
     return re.sub(r'(?:\s|^)(\w+)\s+((?:\1\s+)+)\1(\s|\W|$)', lambda run: f' {TK_WREP} {len(run[2].split()) + 2} {run[1]} {run[3]}', t)
 
-# %% ../nbs/01_tokenization.ipynb #cell-018
+# %% ../nbs/01_tokenization.ipynb #e81e868e
 def spec_add_spaces(
     t:str,  # text
 )->str:     # with a space on both sides of each of them
@@ -82,7 +82,7 @@ def rm_useless_spaces(
     "One space where there are several."
     return re.sub(r' {2,}', ' ', t)
 
-# %% ../nbs/01_tokenization.ipynb #cell-021
+# %% ../nbs/01_tokenization.ipynb #b1725ece
 def _lower_behind(mark):
     "A replacement that lowers a word and sets `mark` before it."
     def replacement(found):
@@ -113,7 +113,7 @@ def lowercase(
     "Lower the rest, strip the ends, and mark where the document begins."
     return ' '.join([BOS]*add_bos + [t.lower().strip()] + [EOS]*add_eos)
 
-# %% ../nbs/01_tokenization.ipynb #cell-024
+# %% ../nbs/01_tokenization.ipynb #4d2ce0b3
 def replace_space(
     t:str,  # token
 )->str:
@@ -125,7 +125,7 @@ defaults = SimpleNamespace(
     text_proc_rules=[fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase],
     text_postproc_rules=[replace_space])
 
-# %% ../nbs/01_tokenization.ipynb #cell-028
+# %% ../nbs/01_tokenization.ipynb #667f6a9c
 def _as_list(x):
     return list(x) if isinstance(x, (list, tuple, L)) else [x]
 
@@ -160,7 +160,7 @@ class BaseTokenizer:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../nbs/01_tokenization.ipynb #cell-030
+# %% ../nbs/01_tokenization.ipynb #0c6699e4
 @configurable
 class SpacyTokenizer:
     "spaCy's rules for splitting words in a language."
@@ -206,7 +206,7 @@ class SpacyTokenizer:
 WordTokenizer = SpacyTokenizer
 _all_ += ['WordTokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #cell-033
+# %% ../nbs/01_tokenization.ipynb #ffcbfa9d
 @configurable
 class TokenizeWithRules:
     "Rules on the text, then the splitter, then rules on each token."
@@ -247,7 +247,7 @@ def tokenize1(
     "Tokenize one text."
     return next(iter(TokenizeWithRules(tok, rules, post_rules)([text])))
 
-# %% ../nbs/01_tokenization.ipynb #cell-036
+# %% ../nbs/01_tokenization.ipynb #eed0908a
 def decode_spec_tokens(
     tokens,   # list of tokens
 )->L:         # tokens without marks
@@ -270,7 +270,7 @@ def decode_spec_tokens(
             shown += [token]*count
     return shown
 
-# %% ../nbs/01_tokenization.ipynb #cell-047
+# %% ../nbs/01_tokenization.ipynb #5f07656b
 class ChunkMemory(dict):
     "What was made of each chunk of text: frequent chunks stay, rare and very long ones are forgotten."
     def __init__(self,
@@ -306,7 +306,7 @@ class ChunkMemory(dict):
             self.older = dict(islice(self.items(), self.max_chunks//4))
             self.clear()
 
-# %% ../nbs/01_tokenization.ipynb #cell-050
+# %% ../nbs/01_tokenization.ipynb #109ded4d
 _signs_of_remains = [(next((sign for sign in ';\\<@' if sign in remains), remains), remains, meant) for remains, meant in html_remains]
 
 def _quick_fix_html(x):
@@ -348,7 +348,7 @@ def _split_rules(rules):
         tail = {ours: rule, **tail}
     return rules[:len(rules) - len(tail)], tail
 
-# %% ../nbs/01_tokenization.ipynb #cell-053
+# %% ../nbs/01_tokenization.ipynb #7157cff3
 _three_equal = re.compile(r'(\S)\1\1')
 _white = re.compile(r'(\s+)')
 _may_repeat = re.compile(r'\w+|[/#\\]').fullmatch  # a word, or a sign that was set apart from others like it
@@ -392,7 +392,7 @@ def _words_and_white(text):
             parts[i] = parts[i][1:]
     return [part for part in parts if part]
 
-# %% ../nbs/01_tokenization.ipynb #cell-056
+# %% ../nbs/01_tokenization.ipynb #b873dfaf
 def _can_match(pattern, letters):
     "Could a regular expression, as parsed by `re`, match within a text of `letters` alone? If in doubt, yes."
     return all(_item_can_match(str(kind), value, letters) for kind, value in pattern)
@@ -440,8 +440,8 @@ def _item_alike(kind, value, letters):
     return kind in ('ANY', 'AT')
 
 _usual_signs = '-()[]".,:;!?…\''
-_usual_word = re.compile(r"""([("'\[]{0,2})([A-Za-z]{3,40}(?:--?[A-Za-z]{3,40}){0,3})((?:'s)?[])".,:;!?…']{0,3})""").fullmatch
-_hyphens = re.compile('(--?)')
+_usual_word = re.compile(r"""([("'\[]{0,2})([A-Za-z]{3,40}(?:(?:--?|[,:;!?()…]{1,2})[A-Za-z]{3,40}){0,3})((?:'s)?[])".,:;!?…']{0,3})""").fullmatch
+_joints = re.compile('([^a-z]+)')
 
 def _usual_parts(chunk):
     "(signs, word, signs) of a usual chunk; None for others."
@@ -456,6 +456,33 @@ def _letters_alike(patterns):
     "Do regular expressions treat a word with the usual signs around it without regard to its letters?"
     return patterns is not None and all(_alike(pattern, ascii_lowercase + _usual_signs) for pattern in patterns)
 
+def _only_for_letters(search):
+    "The search for those alternatives of an expression such as 'a$|b$' that could end in one of the letters a to z."
+    pattern = getattr(search, '__self__', None)
+    if pattern is None or pattern.flags & (re.IGNORECASE | re.VERBOSE) or not pattern.pattern.endswith('$'):
+        return search
+    from re import _parser
+    kept, part = [], ''
+    for piece in pattern.pattern[:-1].split('$|'):
+        part = f'{part}$|{piece}' if part else piece
+        try:
+            parsed = _parser.parse(part)
+        except re.error:  # not the end of an alternative, but within a group
+            continue
+        kept += [part]*_can_end_in_letter(parsed)
+        part = ''
+    return search if part else re.compile('|'.join(f'{part}$' for part in kept) or '(?!)').search
+
+def _can_end_in_letter(pattern):
+    "Could what a parsed expression matches end in one of the letters a to z? If in doubt, yes."
+    if not len(pattern):
+        return True
+    kind, value = pattern[-1]
+    if str(kind) == 'SUBPATTERN': return _can_end_in_letter(value[3])
+    if str(kind) == 'BRANCH': return any(_can_end_in_letter(part) for part in value[1])
+    if str(kind) in ('MAX_REPEAT', 'MIN_REPEAT'): return value[0] == 0 or _can_end_in_letter(value[2])
+    return str(kind) not in ('LITERAL', 'IN') or _item_can_match(str(kind), value, ascii_lowercase)
+
 class _WordSplitter:
     """spaCy's splitting of one word, step by step as `spacy.tokenizer` does it and with its rules.
 
@@ -464,6 +491,7 @@ class _WordSplitter:
         self.split, self.n_whole = split, 0
         never = re.compile('(?!)')
         self.prefix_search, self.suffix_search = split.prefix_search or never.search, split.suffix_search or never.search
+        self.letter_suffix_search = _only_for_letters(self.suffix_search)
         self.infix_finditer, self.token_match, self.url_match = split.infix_finditer or never.finditer, split.token_match, split.url_match
         pieces, wholes = ({special: [token.text for token in function(special)] for special in split.rules} for function in (self._spacy_rules({}), split))
         self.special = wholes
@@ -519,7 +547,7 @@ class _WordSplitter:
                 before.append(word[:prefix])
                 word = word[prefix:]
                 break
-            found = self.suffix_search(word[prefix:] if prefix else word)
+            found = (self.letter_suffix_search if word[-1] in ascii_lowercase else self.suffix_search)(word[prefix:] if prefix else word)
             suffix = found.end() - found.start() if found else 0
             if suffix and word[:-suffix] in special:
                 behind.append(word[-suffix:])
@@ -556,7 +584,7 @@ def _marks_of(rule):
     begin, end = f'{BOS} '*bool(options.get('add_bos', True)), f' {EOS}'*bool(options.get('add_eos', False))
     return lambda text: f'{begin}{text}{end}'
 
-# %% ../nbs/01_tokenization.ipynb #cell-059
+# %% ../nbs/01_tokenization.ipynb #1ed295c9
 class _AsTokens:
     "What is remembered of a chunk: its tokens. What is given out for a text: an `L` of tokens."
     nothing = ()
@@ -589,7 +617,7 @@ class ChunkTokenizer:
         all_known = {replace_all_caps, replace_maj, lowercase} <= self.tail.keys() and not self.post_rules_without_space
         self.usual = self.split_word.usual if all_known else lambda chunk: None
         self.words = {}                    # of usual words without signs: pieces in lower case, number of the kind
-        self.kinds = {}                    # capitals and hyphens of a word: number
+        self.kinds = {}                    # capitals and joints (hyphens and the like) of a word: number
         self.shapes = {}                   # tokens around words of one kind with the same signs
         self.memory = ChunkMemory(self._make, self.outcome.nothing, max_chunks)
         self.made = {}                     # tokens of new chunks of this text
@@ -674,7 +702,9 @@ class ChunkTokenizer:
 
     def _word_repeats(self, chunks):
         "Could `replace_wrep` have anything to do, or `replace_rep` with signs that are chunks of their own by now?"
-        # the places where two neighbours are equal, found without a loop in Python
+        # are two neighbours equal, and where: found without a loop in Python
+        if True not in map(eq, chunks, islice(chunks, 1, None)):
+            return False
         places = compress(range(len(chunks) - 2), map(eq, chunks, islice(chunks, 1, None)))
         return any(chunks[i + 2].startswith(chunks[i]) and _may_repeat(chunks[i]) for i in places)
 
@@ -770,15 +800,21 @@ class ChunkTokenizer:
         self.marked[chunk] = tokens
 
     def _written_out(self, chunk, parts):
-        "The tokens of a run that ends in a sign, such as 'well!!!', which no repeated word can begin or end at; None for others."
-        alone = len(chunk) <= self.memory.longest and not _may_repeat(parts[-1]) and TK_REP not in chunk and not self._word_repeats(parts)
-        if not alone or not {rm_useless_spaces, lowercase} <= self.tail.keys():
+        "The tokens of a run such as 'well!!!' or '1999', if no repeated word can begin or end at it unseen; None for others."
+        if len(chunk) > self.memory.longest or TK_REP in chunk or self._word_repeats(parts) or not {rm_useless_spaces, lowercase} <= self.tail.keys():
             return None
-        tokens = [self._learn(part) for part in parts]
-        return None if None in tokens else tuple(chain.from_iterable(tokens))
+        tokens, last = [self._learn(part) for part in parts], parts[-1]
+        if None in tokens:
+            return None
+        if _may_repeat(last):
+            # '1999 9 9' repeats a word: from now on a lone 9 asks for a second look, unless that is too late
+            if any(last in known for known in (self.memory, self.memory.older, self.made)):
+                return None
+            self.marked[last] = tokens[-1]
+        return tuple(chain.from_iterable(tokens))
 
     def _by_shape(self, before, word, behind):
-        "The tokens of a usual chunk, from what was made of an earlier one with the same signs, capitals and hyphens; None for others."
+        "The tokens of a usual chunk, from what was made of an earlier one with the same signs, capitals and joints; None for others."
         known = self.words.get(word)
         if known is None:
             known = self.words[word] = self._pieces_and_kind(word)
@@ -792,9 +828,9 @@ class ChunkTokenizer:
         return around[0] + pieces + around[1] if around else None
 
     def _pieces_and_kind(self, word):
-        "(a word in lower case, cut at its hyphens, number of its capitals and hyphens); pieces are () if its letters matter."
+        "(a word in lower case, cut at its joints, number of its capitals and joints); pieces are () if its letters matter."
         lower = word.lower()
-        pieces = [lower] if lower.isalpha() else _hyphens.split(lower)
+        pieces = [lower] if lower.isalpha() else _joints.split(lower)
         if not 2 < max(map(len, pieces)) < 41 or not self.split_word.unusual.isdisjoint(pieces) or replace_rep in self.tail and _three_equal.search(lower):
             return (), None
         case = '' if lower == word else (word[0].isupper(), word[1:].islower(), word.isupper())
@@ -830,7 +866,7 @@ class ChunkTokenizer:
             self.marked, self.runs, self.special = {}, {}, set()
             self.memory.forget()
 
-# %% ../nbs/01_tokenization.ipynb #cell-061
+# %% ../nbs/01_tokenization.ipynb #e136b2a7
 def make_fast(
     tok,                   # splitter
     rules,                 # on texts
@@ -861,7 +897,7 @@ def fast_path(
         tok._fast[key] = make_fast(tok, rules, post_rules), list(rules), list(post_rules)
     return tok._fast[key][0]
 
-# %% ../nbs/01_tokenization.ipynb #cell-065
+# %% ../nbs/01_tokenization.ipynb #efab027c
 def _describe_rule(rule):
     "Name and version of a rule, and whether a name says it all: that of a lambda or a bound function does not."
     name, version = getattr(rule, '__qualname__', None), getattr(rule, 'version', None)
@@ -980,7 +1016,7 @@ class TextToIds:
         self.__dict__.update(state)
         self._forget()
 
-# %% ../nbs/01_tokenization.ipynb #cell-072
+# %% ../nbs/01_tokenization.ipynb #d5bd6770
 def parallel_tokenize(
     items,             # texts: any iterable; one that can be read again is not copied
     tok=None,          # splitter; `WordTokenizer()` if left out
@@ -1115,7 +1151,7 @@ def tokenize_df(
     rest[f'{tok_text_col}_length'] = [len(o) for o in tokens]
     return rest, Counter(token for o in tokens for token in o)
 
-# %% ../nbs/01_tokenization.ipynb #cell-075
+# %% ../nbs/01_tokenization.ipynb #0e21f00c
 def _write_tokens(path, tokens, encoding):
     "Tokens with spaces between them, in a file of its own."
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -1203,7 +1239,7 @@ def load_tokenized_csv(
     table = pd.read_csv(fname, converters={'text': lambda tokens: tokens.split(' ')})
     return table, Counter(read_json(fname.with_suffix('.json')))
 
-# %% ../nbs/01_tokenization.ipynb #cell-078
+# %% ../nbs/01_tokenization.ipynb #f00f0227
 @configurable
 class Tokenizer:
     "From a text, a file or a row to tokens, as a step of a pipeline."

@@ -8,7 +8,7 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_
            'make_fast', 'fast_path', 'TextToIds', 'parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df',
            'tokenize_files', 'tokenize_folder', 'tokenize_csv', 'load_tokenized_csv', 'Tokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #f88b5742
+# %% ../nbs/01_tokenization.ipynb #cell-003
 import functools
 import gc
 import hashlib
@@ -32,7 +32,7 @@ from tqdm.std import tqdm
 
 from .files import atomic_write, configurable, read_json, read_text, write_json
 
-# %% ../nbs/01_tokenization.ipynb #942c7d3c
+# %% ../nbs/01_tokenization.ipynb #cell-009
 UNK = 'xxunk'       # a token that is not in the vocab
 PAD = 'xxpad'       # fills up short documents
 BOS = 'xxbos'       # a document begins here
@@ -44,7 +44,7 @@ TK_UP = 'xxup'      # the next word was in capitals
 TK_MAJ = 'xxmaj'    # the next word began with a capital
 _all_ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_MAJ']
 
-# %% ../nbs/01_tokenization.ipynb #b881d34e
+# %% ../nbs/01_tokenization.ipynb #cell-011
 html_remains = (('#39;', "'"), ('amp;', '&'), ('#146;', "'"), ('nbsp;', ' '), ('#36;', '$'), ('\\n', '\n'), ('quot;', "'"), ('<br />', '\n'),
                 ('\\"', '"'), ('<unk>', UNK), (' @.@ ', '.'), (' @-@ ', '-'), ('...', ' …'))
 
@@ -56,7 +56,7 @@ def fix_html(
         x = x.replace(remains, meant)
     return html.unescape(x)
 
-# %% ../nbs/01_tokenization.ipynb #9ef8b1e0
+# %% ../nbs/01_tokenization.ipynb #cell-014
 def replace_rep(
     t:str,  # text
 )->str:     # 'xxrep count character' for each run of three or more
@@ -69,7 +69,7 @@ def replace_wrep(
     "Write runs of a word as count and word."
     return re.sub(r'(?:\s|^)(\w+)\s+((?:\1\s+)+)\1(\s|\W|$)', lambda run: f' {TK_WREP} {len(run[2].split()) + 2} {run[1]} {run[3]}', t)
 
-# %% ../nbs/01_tokenization.ipynb #e81e868e
+# %% ../nbs/01_tokenization.ipynb #cell-016
 def spec_add_spaces(
     t:str,  # text
 )->str:     # with a space on both sides of each of them
@@ -82,7 +82,7 @@ def rm_useless_spaces(
     "One space where there are several."
     return re.sub(r' {2,}', ' ', t)
 
-# %% ../nbs/01_tokenization.ipynb #b1725ece
+# %% ../nbs/01_tokenization.ipynb #cell-019
 def _lower_behind(mark):
     "A replacement that lowers a word and sets `mark` before it."
     def replacement(found):
@@ -113,7 +113,7 @@ def lowercase(
     "Lower the rest, strip the ends, and mark where the document begins."
     return ' '.join([BOS]*add_bos + [t.lower().strip()] + [EOS]*add_eos)
 
-# %% ../nbs/01_tokenization.ipynb #4d2ce0b3
+# %% ../nbs/01_tokenization.ipynb #cell-022
 def replace_space(
     t:str,  # token
 )->str:
@@ -125,7 +125,7 @@ defaults = SimpleNamespace(
     text_proc_rules=[fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase],
     text_postproc_rules=[replace_space])
 
-# %% ../nbs/01_tokenization.ipynb #667f6a9c
+# %% ../nbs/01_tokenization.ipynb #cell-026
 def _as_list(x):
     return list(x) if isinstance(x, (list, tuple, L)) else [x]
 
@@ -160,7 +160,7 @@ class BaseTokenizer:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../nbs/01_tokenization.ipynb #0c6699e4
+# %% ../nbs/01_tokenization.ipynb #cell-028
 @configurable
 class SpacyTokenizer:
     "spaCy's rules for splitting words in a language."
@@ -206,7 +206,7 @@ class SpacyTokenizer:
 WordTokenizer = SpacyTokenizer
 _all_ += ['WordTokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #ffcbfa9d
+# %% ../nbs/01_tokenization.ipynb #cell-031
 @configurable
 class TokenizeWithRules:
     "Rules on the text, then the splitter, then rules on each token."
@@ -247,7 +247,7 @@ def tokenize1(
     "Tokenize one text."
     return next(iter(TokenizeWithRules(tok, rules, post_rules)([text])))
 
-# %% ../nbs/01_tokenization.ipynb #eed0908a
+# %% ../nbs/01_tokenization.ipynb #cell-034
 def decode_spec_tokens(
     tokens,   # list of tokens
 )->L:         # tokens without marks
@@ -270,7 +270,7 @@ def decode_spec_tokens(
             shown += [token]*count
     return shown
 
-# %% ../nbs/01_tokenization.ipynb #5f07656b
+# %% ../nbs/01_tokenization.ipynb #cell-045
 class ChunkMemory(dict):
     "What was made of each chunk of text: frequent chunks stay, rare and very long ones are forgotten."
     def __init__(self,
@@ -306,7 +306,7 @@ class ChunkMemory(dict):
             self.older = dict(islice(self.items(), self.max_chunks//4))
             self.clear()
 
-# %% ../nbs/01_tokenization.ipynb #109ded4d
+# %% ../nbs/01_tokenization.ipynb #cell-048
 _signs_of_remains = [(next((sign for sign in ';\\<@' if sign in remains), remains), remains, meant) for remains, meant in html_remains]
 
 def _quick_fix_html(x):
@@ -348,7 +348,7 @@ def _split_rules(rules):
         tail = {ours: rule, **tail}
     return rules[:len(rules) - len(tail)], tail
 
-# %% ../nbs/01_tokenization.ipynb #7157cff3
+# %% ../nbs/01_tokenization.ipynb #cell-051
 _three_equal = re.compile(r'(\S)\1\1')
 _white = re.compile(r'(\s+)')
 _may_repeat = re.compile(r'\w+|[/#\\]').fullmatch  # a word, or a sign that was set apart from others like it
@@ -392,7 +392,7 @@ def _words_and_white(text):
             parts[i] = parts[i][1:]
     return [part for part in parts if part]
 
-# %% ../nbs/01_tokenization.ipynb #b873dfaf
+# %% ../nbs/01_tokenization.ipynb #cell-054
 def _can_match(pattern, letters):
     "Could a regular expression, as parsed by `re`, match within a text of `letters` alone? If in doubt, yes."
     return all(_item_can_match(str(kind), value, letters) for kind, value in pattern)
@@ -584,7 +584,7 @@ def _marks_of(rule):
     begin, end = f'{BOS} '*bool(options.get('add_bos', True)), f' {EOS}'*bool(options.get('add_eos', False))
     return lambda text: f'{begin}{text}{end}'
 
-# %% ../nbs/01_tokenization.ipynb #1ed295c9
+# %% ../nbs/01_tokenization.ipynb #cell-057
 class _AsTokens:
     "What is remembered of a chunk: its tokens. What is given out for a text: an `L` of tokens."
     nothing = ()
@@ -866,7 +866,7 @@ class ChunkTokenizer:
             self.marked, self.runs, self.special = {}, {}, set()
             self.memory.forget()
 
-# %% ../nbs/01_tokenization.ipynb #e136b2a7
+# %% ../nbs/01_tokenization.ipynb #cell-059
 def make_fast(
     tok,                   # splitter
     rules,                 # on texts
@@ -897,7 +897,7 @@ def fast_path(
         tok._fast[key] = make_fast(tok, rules, post_rules), list(rules), list(post_rules)
     return tok._fast[key][0]
 
-# %% ../nbs/01_tokenization.ipynb #efab027c
+# %% ../nbs/01_tokenization.ipynb #cell-063
 def _describe_rule(rule):
     "Name and version of a rule, and whether a name says it all: that of a lambda or a bound function does not."
     name, version = getattr(rule, '__qualname__', None), getattr(rule, 'version', None)
@@ -1016,7 +1016,7 @@ class TextToIds:
         self.__dict__.update(state)
         self._forget()
 
-# %% ../nbs/01_tokenization.ipynb #d5bd6770
+# %% ../nbs/01_tokenization.ipynb #cell-070
 def parallel_tokenize(
     items,             # texts: any iterable; one that can be read again is not copied
     tok=None,          # splitter; `WordTokenizer()` if left out
@@ -1046,15 +1046,15 @@ class _FileTexts:
     def __len__(self): return len(self.files)
     def __iter__(self): return (read_text(file, self.encoding) for file in self.files)
 
-def _start_worker(encoder):
-    global _encoder, _sent
-    _encoder, _sent = encoder, 0
+def _start_worker(encoder, texts):
+    global _encoder, _texts, _sent
+    _encoder, _texts, _sent = encoder, texts, 0
     gc.freeze()  # what came with the process is not looked through for garbage: that would copy its memory
 
-def _encode_part(texts):
-    "Work of a worker: (who it is, tokens that it had not sent before, length of each text, ids of all)."
+def _encode_part(part):
+    "Work of a worker on texts, or on a slice of those that it has: (who it is, tokens that it had not sent before, length of each text, ids of all)."
     global _sent
-    arrays = _encoder.encode_batch(texts)
+    arrays = _encoder.encode_batch(_texts[part] if isinstance(part, slice) else part)
     new, _sent = _encoder.types[_sent:], len(_encoder.types)
     return os.getpid(), new, [len(array) for array in arrays], np.concatenate(arrays)
 
@@ -1074,15 +1074,32 @@ def _parts(items, size):
     if part:
         yield part
 
+class _WorkerTokens:
+    "The tokens that a worker has sent, in an array with room for more."
+    def __init__(self):
+        self.tokens, self.n = np.empty(1000, object), 0
+
+    def add(self, new):
+        end = self.n + len(new)
+        if end > len(self.tokens):
+            self.tokens = np.concatenate([self.tokens[:self.n], np.empty(end, object)])
+        self.tokens[self.n:end] = new
+        self.n = end
+
 def _in_processes(tokenize, items, total, n_workers, progress):
     "Parts of `items` in several processes, given back in order. Ids travel, and each token once from each worker: strings would cost more than the work."
     from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
     if isinstance(tokenize.tok, SpacyTokenizer):
         tokenize.tok.split  # loaded once, where workers are forks of this process
     # small parts, so that at the end no worker waits long for another
-    size, tables, waiting = 500 if total is None else max(100, min(500, total//(n_workers*16))), {}, deque()
-    parts, failure = _parts(items, size), None
-    with ProcessPoolExecutor(n_workers, initializer=_start_worker, initargs=(TextToIds(tokenize.tok, tokenize.rules, tokenize.post_rules),)) as pool:
+    size, tables, waiting = 500 if total is None else max(100, min(500, total//(n_workers*16))), defaultdict(_WorkerTokens), deque()
+    parts, failure, context, texts = _parts(items, size), None, get_context(), None
+    if isinstance(items, (list, L)) and set(map(type, items)) == {str} and context.get_start_method() == 'fork':
+        # a fork has the texts already: where a part lies is enough
+        texts, parts = items, (slice(start, start + size) for start in range(0, total, size))
+    encoder = TextToIds(tokenize.tok, tokenize.rules, tokenize.post_rules)
+    with ProcessPoolExecutor(n_workers, context, initializer=_start_worker, initargs=(encoder, texts)) as pool:
         with tqdm(total=total, disable=not progress, leave=False) as bar:
             done = 0
             while True:
@@ -1093,10 +1110,10 @@ def _in_processes(tokenize, items, total, n_workers, progress):
                 if not waiting:
                     break
                 worker, new, lengths, ids = waiting.popleft().result()
-                tokens = tables[worker] = np.concatenate([tables.get(worker, ()), np.array(new, object)], dtype=object)
-                start = 0
+                tables[worker].add(new)
+                take, start = tables[worker].tokens.take, 0
                 for i, length in enumerate(lengths, done):
-                    yield i, L(tokens[ids[start:start + length]].tolist())
+                    yield i, L(take(ids[start:start + length]).tolist())
                     start += length
                 done += len(lengths)
                 bar.update(len(lengths))
@@ -1151,7 +1168,7 @@ def tokenize_df(
     rest[f'{tok_text_col}_length'] = [len(o) for o in tokens]
     return rest, Counter(token for o in tokens for token in o)
 
-# %% ../nbs/01_tokenization.ipynb #0e21f00c
+# %% ../nbs/01_tokenization.ipynb #cell-073
 def _write_tokens(path, tokens, encoding):
     "Tokens with spaces between them, in a file of its own."
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -1239,7 +1256,7 @@ def load_tokenized_csv(
     table = pd.read_csv(fname, converters={'text': lambda tokens: tokens.split(' ')})
     return table, Counter(read_json(fname.with_suffix('.json')))
 
-# %% ../nbs/01_tokenization.ipynb #f00f0227
+# %% ../nbs/01_tokenization.ipynb #cell-076
 @configurable
 class Tokenizer:
     "From a text, a file or a row to tokens, as a step of a pipeline."

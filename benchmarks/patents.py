@@ -232,6 +232,7 @@ def main():
     given = arguments()
     if given.one: return run_one(given)
     pairs, splits = data(given)
+    clocks = []
     lines = ['| model | Pearson, mean (range over seeds) | 95% over anchors, first seed | seconds |', '| --- | --- | --- | --- |']
     for name in given.rows:
         label = 'best: mean of all seeds of the two rows above it' if name == 'best' else rows[name][1]
@@ -240,11 +241,13 @@ def main():
             runs, label = [found] if found else [], f"best: mean of {found['members']} models, joint twice" if found else label
         else:
             runs = [run for run in (measured(given, name, seed) for seed in (given.seeds[:1] if name in without_seeds else given.seeds)) if run]
+            clocks += [f"`{name}`, one seed, {run['clock']:.0f} s with {run['threads']} threads" for run in runs if run.get('threads', 1) > 1]
         lines.append(line_of(label, runs, pairs, random_split(pairs)[1] if name == 'leak' else splits[1]) if runs else f'| {label} | not run: it needs what is not here | | |')
         print(lines[-1], flush=True)
     text = (f'`python benchmarks/patents.py --seeds {" ".join(map(str, given.seeds))}`: {len(splits[0]):,} pairs to train on, {len(splits[1]):,} of {len(set(pairs.groups[splits[1]]))} other anchors to judge by (20% of the anchors, seed 0); {given.epochs} epochs ({given.lesson_epochs} for the rows with the template of the lesson), '
             f'{given.joint_epochs} for targets together, learning rate {given.lr:g}, bf16 where the processor has it, one thread, seconds of the processor for training and prediction. Encoder: {Path(given.model).parent.name}. {machine()}.\n\n' + '\n'.join(lines)
-            + '\n\n\\* with the fused attention of torch, whose backward pass is slow for texts this short; the others without it.'*any(' * |' in line for line in lines))
+            + '\n\n\\* with the fused attention of torch, whose backward pass is slow for texts this short; the others without it.'*any(' * |' in line for line in lines)
+            + (f"\n\nOn the clock, beside other work: {'; '.join(clocks)}." if clocks else ''))
     print(text)
     if given.write and not given.small: write_section('Patent phrases', text)
 

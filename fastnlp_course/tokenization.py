@@ -8,7 +8,7 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_
            'make_fast', 'fast_path', 'TextToIds', 'parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df',
            'tokenize_files', 'tokenize_folder', 'tokenize_csv', 'load_tokenized_csv', 'Tokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #cell-003
+# %% ../nbs/01_tokenization.ipynb #cell-005
 import functools
 import gc
 import hashlib
@@ -32,7 +32,7 @@ from tqdm.std import tqdm
 
 from .files import atomic_write, configurable, read_json, read_text, write_json
 
-# %% ../nbs/01_tokenization.ipynb #cell-009
+# %% ../nbs/01_tokenization.ipynb #cell-011
 UNK = 'xxunk'       # a token that is not in the vocab
 PAD = 'xxpad'       # fills up short documents
 BOS = 'xxbos'       # a document begins here
@@ -44,7 +44,7 @@ TK_UP = 'xxup'      # the next word was in capitals
 TK_MAJ = 'xxmaj'    # the next word began with a capital
 _all_ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_MAJ']
 
-# %% ../nbs/01_tokenization.ipynb #cell-011
+# %% ../nbs/01_tokenization.ipynb #cell-013
 html_remains = (('#39;', "'"), ('amp;', '&'), ('#146;', "'"), ('nbsp;', ' '), ('#36;', '$'), ('\\n', '\n'), ('quot;', "'"), ('<br />', '\n'),
                 ('\\"', '"'), ('<unk>', UNK), (' @.@ ', '.'), (' @-@ ', '-'), ('...', ' …'))
 
@@ -56,7 +56,7 @@ def fix_html(
         x = x.replace(remains, meant)
     return html.unescape(x)
 
-# %% ../nbs/01_tokenization.ipynb #cell-014
+# %% ../nbs/01_tokenization.ipynb #cell-016
 def replace_rep(
     t:str,  # text
 )->str:     # 'xxrep count character' for each run of three or more
@@ -69,7 +69,7 @@ def replace_wrep(
     "Write runs of a word as count and word."
     return re.sub(r'(?:\s|^)(\w+)\s+((?:\1\s+)+)\1(\s|\W|$)', lambda run: f' {TK_WREP} {len(run[2].split()) + 2} {run[1]} {run[3]}', t)
 
-# %% ../nbs/01_tokenization.ipynb #cell-016
+# %% ../nbs/01_tokenization.ipynb #cell-018
 def spec_add_spaces(
     t:str,  # text
 )->str:     # with a space on both sides of each of them
@@ -82,7 +82,7 @@ def rm_useless_spaces(
     "One space where there are several."
     return re.sub(r' {2,}', ' ', t)
 
-# %% ../nbs/01_tokenization.ipynb #cell-019
+# %% ../nbs/01_tokenization.ipynb #cell-021
 def _lower_behind(mark):
     "A replacement that lowers a word and sets `mark` before it."
     def replacement(found):
@@ -113,7 +113,7 @@ def lowercase(
     "Lower the rest, strip the ends, and mark where the document begins."
     return ' '.join([BOS]*add_bos + [t.lower().strip()] + [EOS]*add_eos)
 
-# %% ../nbs/01_tokenization.ipynb #cell-022
+# %% ../nbs/01_tokenization.ipynb #cell-024
 def replace_space(
     t:str,  # token
 )->str:
@@ -125,7 +125,7 @@ defaults = SimpleNamespace(
     text_proc_rules=[fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase],
     text_postproc_rules=[replace_space])
 
-# %% ../nbs/01_tokenization.ipynb #cell-026
+# %% ../nbs/01_tokenization.ipynb #cell-028
 def _as_list(x):
     return list(x) if isinstance(x, (list, tuple, L)) else [x]
 
@@ -160,7 +160,7 @@ class BaseTokenizer:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../nbs/01_tokenization.ipynb #cell-028
+# %% ../nbs/01_tokenization.ipynb #cell-030
 @configurable
 class SpacyTokenizer:
     "spaCy's rules for splitting words in a language."
@@ -206,7 +206,7 @@ class SpacyTokenizer:
 WordTokenizer = SpacyTokenizer
 _all_ += ['WordTokenizer']
 
-# %% ../nbs/01_tokenization.ipynb #cell-031
+# %% ../nbs/01_tokenization.ipynb #cell-033
 @configurable
 class TokenizeWithRules:
     "Rules on the text, then the splitter, then rules on each token."
@@ -247,7 +247,7 @@ def tokenize1(
     "Tokenize one text."
     return next(iter(TokenizeWithRules(tok, rules, post_rules)([text])))
 
-# %% ../nbs/01_tokenization.ipynb #cell-034
+# %% ../nbs/01_tokenization.ipynb #cell-036
 def decode_spec_tokens(
     tokens,   # list of tokens
 )->L:         # tokens without marks
@@ -270,7 +270,7 @@ def decode_spec_tokens(
             shown += [token]*count
     return shown
 
-# %% ../nbs/01_tokenization.ipynb #cell-045
+# %% ../nbs/01_tokenization.ipynb #cell-047
 class ChunkMemory(dict):
     "What was made of each chunk of text: frequent chunks stay, rare and very long ones are forgotten."
     def __init__(self,
@@ -306,7 +306,7 @@ class ChunkMemory(dict):
             self.older = dict(islice(self.items(), self.max_chunks//4))
             self.clear()
 
-# %% ../nbs/01_tokenization.ipynb #cell-048
+# %% ../nbs/01_tokenization.ipynb #cell-050
 _signs_of_remains = [(next((sign for sign in ';\\<@' if sign in remains), remains), remains, meant) for remains, meant in html_remains]
 
 def _quick_fix_html(x):
@@ -348,7 +348,7 @@ def _split_rules(rules):
         tail = {ours: rule, **tail}
     return rules[:len(rules) - len(tail)], tail
 
-# %% ../nbs/01_tokenization.ipynb #cell-051
+# %% ../nbs/01_tokenization.ipynb #cell-053
 _three_equal = re.compile(r'(\S)\1\1')
 _white = re.compile(r'(\s+)')
 _may_repeat = re.compile(r'\w+|[/#\\]').fullmatch  # a word, or a sign that was set apart from others like it
@@ -392,7 +392,7 @@ def _words_and_white(text):
             parts[i] = parts[i][1:]
     return [part for part in parts if part]
 
-# %% ../nbs/01_tokenization.ipynb #cell-054
+# %% ../nbs/01_tokenization.ipynb #cell-056
 def _can_match(pattern, letters):
     "Could a regular expression, as parsed by `re`, match within a text of `letters` alone? If in doubt, yes."
     return all(_item_can_match(str(kind), value, letters) for kind, value in pattern)
@@ -584,7 +584,7 @@ def _marks_of(rule):
     begin, end = f'{BOS} '*bool(options.get('add_bos', True)), f' {EOS}'*bool(options.get('add_eos', False))
     return lambda text: f'{begin}{text}{end}'
 
-# %% ../nbs/01_tokenization.ipynb #cell-057
+# %% ../nbs/01_tokenization.ipynb #cell-059
 class _AsTokens:
     "What is remembered of a chunk: its tokens. What is given out for a text: an `L` of tokens."
     nothing = ()
@@ -866,7 +866,7 @@ class ChunkTokenizer:
             self.marked, self.runs, self.special = {}, {}, set()
             self.memory.forget()
 
-# %% ../nbs/01_tokenization.ipynb #cell-059
+# %% ../nbs/01_tokenization.ipynb #cell-061
 def make_fast(
     tok,                   # splitter
     rules,                 # on texts
@@ -897,7 +897,7 @@ def fast_path(
         tok._fast[key] = make_fast(tok, rules, post_rules), list(rules), list(post_rules)
     return tok._fast[key][0]
 
-# %% ../nbs/01_tokenization.ipynb #cell-063
+# %% ../nbs/01_tokenization.ipynb #cell-065
 def _describe_rule(rule):
     "Name and version of a rule, and whether a name says it all: that of a lambda or a bound function does not."
     name, version = getattr(rule, '__qualname__', None), getattr(rule, 'version', None)
@@ -1016,7 +1016,7 @@ class TextToIds:
         self.__dict__.update(state)
         self._forget()
 
-# %% ../nbs/01_tokenization.ipynb #cell-070
+# %% ../nbs/01_tokenization.ipynb #cell-072
 def parallel_tokenize(
     items,             # texts: any iterable; one that can be read again is not copied
     tok=None,          # splitter; `WordTokenizer()` if left out
@@ -1168,7 +1168,7 @@ def tokenize_df(
     rest[f'{tok_text_col}_length'] = [len(o) for o in tokens]
     return rest, Counter(token for o in tokens for token in o)
 
-# %% ../nbs/01_tokenization.ipynb #cell-073
+# %% ../nbs/01_tokenization.ipynb #cell-075
 def _write_tokens(path, tokens, encoding):
     "Tokens with spaces between them, in a file of its own."
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -1256,7 +1256,7 @@ def load_tokenized_csv(
     table = pd.read_csv(fname, converters={'text': lambda tokens: tokens.split(' ')})
     return table, Counter(read_json(fname.with_suffix('.json')))
 
-# %% ../nbs/01_tokenization.ipynb #cell-076
+# %% ../nbs/01_tokenization.ipynb #cell-078
 @configurable
 class Tokenizer:
     "From a text, a file or a row to tokens, as a step of a pipeline."

@@ -291,7 +291,8 @@ class ChunkMemory(dict):
             self.unsure = True
             return self.nothing
         if len(chunk) <= self.longest:
-            self[chunk] = value
+            # a chunk that is its own token: one string for both is less to keep and less to fetch
+            self[value[0] if value == (chunk,) else chunk] = value
         return value
 
     def forget(self):
@@ -591,7 +592,11 @@ class _AsTokens:
     def place(self, memory): pass
     def go_back(self, memory, place): pass
     def convert(self, tokens): return tokens
-    def gather(self, keys, memory): return list(chain.from_iterable(map(memory.__getitem__, keys)))
+    def gather(self, keys, memory):
+        found = []
+        for tokens in map(memory.__getitem__, keys):
+            found += tokens                # copied as a block: quicker than one token after the other
+        return found
     def finish(self, parts): return L(parts[0] if len(parts) == 1 else list(chain.from_iterable(parts)))
 
 class ChunkTokenizer:
@@ -619,6 +624,7 @@ class ChunkTokenizer:
         self.words = {}                    # of usual words without signs: pieces in lower case, number of the kind
         self.kinds = {}                    # capitals and joints (hyphens and the like) of a word: number
         self.shapes = {}                   # tokens around words of one kind with the same signs
+        self.parts = {}                    # tokens of what runs of a character are written out as
         self.memory = ChunkMemory(self._make, self.outcome.nothing, max_chunks)
         self.made = {}                     # tokens of new chunks of this text
         # tokens of chunks whose neighbours matter: not in the memory, so that looking one up leads to a second look
@@ -803,9 +809,10 @@ class ChunkTokenizer:
         "The tokens of a run such as 'well!!!' or '1999', if no repeated word can begin or end at it unseen; None for others."
         if len(chunk) > self.memory.longest or TK_REP in chunk or self._word_repeats(parts) or not {rm_useless_spaces, lowercase} <= self.tail.keys():
             return None
-        tokens, last = [self._learn(part) for part in parts], parts[-1]
+        tokens, last = [self.parts.get(part) or self._learn(part) for part in parts], parts[-1]
         if None in tokens:
             return None
+        self.parts.update(zip(parts, tokens))
         if _may_repeat(last):
             # '1999 9 9' repeats a word: from now on a lone 9 asks for a second look, unless that is too late
             if any(last in known for known in (self.memory, self.memory.older, self.made)):
@@ -863,7 +870,7 @@ class ChunkTokenizer:
             self.shapes = {}
         if len(self.marked) + len(self.runs) > self.memory.max_chunks//4:
             # what is remembered of a run counts on the run being known
-            self.marked, self.runs, self.special = {}, {}, set()
+            self.marked, self.runs, self.parts, self.special = {}, {}, {}, set()
             self.memory.forget()
 
 # %% ../nbs/01_tokenization.ipynb #cell-061
@@ -1111,9 +1118,9 @@ def _in_processes(tokenize, items, total, n_workers, progress):
                     break
                 worker, new, lengths, ids = waiting.popleft().result()
                 tables[worker].add(new)
-                take, start = tables[worker].tokens.take, 0
+                tokens, start = tables[worker].tokens[ids], 0
                 for i, length in enumerate(lengths, done):
-                    yield i, L(take(ids[start:start + length]).tolist())
+                    yield i, L(tokens[start:start + length].tolist())
                     start += length
                 done += len(lengths)
                 bar.update(len(lengths))

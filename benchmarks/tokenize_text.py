@@ -2,7 +2,7 @@
 
     python benchmarks/tokenize_text.py --peer PYTHON [--paragraphs N] [--reviews N] [--parity] [--write]
 
-PYTHON is an interpreter with fastai. Each line is measured in a fresh process; pairs of ratios come from the same run, one after the other.
+PYTHON is an interpreter with fastai. Each line is measured in a fresh process; ratios come from processes that ran one after the other.
 (It is not called tokenize.py, because that would hide the standard module of this name from all scripts of this folder.)"""
 import argparse, gzip, hashlib, json, random, resource, subprocess, sys, time
 from itertools import islice
@@ -161,17 +161,30 @@ def ask(python, work, name='', n=None):
         raise SystemExit(f'{work} failed in {python}:\n{process.stderr[-2000:]}')
     return json.loads(process.stdout.splitlines()[-1])
 
-def repeated(python, work, name, n, times=3):
-    "Each measure of `work` from the run in the middle of `times` fresh processes."
-    runs = [ask(python, work, name, n) for _ in range(times)]
-    return [sorted(measures, key=lambda found: found['seconds']/found.get('MB', 1))[times//2] for measures in zip(*runs)]
+def speed(found):
+    return found['MB']/found['seconds']
+
+def in_turns(name, n, part, peer, times):
+    "All measures of ours, each `times` times with fastai just before: a slow moment of the machine hits both. {row: [(ours, fastai)]}"
+    found = {}
+    for _ in range(times):
+        for work, rows in (('', ('cold', 'second pass', None, 'warm')), ('_ids', ('text to ids, cold', None, 'text to ids, warm'))):
+            fastai = ask(peer, f'fastai{work}', name, part)[0]
+            for row, ours in zip(rows, ask(sys.executable, f'ours{work}', name, n), strict=True):
+                found.setdefault(row, []).append((ours, fastai))
+    del found[None]
+    return {row: sorted(pairs, key=lambda pair: speed(pair[0])/speed(pair[1])) for row, pairs in found.items()}
 
 def rate(found):
     return found['tokens']/found['seconds']
 
-def middle(one, other):
-    "Two runs as one: seconds and tokens of both."
-    return {**other, **{key: one[key] + other[key] for key in ('tokens', 'seconds', 'MB')}}
+def line(what, found, fastai, spread=''):
+    return f"| {what} | {rate(found):,.0f} | {speed(found):.2f} | {speed(found)/speed(fastai):.1f}{spread} | {found['resident MB']:,.0f} |"
+
+def line_of_turns(row, pairs):
+    "The turn in the middle, and the lowest and highest ratio."
+    ratios = [speed(ours)/speed(fastai) for ours, fastai in pairs]
+    return line(f'ours, {row}', *pairs[len(pairs)//2], f' ({ratios[0]:.1f} to {ratios[-1]:.1f})')
 
 def processes_against_one(name, n):
     "Seconds of one process, before and after two: a machine that becomes slower meanwhile counts against neither."
@@ -180,20 +193,17 @@ def processes_against_one(name, n):
 
 def table(name, n, peer):
     "The lines for one corpus, with ratios against fastai."
-    # fastai before and after ours, on a part if there is much: its rate does not depend on the size
-    part = min(n, 10_000) if name == 'imdb' else n
-    before = {work: ask(peer, work, name, part)[0] for work in ('fastai', 'fastai_ids')}
-    cold, again, _, warm = repeated(sys.executable, 'ours', name, n)
-    cold_ids, _, warm_ids = repeated(sys.executable, 'ours_ids', name, n)
-    fastai, fastai_ids = (middle(before[work], ask(peer, work, name, part)[0]) for work in ('fastai', 'fastai_ids'))
+    # fastai on a part: its rate does not depend on the size, and a turn should be short
+    part = min(n, 5000 if name == 'imdb' else 12_000)
+    turns = in_turns(name, n, part, peer, 5)
+    fastai, fastai_ids = (sorted((pair[1] for pair in turns[row]), key=speed)[2] for row in ('cold', 'text to ids, cold'))
     processes = sorted((processes_against_one(name, n) for _ in range(3)), key=lambda found: found['one']/found['two'])[1]
     level, bpe = ask(sys.executable, 'rust', name, n)
-    rows = [('fastai, tokens', fastai, fastai), ('ours, plain composition', ask(sys.executable, 'ours_plain', name, part)[0], fastai), ('ours, cold', cold, fastai), ('ours, second pass', again, fastai), ('ours, warm', warm, fastai),
-            ('fastai, text to ids', fastai_ids, fastai_ids), ('ours, text to ids, cold', cold_ids, fastai_ids), ('ours, text to ids, warm', warm_ids, fastai_ids),
-            ('spaCy alone', ask(sys.executable, 'spacy', name, n)[0], fastai), ('tokenizers (Rust), words', level, fastai), ('tokenizers (Rust), byte-level BPE', bpe, fastai),
-            ('str.split', ask(sys.executable, 'split', name, n)[0], fastai)]
-    lines = ['| work | tokens/s | MB/s | times fastai | peak resident MB |', '| --- | --- | --- | --- | --- |']
-    lines += [f"| {what} | {rate(found):,.0f} | {found['MB']/found['seconds']:.2f} | {(found['MB']/found['seconds'])/(base['MB']/base['seconds']):.1f} | {found['resident MB']:,.0f} |" for what, found, base in rows]
+    lines = ['| work | tokens/s | MB/s | times fastai (range) | peak resident MB |', '| --- | --- | --- | --- | --- |', line('fastai, tokens', fastai, fastai)]
+    lines += [line('ours, plain composition', ask(sys.executable, 'ours_plain', name, part)[0], fastai)] + [line_of_turns(row, turns[row]) for row in ('cold', 'second pass', 'warm')]
+    lines += [line('fastai, text to ids', fastai_ids, fastai_ids)] + [line_of_turns(row, turns[row]) for row in ('text to ids, cold', 'text to ids, warm')]
+    others = ('spaCy alone', ask(sys.executable, 'spacy', name, n)[0]), ('tokenizers (Rust), words', level), ('tokenizers (Rust), byte-level BPE', bpe), ('str.split', ask(sys.executable, 'split', name, n)[0])
+    lines += [line(what, found, fastai) for what, found in others]
     whole, split, pairs, lookup = ask(sys.executable, 'roofline', name, n)
     spent = [part['seconds']/whole['seconds'] for part in (split, pairs, lookup)]
     lines += ['', f"Two processes: {processes['one']/processes['two']:.2f} times one ({processes['one']:.1f} s, {processes['two']:.1f} s; the middle of three runs). Two processes with a half each, which learn each for itself and give nothing back, are the limit: {processes['one']/processes['limit']:.2f} times.", '',
@@ -231,7 +241,7 @@ def main():
             sections[f'Tokenization: {options.reviews:,} IMDb reviews'] = table('imdb', options.reviews, options.peer)
     from common import machine, write_section
     for title, text in sections.items():
-        note = '' if options.parity else ' "Cold" is a fresh process, "second pass" the same texts once more, "warm" are unseen documents of the same corpus after a first pass over others; one thread; the middle one of three runs, between two of fastai (fastai and the plain composition on 10,000 reviews where there are more). Times fastai is by bytes of text per second.'
+        note = '' if options.parity else ' "Cold" is a fresh process, "second pass" the same texts once more, "warm" are unseen documents of the same corpus after a first pass over others; one thread. Five turns of fastai and ours, one after the other: the turn in the middle and, in brackets, the range (fastai and the plain composition on 12,000 paragraphs or 5,000 reviews). Times fastai is by bytes of text per second.'
         print(f'## {title}\n\n{text}\n')
         if options.write:
             write_section(title, f'`benchmarks/tokenize_text.py`, {machine()}.{note}\n\n{text}')

@@ -1118,9 +1118,9 @@ def _in_processes(tokenize, items, total, n_workers, progress):
                     break
                 worker, new, lengths, ids = waiting.popleft().result()
                 tables[worker].add(new)
-                tokens, start = tables[worker].tokens[ids], 0
+                tokens, start = tables[worker].tokens, 0
                 for i, length in enumerate(lengths, done):
-                    yield i, L(tokens[start:start + length].tolist())
+                    yield i, L(tokens[ids[start:start + length]].tolist())
                     start += length
                 done += len(lengths)
                 bar.update(len(lengths))

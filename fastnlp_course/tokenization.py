@@ -21,7 +21,7 @@ from collections import Counter, defaultdict, deque
 from itertools import chain, compress, filterfalse, islice
 from operator import eq
 from pathlib import Path
-from string import ascii_lowercase
+from string import ascii_lowercase, ascii_uppercase, digits
 from sys import intern
 from types import SimpleNamespace
 
@@ -352,6 +352,7 @@ def _split_rules(rules):
 # %% ../nbs/01_tokenization.ipynb #cell-053
 _three_equal = re.compile(r'(\S)\1\1')
 _white = re.compile(r'(\s+)')
+_white_but_a_space = re.compile(r'([^\S ]\s*)')
 _may_repeat = re.compile(r'\w+|[/#\\]').fullmatch  # a word, or a sign that was set apart from others like it
 _lone_space = re.compile(r'(?<=\S) (?=\S)')
 long_text = 2**20  # characters; a longer text is read in windows
@@ -387,6 +388,16 @@ def _words_and_paragraphs(text):
 
 def _words_and_white(text):
     "Words, and between them the white space that spaCy makes a token of: all but a plain space behind a word."
+    if text.startswith(' ') or '  ' in text:
+        return _words_and_any_white(text)
+    parts, keys = _white_but_a_space.split(text), []
+    for i in range(0, len(parts), 2):
+        keys += parts[i].split()
+        keys += parts[i + 1:i + 2]
+    return keys
+
+def _words_and_any_white(text):
+    "`_words_and_white` for a text with several plain spaces in a row."
     parts = _white.split(text)
     for i in range(1, len(parts), 2):
         if parts[i - 1] and parts[i][0] == ' ':
@@ -457,32 +468,44 @@ def _letters_alike(patterns):
     "Do regular expressions treat a word with the usual signs around it without regard to its letters?"
     return patterns is not None and all(_alike(pattern, ascii_lowercase + _usual_signs) for pattern in patterns)
 
-def _only_for_letters(search):
-    "The search for those alternatives of an expression such as 'a$|b$' that could end in one of the letters a to z."
+class _SuffixSearch(dict):
+    "Last character of a word -> the search for those alternatives of an expression such as 'a$|b$' that could end in it."
+    def __init__(self, search):
+        self.search, self.alternatives = search, _alternatives_at_the_end(search)
+
+    def __missing__(self, last):
+        if self.alternatives is None or not last.isascii():
+            return self.search
+        letters = next((letters for letters in (ascii_lowercase, ascii_uppercase, digits) if last in letters), last)
+        found = re.compile('|'.join(f'{part}$' for part, parsed in self.alternatives if _can_end_in(parsed, letters)) or '(?!)').search
+        self.update(dict.fromkeys(letters, found))
+        return found
+
+def _alternatives_at_the_end(search):
+    "[(a, parsed), ...] for the search of an expression such as 'a$|b$'; None for others."
     pattern = getattr(search, '__self__', None)
     if pattern is None or pattern.flags & (re.IGNORECASE | re.VERBOSE) or not pattern.pattern.endswith('$'):
-        return search
+        return None
     from re import _parser
-    kept, part = [], ''
+    found, part = [], ''
     for piece in pattern.pattern[:-1].split('$|'):
         part = f'{part}$|{piece}' if part else piece
         try:
-            parsed = _parser.parse(part)
+            found.append((part, _parser.parse(part)))
         except re.error:  # not the end of an alternative, but within a group
             continue
-        kept += [part]*_can_end_in_letter(parsed)
         part = ''
-    return search if part else re.compile('|'.join(f'{part}$' for part in kept) or '(?!)').search
+    return None if part else found
 
-def _can_end_in_letter(pattern):
-    "Could what a parsed expression matches end in one of the letters a to z? If in doubt, yes."
+def _can_end_in(pattern, letters):
+    "Could what a parsed expression matches end in one of `letters`? If in doubt, yes."
     if not len(pattern):
         return True
     kind, value = pattern[-1]
-    if str(kind) == 'SUBPATTERN': return _can_end_in_letter(value[3])
-    if str(kind) == 'BRANCH': return any(_can_end_in_letter(part) for part in value[1])
-    if str(kind) in ('MAX_REPEAT', 'MIN_REPEAT'): return value[0] == 0 or _can_end_in_letter(value[2])
-    return str(kind) not in ('LITERAL', 'IN') or _item_can_match(str(kind), value, ascii_lowercase)
+    if str(kind) == 'SUBPATTERN': return _can_end_in(value[3], letters)
+    if str(kind) == 'BRANCH': return any(_can_end_in(part, letters) for part in value[1])
+    if str(kind) in ('MAX_REPEAT', 'MIN_REPEAT'): return value[0] == 0 or _can_end_in(value[2], letters)
+    return str(kind) not in ('LITERAL', 'IN') or _item_can_match(str(kind), value, letters)
 
 class _WordSplitter:
     """spaCy's splitting of one word, step by step as `spacy.tokenizer` does it and with its rules.
@@ -491,8 +514,7 @@ class _WordSplitter:
     def __init__(self, split):
         self.split, self.n_whole = split, 0
         never = re.compile('(?!)')
-        self.prefix_search, self.suffix_search = split.prefix_search or never.search, split.suffix_search or never.search
-        self.letter_suffix_search = _only_for_letters(self.suffix_search)
+        self.prefix_search, self.suffix_search = split.prefix_search or never.search, _SuffixSearch(split.suffix_search or never.search)
         self.infix_finditer, self.token_match, self.url_match = split.infix_finditer or never.finditer, split.token_match, split.url_match
         pieces, wholes = ({special: [token.text for token in function(special)] for special in split.rules} for function in (self._spacy_rules({}), split))
         self.special = wholes
@@ -548,7 +570,7 @@ class _WordSplitter:
                 before.append(word[:prefix])
                 word = word[prefix:]
                 break
-            found = (self.letter_suffix_search if word[-1] in ascii_lowercase else self.suffix_search)(word[prefix:] if prefix else word)
+            found = self.suffix_search[word[-1]](word[prefix:] if prefix else word)
             suffix = found.end() - found.start() if found else 0
             if suffix and word[:-suffix] in special:
                 behind.append(word[-suffix:])
@@ -614,7 +636,7 @@ class ChunkTokenizer:
         self.first, self.tail = _split_rules(list(rules))
         self.outcome = _AsTokens() if outcome is None else outcome
         self.split_word = _WordSplitter(split)
-        self.before, self.between = ([_quick_rules[rule] for rule in group if rule in self.tail] for group in ((fix_html,), (spec_add_spaces, rm_useless_spaces)))
+        self.before, self.between, self.useless = ([_quick_rules[rule]]*(rule in self.tail) for rule in (fix_html, spec_add_spaces, rm_useless_spaces))
         self.lower = _marks_of(self.tail[lowercase]) if lowercase in self.tail else None
         self.looks_around = [rule for rule in self.tail if rule in (replace_rep, replace_wrep)]
         self.case = [rule for rule in self.tail if rule in (replace_all_caps, replace_maj)]
@@ -658,7 +680,7 @@ class ChunkTokenizer:
         return _through(text, self.before)
 
     def _ready(self, text):
-        "`text` through the rules between `replace_wrep` and `replace_all_caps`, and what `lowercase` does apart from the case."
+        "`text` through `spec_add_spaces`, and what `lowercase` does apart from the case. Useless spaces stay until they are noticed."
         text = _through(text, self.between)
         return text if self.lower is None else self.lower(text.strip())
 
@@ -669,14 +691,20 @@ class ChunkTokenizer:
             return *known, False
         chunks = text.split()
         # plain spaces between words, as nearly always
-        return (chunks, chunks, False) if ' '.join(chunks) == text else (_words_and_white(text), chunks, True)
+        if ' '.join(chunks) == text:
+            return chunks, chunks, False
+        if self.useless and '  ' in text:
+            return self._keys(rm_useless_spaces(text))
+        return _words_and_white(text), chunks, True
 
     def _found(self, keys):
         "What is remembered for `keys`, of which some are new or marked. Tokens are numbered in the order of the text."
-        self._know(keys)
-        keys = keys if self.special.isdisjoint(keys) else self._joined(keys)
+        new = self._know(keys)
+        if not self.special.isdisjoint(new):
+            keys = self._joined(keys)
+            new = dict.fromkeys(filterfalse(self.memory.__contains__, keys))
         marked = []
-        for key in dict.fromkeys(filterfalse(self.memory.__contains__, keys)):
+        for key in new:
             if key in self.marked:
                 self.memory[key] = self.outcome.convert(self.marked[key])
                 marked.append(key)
@@ -691,13 +719,15 @@ class ChunkTokenizer:
         return found
 
     def _know(self, keys):
-        "Learn new chunks, so that it is known which of them are marked, and number nothing yet."
+        "What of `keys` is not in the memory. It is learnt, so that it is known which of it is marked; nothing is numbered yet."
         self.memory.unsure = False
-        for key in dict.fromkeys(filterfalse(self.memory.__contains__, keys)):
+        new = dict.fromkeys(filterfalse(self.memory.__contains__, keys))
+        for key in new:
             if key not in self.marked and key not in self.memory.older and key not in self.made:
                 tokens = self._learn(key)
                 if tokens is not None:
                     self.made[key] = tokens
+        return new
 
     def _make(self, chunk):
         "What is remembered of a chunk, or None for a marked one."
@@ -759,7 +789,7 @@ class ChunkTokenizer:
 
     def _windows(self, text):
         "What to look up for a very long text, some of it at a time: all its chunks in a list would need ten times its room."
-        text, start = self._ready(_through(text, self.looks_around)), 0
+        text, start = _through(self._ready(_through(text, self.looks_around)), self.useless), 0
         while start < len(text):
             end = self._window_end(text, start + long_text)
             yield self._keys(text[start:end])[0]
@@ -837,11 +867,18 @@ class ChunkTokenizer:
     def _pieces_and_kind(self, word):
         "(a word in lower case, cut at its joints, number of its capitals and joints); pieces are () if its letters matter."
         lower = word.lower()
-        pieces = [lower] if lower.isalpha() else _joints.split(lower)
-        if not 2 < max(map(len, pieces)) < 41 or not self.split_word.unusual.isdisjoint(pieces) or replace_rep in self.tail and _three_equal.search(lower):
+        if replace_rep in self.tail and _three_equal.search(lower):
+            return (), None
+        if lower.isalpha():  # as a rule: one piece
+            pieces = (lower if lower == word else intern(lower),)
+            known = 2 < len(lower) < 41 and lower not in self.split_word.unusual
+        else:
+            pieces = tuple(map(intern, _joints.split(lower)))
+            known = max(map(len, pieces)) < 41 and self.split_word.unusual.isdisjoint(pieces)
+        if not known:
             return (), None
         case = '' if lower == word else (word[0].isupper(), word[1:].islower(), word.isupper())
-        return tuple(map(intern, pieces)), self.kinds.setdefault((case, *pieces[1::2]), len(self.kinds))
+        return pieces, self.kinds.setdefault((case, *pieces[1::2]), len(self.kinds))
 
     def _around(self, chunk, pieces):
         "What stands before and behind `pieces` in the tokens of `chunk`; () if they are not there, or if neighbours could matter."

@@ -708,7 +708,10 @@ def read_pairs(
         raise ValueError(f'{file} cannot be read as CSV in UTF-8 ({str(error).strip().splitlines()[0]}): save it again as comma-separated UTF-8 with a header line.') from None
     optional = {'context': context, 'id': id}
     found = {role: name if name is not None else role if role in table else None for role, name in optional.items()}
-    return PhrasePairs.from_df(table, anchor, target, found['context'], score, found['id'], group, scale)
+    try:
+        return PhrasePairs.from_df(table, anchor, target, found['context'], score, found['id'], group, scale)
+    except ValueError as error:
+        raise ValueError(f'{file}: {error}') from None
 
 def train_pairs(
     pairs:PhrasePairs,          # with scores

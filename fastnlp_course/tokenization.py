@@ -22,6 +22,7 @@ from itertools import chain, compress, filterfalse, islice
 from operator import eq
 from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase, digits
+from struct import Struct
 from sys import intern
 from types import SimpleNamespace
 
@@ -967,6 +968,8 @@ def _describe_splitter(tok):
     text = json.dumps(config, sort_keys=True, default=repr)
     return {**described, 'config': config if len(text) < 2000 else hashlib.sha256(text.encode()).hexdigest()}, True
 
+_int32 = Struct('i').pack
+
 class _AsIds:
     "What is remembered of a chunk: its ids as bytes, which are quick to join. What is given out for a text: an array."
     nothing = b''
@@ -985,7 +988,10 @@ class _AsIds:
                 del self.numbers[token]
             del self.types[types:]
 
-    def convert(self, tokens): return array('i', map(self.number_of, tokens)).tobytes()
+    def convert(self, tokens):
+        # nearly always one
+        return _int32(self.number_of(tokens[0])) if len(tokens) == 1 else array('i', map(self.number_of, tokens)).tobytes()
+
     def gather(self, keys, memory): return bytearray().join(map(memory.__getitem__, keys))
     def finish(self, parts): return np.frombuffer(parts[0] if len(parts) == 1 else bytearray().join(parts), np.int32)
 
@@ -1157,7 +1163,7 @@ def _in_processes(tokenize, items, total, n_workers, progress):
                 tables[worker].add(new)
                 tokens, start = tables[worker].tokens, 0
                 for i, length in enumerate(lengths, done):
-                    yield i, L(tokens[ids[start:start + length]].tolist())
+                    yield i, L(tokens.take(ids[start:start + length]).tolist())
                     start += length
                 done += len(lengths)
                 bar.update(len(lengths))

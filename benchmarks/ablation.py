@@ -9,18 +9,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 import numpy as np
 from common import machine, write_section
-from fastnlp_course.demo import Recipe, classifier, classifier_dls, describe_tokens, fit_gradually, fit_in_steps, movie_reviews, scores, settings_hash, tfidf_baseline, train_from_scratch, train_language_model
+from fastnlp_course.demo import Recipe, classifier, classifier_dls, describe_tokens, fit_at_once, fit_gradually, movie_reviews, scores, settings_hash, tfidf_baseline, train_from_scratch, train_language_model
 from fastnlp_course.files import read_json, set_seed, write_json
-from fastnlp_course.learner import AverageWeights, load_weights
+from fastnlp_course.learner import load_weights
 from fastnlp_course.ulmfit import shipped_model
 
 label_counts = 50, 200, 1000
 of_the_language_model = 'pretrained emb_sz n_hid n_layers lm_bs lm_seq_len lm_epochs lm_drop_mult min_freq half seed'.split()
-of_gradual_training = 'last_epochs lr spread drop_mult average'.split()
 
 def settings(name, recipe):
     "What of the recipe matters for a row."
-    unused = [] if name.startswith(('+ gradual', '+ discriminative')) else of_gradual_training
+    unused = ['epochs', 'lr', 'drop_mult'] if name.startswith(('+ gradual', '+ discriminative')) else []
     return {key: value for key, value in asdict(recipe).items() if key not in unused}
 
 def pretrained_weights():
@@ -36,7 +35,7 @@ def few_labels(table, n, seed):
 
 def fitting(recipe, n):
     "The recipe for `n` labels: smaller batches and more epochs where there are few, so that there are steps enough."
-    return recipe if n is None else replace(recipe, bs=16, last_epochs=12 if n < 1000 else 8, scratch_epochs=15 if n < 1000 else 10)
+    return recipe if n is None else replace(recipe, bs=16, epochs=15 if n < 1000 else 10)
 
 class Encoders:
     "Fine-tuned language models by seed, trained once and kept."
@@ -60,14 +59,10 @@ def trained(table, recipe, encoder, vocab, plan):
     with learn.no_bar(), learn.no_logging(): plan(learn)
     return scores(*learn.get_preds())
 
-def at_once(recipe):
-    "All layers from the first step, one rate: the training of the classifier from scratch, from another start."
-    return lambda learn: fit_in_steps(learn, [(0, recipe.scratch_epochs, recipe.scratch_lr)], wd=recipe.wd, cbs=AverageWeights(recipe.scratch_average))
-
-def as_from_scratch(recipe): return replace(recipe, drop_mult=recipe.scratch_drop_mult)
+def at_once(recipe): return lambda learn: fit_at_once(learn, recipe)
 
 def gradual(recipe, spread):
-    return lambda learn: fit_gradually(learn, recipe.last_epochs, recipe.lr, recipe.wd, spread, recipe.average)
+    return lambda learn: fit_gradually(learn, 5, 2e-2, recipe.wd, spread, recipe.average)
 
 def general_encoder(table, recipe):
     "The encoder as it was shipped, its rows in the order of the vocab of these texts."
@@ -87,10 +82,10 @@ def rows_of(table, encoders):
     return {
         'TF-IDF + logistic regression': lambda rows, recipe: tfidf_baseline(rows),
         'from scratch': lambda rows, recipe: train_from_scratch(rows, recipe),
-        'pretrained, all layers at once': lambda rows, recipe: trained(rows, as_from_scratch(recipe), *general_encoder(table, recipe), at_once(recipe)),
-        '+ language model fine-tuned': lambda rows, recipe: fine_tuned(rows, as_from_scratch(recipe), at_once(recipe)),
-        '+ gradual unfreezing': lambda rows, recipe: fine_tuned(rows, recipe, gradual(recipe, 1.)),
-        '+ discriminative rates (2.6)': lambda rows, recipe: fine_tuned(rows, recipe, gradual(recipe, 2.6))}
+        'pretrained, all layers at once': lambda rows, recipe: trained(rows, recipe, *general_encoder(table, recipe), at_once(recipe)),
+        '+ language model fine-tuned': lambda rows, recipe: fine_tuned(rows, recipe, at_once(recipe)),
+        '+ gradual unfreezing': lambda rows, recipe: fine_tuned(rows, replace(recipe, drop_mult=.4), gradual(recipe, 1.)),
+        '+ discriminative rates (2.6)': lambda rows, recipe: fine_tuned(rows, replace(recipe, drop_mult=.4), gradual(recipe, 2.6))}
 
 by_labels = 'TF-IDF + logistic regression', 'from scratch', '+ language model fine-tuned'
 

@@ -11,10 +11,10 @@ def main():
         set_seed(seed)
         started = time.perf_counter()
         dls = TextDataLoaders.from_df(table, text_col='text', label_col='label', valid_col='is_valid', bs=recipe['bs'], seq_len=recipe['seq_len'])
-        learn = text_classifier_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe['scratch_drop_mult'], metrics=accuracy)
+        learn = text_classifier_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe['drop_mult'], metrics=accuracy)
         learn.unfreeze()
         with learn.no_bar(), learn.no_logging():
-            learn.fit_one_cycle(recipe['scratch_epochs'], recipe['scratch_lr'], wd=recipe['wd'])
+            learn.fit_one_cycle(recipe['epochs'], recipe['lr'], wd=recipe['wd'])
         _, loss, accuracy_ = learn.recorder.values[-1]
         print(json.dumps({'accuracy': float(accuracy_), 'log_loss': float(loss), 'seconds': time.perf_counter() - started}), flush=True)
 

@@ -1,6 +1,7 @@
 """Text to tokens and ids: our fast path, the plain composition, fastai, spaCy alone and the Rust tokenizers, in one run.
 
     python benchmarks/tokenize_text.py --peer PYTHON [--paragraphs N] [--reviews N] [--parity] [--write]
+    python benchmarks/tokenize_text.py --processes [--write]    two processes against one
 
 PYTHON is an interpreter with fastai. Each line is measured in a fresh process; ratios come from processes that ran one after the other.
 (It is not called tokenize.py, because that would hide the standard module of this name from all scripts of this folder.)"""
@@ -97,6 +98,26 @@ def in_processes(texts, n):
 def work_one(texts): return in_processes(texts, 1)
 def work_two(texts): return in_processes(texts, 2)
 
+def store(texts, world):
+    "Seconds for a store of ids on disk: each of `world` processes writes the blocks of its rank, one call joins them."
+    from functools import partial
+    from multiprocessing import get_context
+    from tempfile import TemporaryDirectory
+    from fastnlp_course.scaling import build_store, join_stores
+    words = splitter()
+    with TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        build = partial(build_store, texts, Path(folder)/'store', words, world=world, block_chars=2**21)
+        others = [get_context('fork').Process(target=build, kwargs={'rank': rank}) for rank in range(1, world)]
+        for process in others: process.start()
+        build(rank=0)
+        for process in others: process.join()
+        if world > 1: join_stores(Path(folder)/'store')
+        return [{'seconds': time.perf_counter() - start}]
+
+def work_one_store(texts): return store(texts, 1)
+def work_two_stores(texts): return store(texts, 2)
+
 def work_limit(texts):
     "The machine's own limit: two processes with a half each, which give nothing back."
     from concurrent.futures import ProcessPoolExecutor
@@ -191,13 +212,21 @@ def processes_against_one(name, n):
     first, two, limit, last = (ask(sys.executable, work, name, n)[0]['seconds'] for work in ('one', 'two', 'limit', 'one'))
     return {'one': (first + last)/2, 'two': two, 'limit': limit}
 
+def stores_against_one(name, n):
+    "The same for stores on disk."
+    first, two, last = (ask(sys.executable, work, name, n)[0]['seconds'] for work in ('one_store', 'two_stores', 'one_store'))
+    return {'one': (first + last)/2, 'two': two}
+
+def middle(measure, name, n):
+    "Of three runs of `measure`, that with the ratio in the middle."
+    return sorted((measure(name, n) for _ in range(3)), key=lambda found: found['one']/found['two'])[1]
+
 def table(name, n, peer):
     "The lines for one corpus, with ratios against fastai."
     # fastai on a part: its rate does not depend on the size, and a turn should be short
     part = min(n, 5000 if name == 'imdb' else 12_000)
     turns = in_turns(name, n, part, peer, 5)
     fastai, fastai_ids = (sorted((pair[1] for pair in turns[row]), key=speed)[2] for row in ('cold', 'text to ids, cold'))
-    processes = sorted((processes_against_one(name, n) for _ in range(3)), key=lambda found: found['one']/found['two'])[1]
     level, bpe = ask(sys.executable, 'rust', name, n)
     lines = ['| work | tokens/s | MB/s | times fastai (range) | peak resident MB |', '| --- | --- | --- | --- | --- |', line('fastai, tokens', fastai, fastai)]
     lines += [line('ours, plain composition', ask(sys.executable, 'ours_plain', name, part)[0], fastai)] + [line_of_turns(row, turns[row]) for row in ('cold', 'second pass', 'warm')]
@@ -206,10 +235,19 @@ def table(name, n, peer):
     lines += [line(what, found, fastai) for what, found in others]
     whole, split, pairs, lookup = ask(sys.executable, 'roofline', name, n)
     spent = [part['seconds']/whole['seconds'] for part in (split, pairs, lookup)]
-    lines += ['', f"Two processes: {processes['one']/processes['two']:.2f} times one ({processes['one']:.1f} s, {processes['two']:.1f} s; the middle of three runs). Two processes with a half each, which learn each for itself and give nothing back, are the limit: {processes['one']/processes['limit']:.2f} times.", '',
+    lines += ['',
               f"Of the warm time, `str.split` takes {spent[0]:.0%}, comparing neighbours {spent[1]:.0%}, look-ups and lists {spent[2]:.0%}; {1 - sum(spent):.0%} is left for rules on the text and for the few texts that need a second look. "
               f"In words: {whole['MB']/whole['seconds']:.0f} MB of text per second, where `str.split` alone does {split['MB']/split['seconds']:.0f}."]
     return '\n'.join(lines)
+
+def two_processes(corpora):
+    "Two processes against one, in both ways of working together."
+    lines = ['| texts | tokens given back: one, two | ratio | limit | store on disk: one, two and joined | ratio |', '| --- | --- | --- | --- | --- | --- |']
+    for title, name, n in corpora:
+        given, stores = middle(processes_against_one, name, n), middle(stores_against_one, name, n)
+        lines.append(f"| {title} | {given['one']:.1f} s, {given['two']:.1f} s | {given['one']/given['two']:.2f} | {given['one']/given['limit']:.2f} | {stores['one']:.1f} s, {stores['two']:.1f} s | {stores['one']/stores['two']:.2f} |")
+    return '\n'.join(lines + ['', 'The middle of three runs, one process before and after two, each in a fresh process. "Limit": two processes with a half each, which learn each for itself and give nothing back. '
+                              '"Store": each of two processes writes the blocks of its rank, one call joins them into the store that one would have made; the joining is counted.'])
 
 def parity(peer):
     "How many texts have the same tokens."
@@ -223,6 +261,7 @@ def main():
     parser.add_argument('--paragraphs', type=int, default=10**9, help='of WikiText-2 train')
     parser.add_argument('--reviews', type=int, default=50_000, help='of IMDb; 0 for none')
     parser.add_argument('--parity', action='store_true', help='compare all tokens with fastai, and measure nothing')
+    parser.add_argument('--processes', action='store_true', help='measure two processes against one, and nothing else')
     parser.add_argument('--write', action='store_true', help='write results.md')
     for hidden in ('--work', '--corpus'): parser.add_argument(hidden, help=argparse.SUPPRESS)
     parser.add_argument('--n', type=int, help=argparse.SUPPRESS)
@@ -231,17 +270,18 @@ def main():
         texts = load(options.corpus, options.n) if options.corpus else None
         print(json.dumps(globals()[f'work_{options.work}'](texts)))
         return
-    if not options.peer:
+    if not options.peer and not options.processes:
         raise SystemExit('--peer is missing. Pass the Python of an environment with fastai.')
-    if options.parity:
+    corpora = [('WikiText-2 train', 'wikitext', options.paragraphs)] + [(f'{options.reviews:,} IMDb reviews', 'imdb', options.reviews)]*bool(options.reviews)
+    if options.processes:
+        sections = {'Tokenization: two processes': two_processes(corpora)}
+    elif options.parity:
         sections = {'Tokens: the same as fastai': parity(options.peer)}
     else:
-        sections = {'Tokenization: WikiText-2 train': table('wikitext', options.paragraphs, options.peer)}
-        if options.reviews:
-            sections[f'Tokenization: {options.reviews:,} IMDb reviews'] = table('imdb', options.reviews, options.peer)
+        sections = {f'Tokenization: {title}': table(name, n, options.peer) for title, name, n in corpora}
     from common import machine, write_section
     for title, text in sections.items():
-        note = '' if options.parity else ' "Cold" is a fresh process, "second pass" the same texts once more, "warm" are unseen documents of the same corpus after a first pass over others; one thread. Five turns of fastai and ours, one after the other: the turn in the middle and, in brackets, the range (fastai and the plain composition on 12,000 paragraphs or 5,000 reviews). Times fastai is by bytes of text per second.'
+        note = '' if options.parity or options.processes else ' "Cold" is a fresh process, "second pass" the same texts once more, "warm" are unseen documents of the same corpus after a first pass over others; one thread. Five turns of fastai and ours, one after the other: the turn in the middle and, in brackets, the range (fastai and the plain composition on 12,000 paragraphs or 5,000 reviews). Times fastai is by bytes of text per second.'
         print(f'## {title}\n\n{text}\n')
         if options.write:
             write_section(title, f'`benchmarks/tokenize_text.py`, {machine()}.{note}\n\n{text}')

@@ -87,7 +87,7 @@ def run_lstm(dls, recipe, n_choose, wd, drop_mult, seed, epochs):
     learn = classifier(dls, replace(recipe, drop_mult=drop_mult))
     learn.unfreeze()
     with learn.no_bar(), learn.no_logging():
-        learn.fit_one_cycle(epochs, recipe.scratch_lr, wd=wd)
+        learn.fit_one_cycle(epochs, recipe.lr, wd=wd)
         probabilities, y = learn.get_preds()
         on_train, y_train = learn.get_preds(ds_idx=0)
     encoder = learn.model[0].module.encoder.weight

@@ -56,7 +56,7 @@ def train_classifier(
     out: Optional[Path] = typer.Option(None, help='Folder for the results; FILE_classifier without it.'),
     fresh: bool = typer.Option(False, '--fresh', help='Start over instead of going on from the last finished stage.'),
     lm_epochs: Optional[int] = typer.Option(None, min=1, help='Epochs of the language model.'),
-    last_epochs: Optional[int] = typer.Option(None, min=1, help='Epochs of the unfrozen classifier.'),
+    epochs: Optional[int] = typer.Option(None, min=1, help='Epochs of the classifier.'),
     seed: int = typer.Option(42, help='Of the split, the weights and the batches.'),
 ):
     """Train a text classifier on a CSV file, with a TF-IDF baseline beside it.
@@ -66,7 +66,7 @@ def train_classifier(
     from dataclasses import replace
     from fastnlp_course.demo import Recipe, csv_table, how_to_use, run_stages
     table = csv_table(file, text_col, label_col, valid_col, seed=seed)
-    given = {name: value for name, value in (('lm_epochs', lm_epochs), ('last_epochs', last_epochs)) if value is not None}
+    given = {name: value for name, value in (('lm_epochs', lm_epochs), ('epochs', epochs)) if value is not None}
     out = file.with_name(f'{file.stem}_classifier') if out is None else out
     run_stages(table, out, replace(Recipe(seed=seed), **given), fresh=fresh, scratch=False, log=typer.echo)
     typer.echo('')

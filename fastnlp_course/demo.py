@@ -4,10 +4,10 @@
 __all__ = ['report_style', 'settings_hash', 'Stages', 'movie_reviews', 'with_split', 'read_csv_table', 'bad_byte_offset',
            'truth_values', 'csv_table', 'check_cells', 'check_table', 'Recipe', 'language_model_dls', 'language_model',
            'train_language_model', 'to_floats', 'curve', 'fit_in_steps', 'classifier_dls', 'classifier',
-           'fit_gradually', 'scores', 'tfidf_baseline', 'train_from_scratch', 'train_ulmfit', 'prediction_table',
-           'figure_as_html', 'plot_curve', 'plot_finder', 'plot_confusion', 'report_html', 'results_frame', 'reading',
-           'describe_tokens', 'write_results', 'run_stages', 'table_hash', 'how_to_use', 'texts_of_file',
-           'predict_texts', 'is_classifier', 'generate_text']
+           'fit_gradually', 'fit_at_once', 'scores', 'tfidf_baseline', 'train_from_scratch', 'train_ulmfit',
+           'prediction_table', 'figure_as_html', 'plot_curve', 'plot_finder', 'plot_confusion', 'report_html',
+           'results_frame', 'reading', 'describe_tokens', 'write_results', 'run_stages', 'table_hash', 'how_to_use',
+           'texts_of_file', 'predict_texts', 'is_classifier', 'generate_text']
 
 # %% ../nbs/10a_demo.ipynb #cell-005
 import base64
@@ -227,16 +227,11 @@ class Recipe:
     lm_seq_len:int = 36          # tokens per step of backpropagation
     lm_epochs:int = 3            # of the language model, after one with a frozen encoder if it is pretrained
     lm_drop_mult:float = 0.5     # dropout of the language model, as a multiple of the defaults
-    scratch_epochs:int = 6       # of the classifier from scratch
-    scratch_lr:float = 1e-2      # its peak learning rate
-    scratch_drop_mult:float = 1. # its dropout, as a multiple of the defaults: with nothing to keep it can take more
-    scratch_average:float = 0.998 # what a step keeps of the average of its weights; 0 for the weights of the last step
-    wd:float = 0.1               # weight decay of the classifiers
-    last_epochs:int = 5          # of the unfrozen ULMFiT classifier, after three frozen epochs
-    lr:float = 2e-2              # of its head in the first epoch
-    spread:float = 1.6           # by which factor the rates of neighbouring groups of layers differ
-    drop_mult:float = 0.4        # dropout of the ULMFiT classifier
-    average:float = 0.998        # as scratch_average, for the ULMFiT classifier
+    epochs:int = 6               # of the classifiers
+    lr:float = 1e-2              # their peak learning rate
+    drop_mult:float = 1.         # their dropout, as a multiple of the defaults
+    wd:float = 0.1               # their weight decay
+    average:float = 0.998        # what a step keeps of the average of their weights; 0 for the weights of the last step
     min_freq:int = 3             # rarer tokens become xxunk
     half:bool = True             # 16-bit arithmetic where the machine has it
     seed:int = 42                # of weights, batches and dropout
@@ -349,6 +344,13 @@ def fit_gradually(
     plan = [(-1, 1, lr), (-2, 1, rates), (-3, 1, rates), (0, last_epochs, rates)]
     return fit_in_steps(learn, plan, wd=wd, cbs=[AverageWeights(average)] if average else None)
 
+def fit_at_once(
+    learn,           # classifier
+    recipe,          # epochs, rate, weight decay, average
+)->dict:             # the curves
+    "All layers from the first step, with one rate."
+    return fit_in_steps(learn, [(0, recipe.epochs, recipe.lr)], wd=recipe.wd, cbs=[AverageWeights(recipe.average)] if recipe.average else None)
+
 # %% ../nbs/10a_demo.ipynb #cell-034
 def scores(
     probabilities,   # (rows, classes)
@@ -382,13 +384,12 @@ def train_from_scratch(
     recipe,          # sizes, epochs, rate
     vocab=None,      # tokens by id; without it, of all rows of the table, as `TextDataLoaders.from_df` makes it
 )->dict:             # scores and curves
-    "The classifier with random weights, all layers from the first step."
+    "The classifier with random weights."
     set_seed(recipe.seed)
-    learn = classifier(classifier_dls(table, recipe, vocab), replace(recipe, drop_mult=recipe.scratch_drop_mult))
-    learn.unfreeze()
-    learn.fit_one_cycle(recipe.scratch_epochs, recipe.scratch_lr, wd=recipe.wd, cbs=AverageWeights(recipe.scratch_average))
+    learn = classifier(classifier_dls(table, recipe, vocab), recipe)
+    joined = fit_at_once(learn, recipe)
     probabilities, targets = learn.get_preds()
-    return {**scores(probabilities, targets), 'curve': curve(learn)}
+    return {**scores(probabilities, targets), 'curve': joined}
 
 def train_ulmfit(
     table,           # columns text, label, is_valid
@@ -396,11 +397,11 @@ def train_ulmfit(
     recipe,          # sizes, epochs
     vocab,           # of the language model
 )->dict:             # scores and curves
-    "Stage 3 of ULMFiT: the encoder under a new head, unfrozen from above."
+    "Stage 3 of ULMFiT: the encoder under a new head."
     set_seed(recipe.seed)
     learn = classifier(classifier_dls(table, recipe, vocab), recipe)
     learn.load_encoder(Path(out).absolute()/'encoder')
-    joined = fit_gradually(learn, recipe.last_epochs, recipe.lr, recipe.wd, recipe.spread, recipe.average)
+    joined = fit_at_once(learn, recipe)
     probabilities, targets = learn.get_preds()
     learn.export(Path(out)/'model')
     predictions = prediction_table(table[table.is_valid], list(learn.dls.vocab[1]), probabilities, targets)

@@ -25,7 +25,7 @@ def table(tmp_path_factory):
 @pytest.fixture(scope='module')
 def trained(table):
     "The result of train-classifier on it."
-    done = fastnlp('train-classifier', table, '--text-col', 'review', '--label-col', 'verdict', '--valid-col', 'part', '--lm-epochs', 1, '--last-epochs', 1)
+    done = fastnlp('train-classifier', table, '--text-col', 'review', '--label-col', 'verdict', '--valid-col', 'part', '--lm-epochs', 1, '--epochs', 1)
     assert done.returncode == 0, done.stdout + done.stderr
     return table.with_name('films_classifier')
 
@@ -46,13 +46,13 @@ def test_results_of_training(trained):
     assert '<img' in (trained/'report.html').read_text(encoding='utf-8')
 
 def test_second_run_trains_nothing(trained, table):
-    done = fastnlp('train-classifier', table, '--text-col', 'review', '--label-col', 'verdict', '--valid-col', 'part', '--lm-epochs', 1, '--last-epochs', 1)
+    done = fastnlp('train-classifier', table, '--text-col', 'review', '--label-col', 'verdict', '--valid-col', 'part', '--lm-epochs', 1, '--epochs', 1)
     assert done.returncode == 0 and done.stdout.count('finished earlier') == 4
 
 def test_an_unfinished_stage_is_repeated(trained, table):
     (trained/'stages'/'ulmfit.json').unlink()
     (trained/'predictions.csv').unlink()
-    done = fastnlp('train-classifier', table, '--text-col', 'review', '--label-col', 'verdict', '--valid-col', 'part', '--lm-epochs', 1, '--last-epochs', 1)
+    done = fastnlp('train-classifier', table, '--text-col', 'review', '--label-col', 'verdict', '--valid-col', 'part', '--lm-epochs', 1, '--epochs', 1)
     assert done.returncode == 0 and done.stdout.count('finished earlier') == 3
     assert (trained/'predictions.csv').exists()
 

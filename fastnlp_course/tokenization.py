@@ -871,7 +871,7 @@ class ChunkTokenizer:
         if replace_rep in self.tail and _three_equal.search(lower):
             return (), None
         if lower.isalpha():  # as a rule: one piece
-            pieces = (word if lower == word else intern(lower),)
+            pieces = (intern(word if lower == word else lower),)  # one string for the word, its token and its key
             known = 2 < len(lower) < 41 and lower not in self.split_word.unusual
         else:
             pieces = tuple(map(intern, _joints.split(lower)))

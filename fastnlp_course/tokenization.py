@@ -816,7 +816,7 @@ class ChunkTokenizer:
     def _learn(self, chunk):
         "The tokens of a chunk; None if its neighbours matter: it is marked then."
         usual = self.usual(chunk)
-        if usual:
+        if usual and chunk != TK_REP:
             tokens = self._by_shape(*usual)
             if tokens is not None:
                 return tokens
@@ -832,7 +832,8 @@ class ChunkTokenizer:
         tokens = tuple([intern(token) if type(token) is str else token for token in tokens])
         if at_work:
             self.special.add(chunk)
-        if chunk not in self.runs and not at_work:
+        # two words 'xxrep' in front of a run such as '!!!', which is written out as 'xxrep 3 !', are three equal words
+        if chunk not in self.runs and not at_work and chunk != TK_REP:
             return tokens
         self.marked[chunk] = tokens
 

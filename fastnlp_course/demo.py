@@ -351,7 +351,7 @@ def fit_at_once(
     "All layers from the first step, with one rate."
     return fit_in_steps(learn, [(0, recipe.epochs, recipe.lr)], wd=recipe.wd, cbs=[AverageWeights(recipe.average)] if recipe.average else None)
 
-# %% ../nbs/10a_demo.ipynb #cell-034
+# %% ../nbs/10a_demo.ipynb #cell-035
 def scores(
     probabilities,   # (rows, classes)
     targets,         # (rows,) class numbers
@@ -363,7 +363,7 @@ def scores(
     return {'accuracy': float((probabilities.argmax(1) == targets).mean()),
             'log_loss': float(-np.log(np.clip(right, 1e-15, 1)).mean())}
 
-# %% ../nbs/10a_demo.ipynb #cell-036
+# %% ../nbs/10a_demo.ipynb #cell-037
 def tfidf_baseline(
     table,           # columns text, label, is_valid
 )->dict:             # accuracy, log_loss
@@ -378,7 +378,7 @@ def tfidf_baseline(
     position = {label: i for i, label in enumerate(model.classes_)}
     return scores(model.predict_proba(valid.text), valid.label.map(position).to_numpy())
 
-# %% ../nbs/10a_demo.ipynb #cell-039
+# %% ../nbs/10a_demo.ipynb #cell-040
 def train_from_scratch(
     table,           # columns text, label, is_valid
     recipe,          # sizes, epochs, rate
@@ -409,7 +409,7 @@ def train_ulmfit(
         predictions.to_csv(file, index=False, lineterminator='\n')
     return {**scores(probabilities, targets), 'curve': joined}
 
-# %% ../nbs/10a_demo.ipynb #cell-040
+# %% ../nbs/10a_demo.ipynb #cell-041
 def prediction_table(
     rows,            # the validation rows: text, label
     labels,          # class names, position = class number
@@ -428,7 +428,7 @@ def prediction_table(
     frame['loss'] = -np.log(np.clip(probabilities[np.arange(len(targets)), targets], 1e-15, 1)).round(4)
     return frame
 
-# %% ../nbs/10a_demo.ipynb #cell-043
+# %% ../nbs/10a_demo.ipynb #cell-044
 @contextmanager
 def figure_as_html(
     title,           # shown below the figure
@@ -488,7 +488,7 @@ def plot_confusion(
     axes.set_xlabel('predicted')
     axes.set_ylabel('true')
 
-# %% ../nbs/10a_demo.ipynb #cell-044
+# %% ../nbs/10a_demo.ipynb #cell-045
 report_style = """body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#111}
 table{border-collapse:collapse;margin:1rem 0}th,td{border-bottom:1px solid #ccc;padding:.3rem .7rem;text-align:left;vertical-align:top}
 figure{display:inline-block;margin:.5rem}figcaption{color:#555;font-size:.9rem}img{max-width:100%}blockquote{margin:.3rem 1rem;color:#333}"""
@@ -520,7 +520,7 @@ def results_frame(
     rows = [{'model': name, 'accuracy': f"{row['accuracy']:.1%}", 'log loss': f"{row['log_loss']:.3f}", 'seconds': f"{row['seconds']:.0f}"} for name, row in metrics['models'].items()]
     return pd.DataFrame(rows).set_index('model')
 
-# %% ../nbs/10a_demo.ipynb #cell-046
+# %% ../nbs/10a_demo.ipynb #cell-047
 def reading(
     models,          # name -> scores
 )->str:              # one or two sentences
@@ -532,7 +532,7 @@ def reading(
         text += " The method lives from pretraining on far more text than you have labels for: the more labels there are, the less it has to give."
     return text
 
-# %% ../nbs/10a_demo.ipynb #cell-049
+# %% ../nbs/10a_demo.ipynb #cell-050
 def describe_tokens(
     table,           # columns text, label, is_valid
     out,             # folder for vocab.json
@@ -562,7 +562,7 @@ def write_results(
         file.write(report_html(metrics, details, predictions))
     return metrics
 
-# %% ../nbs/10a_demo.ipynb #cell-050
+# %% ../nbs/10a_demo.ipynb #cell-051
 def run_stages(
     table,                # columns text, label, is_valid
     out,                  # folder for results; made if missing
@@ -605,7 +605,7 @@ def how_to_use(
         'Use the model:', f'  fastnlp predict {out/"model"} "A moving and funny film."', f'  fastnlp generate {out/"language_model"} "the movie"',
         '  python: learn = load_learner(' + repr(str(out/'model')) + '); learn.predict("A moving and funny film.")'])
 
-# %% ../nbs/10a_demo.ipynb #cell-057
+# %% ../nbs/10a_demo.ipynb #cell-058
 def texts_of_file(
     path,                # CSV file with a header, or a text file with one text per line
     text_col='text',     # column with the texts, for a CSV file

@@ -1,6 +1,7 @@
 """What each part of ULMFiT is worth on the embedded movie reviews: stage by stage, and by number of labels.
 
     python benchmarks/ablation.py --write
+    python benchmarks/ablation.py --directions --write    forwards, backwards, and both together
 
 Every run is kept in `benchmark_runs`; an interrupted call goes on. Rates, dropout and epochs were chosen on a tenth of the training rows.
 """
@@ -10,21 +11,21 @@ from pathlib import Path
 import numpy as np
 from common import machine, write_section
 from fastnlp_course.demo import Recipe, classifier, classifier_dls, describe_tokens, fit_at_once, fit_gradually, movie_reviews, scores, settings_hash, tfidf_baseline, train_from_scratch, train_language_model
-from fastnlp_course.files import read_json, set_seed, write_json
+from fastnlp_course.files import atomic_write, read_json, set_seed, write_json
 from fastnlp_course.learner import load_weights
 from fastnlp_course.ulmfit import shipped_model
 
 label_counts = 50, 200, 1000
-of_the_language_model = 'pretrained emb_sz n_hid n_layers lm_bs lm_seq_len lm_epochs lm_drop_mult min_freq half seed'.split()
+of_the_language_model = 'pretrained emb_sz n_hid n_layers lm_bs lm_seq_len lm_epochs lm_drop_mult min_freq half backwards seed'.split()
 
 def settings(name, recipe):
     "What of the recipe matters for a row."
     unused = ['epochs', 'lr', 'drop_mult'] if name.startswith(('+ gradual', '+ discriminative')) else []
     return {key: value for key, value in asdict(recipe).items() if key not in unused}
 
-def pretrained_weights():
+def pretrained_weights(backwards=False):
     "A short name for the weights in the package."
-    weights, _ = load_weights(shipped_model()/'model.safetensors')
+    weights, _ = load_weights(shipped_model(backwards)/'model.safetensors')
     return hashlib.sha256(b''.join(weights[name].numpy().tobytes() for name in sorted(weights))).hexdigest()[:12]
 
 def few_labels(table, n, seed):
@@ -41,7 +42,7 @@ class Encoders:
     "Fine-tuned language models by seed, trained once and kept."
     def __init__(self, runs, table): self.runs, self.table = Path(runs), table
     def __call__(self, recipe):
-        folder = self.runs/f"encoder-{settings_hash([{key: asdict(recipe)[key] for key in of_the_language_model}, pretrained_weights()])}"
+        folder = self.runs/f"encoder-{settings_hash([{key: asdict(recipe)[key] for key in of_the_language_model}, pretrained_weights(recipe.backwards)])}"
         if not (folder/'finished.json').exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -51,13 +52,17 @@ class Encoders:
             write_json(folder/'finished.json', {'seconds': time.perf_counter() - started, 'perplexity': done['perplexity']})
         return folder
 
-def trained(table, recipe, encoder, vocab, plan):
-    "Scores of a classifier with this encoder, trained by `plan`, a function of the learner."
+def predictions(table, recipe, encoder, vocab, plan):
+    "Probabilities and targets of a classifier with this encoder, trained by `plan`, a function of the learner."
     set_seed(recipe.seed)
     learn = classifier(classifier_dls(table, recipe, vocab), recipe)
     learn.load_encoder(Path(encoder).absolute())
     with learn.no_bar(), learn.no_logging(): plan(learn)
-    return scores(*learn.get_preds())
+    return [np.asarray(values) for values in learn.get_preds()]
+
+def trained(*given):
+    "Scores of such a classifier."
+    return scores(*predictions(*given))
 
 def at_once(recipe): return lambda learn: fit_at_once(learn, recipe)
 
@@ -97,6 +102,28 @@ def remembered(path, work):
         write_json(path, {**result, 'seconds': time.perf_counter() - started})
     return read_json(path)
 
+def one_direction(table, encoders, recipe):
+    "Probabilities and targets of the test rows, kept for another call."
+    path = encoders.runs/f"direction-{settings_hash([asdict(recipe), pretrained_weights(recipe.backwards)])}.npz"
+    if not path.exists():
+        folder = encoders(replace(recipe, drop_mult=Recipe().drop_mult))
+        made = predictions(table, recipe, folder.absolute()/'encoder', read_json(folder/'vocab.json'), gradual(recipe, 1.))
+        with atomic_write(path) as handle: np.savez(handle, *made)
+    with np.load(path) as kept: return kept['arr_0'], kept['arr_1']
+
+def directions(table, encoders, seeds):
+    "Lines of a table: forwards, backwards, the mean of the probabilities of both."
+    found = {'forwards': [], 'backwards': [], 'both, mean of the probabilities': []}
+    for seed in seeds:
+        recipe = replace(Recipe(), seed=seed, drop_mult=.4)
+        (ahead, targets), (back, same) = (one_direction(table, encoders, replace(recipe, backwards=value)) for value in (False, True))
+        assert (targets == same).all()
+        for name, probabilities in zip(found, (ahead, back, (ahead + back)/2)):
+            found[name].append(scores(probabilities, targets))
+            print(f"{name:35} seed {seed}: {found[name][-1]['accuracy']:.1%}", flush=True)
+    return ['| reads | accuracy | log loss |', '| --- | --- | --- |',
+            *(f"| {name} | {cell([run['accuracy'] for run in runs])} | {np.mean([run['log_loss'] for run in runs]):.3f} |" for name, runs in found.items())]
+
 def cell(found):
     return f"{np.mean(found):.1%} ± {np.std(found)*100:.1f}"
 
@@ -107,9 +134,17 @@ def main():
     parser.add_argument('--labels', nargs='*', type=int, default=list(label_counts), help='numbers of labels beside all')
     parser.add_argument('--runs', default='benchmark_runs', help='folder for finished runs')
     parser.add_argument('--write', action='store_true', help='write the section of results.md')
+    parser.add_argument('--directions', action='store_true', help='the table of the two directions, and nothing else')
     given = parser.parse_args()
     table = movie_reviews()
-    rows = rows_of(table, Encoders(given.runs, table))
+    encoders = Encoders(given.runs, table)
+    if given.directions:
+        lines = directions(table, encoders, given.seeds)
+        print('\n'.join(lines))
+        if given.write:
+            write_section('ULMFiT in both directions', f"`python benchmarks/ablation.py --directions --write`: test rows of notebook 10a (2,014), mean ± standard deviation of {len(given.seeds)} seeds. Each direction has its own language model, fine-tuned on the training texts, and its own classifier, unfrozen gradually. {machine()}." + '\n\n' + '\n'.join(lines))
+        return
+    rows = rows_of(table, encoders)
     shipped = pretrained_weights()
     chosen = list(rows) if given.rows is None else [list(rows)[i] for i in given.rows]
     found = {}

@@ -111,7 +111,9 @@ def store(texts, world):
         others = [get_context('fork').Process(target=build, kwargs={'rank': rank}) for rank in range(1, world)]
         for process in others: process.start()
         build(rank=0)
-        for process in others: process.join()
+        for process in others:
+            process.join()
+            if process.exitcode: sys.exit(f'a process ended with code {process.exitcode}; its message stands above')
         if world > 1: join_stores(Path(folder)/'store')
         return [{'seconds': time.perf_counter() - start}]
 

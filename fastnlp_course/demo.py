@@ -234,6 +234,7 @@ class Recipe:
     average:float = 0.998        # what a step keeps of the average of their weights; 0 for the weights of the last step
     min_freq:int = 3             # rarer tokens become xxunk
     half:bool = True             # 16-bit arithmetic where the machine has it
+    backwards:bool = False       # read from the end
     seed:int = 42                # of weights, batches and dropout
 
     def sizes(self):
@@ -248,7 +249,7 @@ def language_model_dls(
     "Batches of the training texts for a language model, a tenth of them held out."
     texts = table[~table.is_valid][['text']].reset_index(drop=True)
     return TextDataLoaders.from_df(texts, text_col='text', is_lm=True, valid_pct=0.1, seed=recipe.seed,
-                                   bs=recipe.lm_bs, seq_len=recipe.lm_seq_len)
+                                   bs=recipe.lm_bs, seq_len=recipe.lm_seq_len, backwards=recipe.backwards)
 
 def language_model(
     dls,             # of `language_model_dls`
@@ -257,7 +258,7 @@ def language_model(
     "An AWD-LSTM language model of the recipe's size, pretrained or with random weights."
     config = {**awd_lstm_lm_config, **recipe.sizes()}
     learn = language_model_learner(dls, AWD_LSTM, config=config, pretrained=recipe.pretrained, drop_mult=recipe.lm_drop_mult,
-                                   metrics=[accuracy, Perplexity()])
+                                   backwards=recipe.backwards, metrics=[accuracy, Perplexity()])
     return learn.to_fp16() if recipe.half else learn
 
 # %% ../nbs/10a_demo.ipynb #cell-029
@@ -318,7 +319,7 @@ def classifier_dls(
 ):                   # DataLoaders of a classifier
     "Batches of texts and labels, split by the column `is_valid`."
     return TextDataLoaders.from_df(table, text_col='text', label_col='label', valid_col='is_valid', text_vocab=vocab,
-                                   bs=recipe.bs, seq_len=recipe.seq_len)
+                                   bs=recipe.bs, seq_len=recipe.seq_len, backwards=recipe.backwards)
 
 def classifier(
     dls,             # of `classifier_dls`
@@ -327,7 +328,7 @@ def classifier(
     "An AWD-LSTM classifier of the recipe's size, with random weights."
     config = {**awd_lstm_clas_config, **recipe.sizes()}
     learn = text_classifier_learner(dls, AWD_LSTM, config=config, pretrained=False, drop_mult=recipe.drop_mult,
-                                    seq_len=recipe.seq_len, metrics=accuracy)
+                                    seq_len=recipe.seq_len, backwards=recipe.backwards, metrics=accuracy)
     return learn.to_fp16() if recipe.half else learn
 
 # %% ../nbs/10a_demo.ipynb #cell-032

@@ -13,6 +13,7 @@ import os
 import shutil
 import warnings
 import zlib
+from array import array
 from collections import Counter
 from contextlib import contextmanager
 from itertools import chain
@@ -62,6 +63,7 @@ def _tables(path, names):
             known = set(names) <= set(file.schema_arrow.names)
             for batch in file.iter_batches(batch_size=200, columns=names if known else None):
                 table = batch.to_pandas()
+                pyarrow.default_memory_pool().release_unused()  # Arrow would keep what it has unpacked, in case it needs room again
                 yield table.set_index(pd.RangeIndex(done, done + len(table)))
                 done += len(table)
     else:
@@ -142,7 +144,8 @@ def _batches(documents, block_chars, batch_chars=1 << 20):
 class Renumber:
     "Numbers by first sight, and how often each was seen, a piece of an array at a time."
     def __init__(self):
-        self.new, self.order, self.counts = np.zeros(0, np.int32), [], np.zeros(0, np.int64)
+        # an array of numbers: a list of Python's would lie scattered among the tokenizer's memory and keep it from being given back
+        self.new, self.order, self.counts = np.zeros(0, np.int32), array('i'), np.zeros(0, np.int64)
 
     def __len__(self): return len(self.order)
 
@@ -160,7 +163,7 @@ class Renumber:
         unseen, place = np.unique(piece[self.new[piece] < 0], return_index=True)
         unseen = unseen[np.argsort(place)]
         self.new[unseen] = np.arange(len(self), len(self) + len(unseen), dtype=np.int32)
-        self.order.extend(unseen.tolist())
+        self.order.frombytes(unseen.astype(np.int32).tobytes())
         self.counts[:size] += np.bincount(piece, minlength=size)
         return self.new[piece]
 
@@ -176,25 +179,31 @@ def renumber_plain(
 
 # %% ../nbs/16_scaling.ipynb #cell-021
 class _Encoder:
-    "Texts to ids; without a vocab it begins anew when it has met too many types, so that its memory is bounded."
-    def __init__(self, tok, rules, post_rules, vocab, max_types=100_000):
+    "Texts to ids; without a vocab it begins anew before it has met too many types, so that its memory is bounded."
+    def __init__(self, tok, rules, post_rules, vocab, max_types=150_000):
         self.made_of, self.vocab, self.max_types = (tok, rules, post_rules), vocab, max_types
         self.renew()
 
     def forget(self):
-        "Free the memory of the tokenizer at once; some of it refers to itself."
+        "Free the memory of the tokenizer at once; some of it refers to itself, and the C library would keep what lies between."
+        import pyarrow
         self.encode = None
         gc.collect()
+        pyarrow.system_memory_pool().release_unused()
 
     def renew(self):
         self.forget()
         tok, rules, post_rules = self.made_of
         # a copy has its own splitter: spaCy's keeps every token that it ever met
         self.encode = TextToIds(tok=copy.copy(tok), rules=rules, post_rules=post_rules, vocab=self.vocab)
+        self.types_before = 0
 
     def renew_if_large(self):
-        if self.vocab is None and len(self.encode.types) > self.max_types:
-            self.renew()
+        "To be called after each block: begin anew if one more that brings as many new types would be too much."
+        if self.vocab is None:
+            types = len(self.encode.types)
+            if 2*types - self.types_before > self.max_types: self.renew()
+            else: self.types_before = types
 
     def __call__(self, texts, first):
         "Arrays of ids; if a text makes a rule or the splitter fail, the error names it."
@@ -237,7 +246,7 @@ class _Block:
         write_json(work/f'{name}.json', {**part, **described})
 
 # %% ../nbs/16_scaling.ipynb #cell-023
-_segments = 64  # of a table of types: one segment of all tables is counted at a time
+_segments = 256  # of a table of types: one segment of all tables is counted at a time
 
 def _segment(token):
     return zlib.crc32(token.encode('utf-8', 'surrogatepass')) % _segments
@@ -272,7 +281,7 @@ def _count_types(blocks, keep, floor):
                 if token in counts:
                     counts[token] += count
                 else:
-                    counts[token], first[token] = count, (number, place)
+                    counts[token], first[token] = count, number << 32 | place   # one number needs less room than two
         best += [(-count, first[token], token) for token, count in counts.items() if count >= floor]
         best = sorted(best)[:keep]
         floor = max(floor, -best[-1][0]) if len(best) == keep > 0 else floor
@@ -329,6 +338,7 @@ def _write_blocks(documents, work, plan, vocab, encoder, files):
             digests.append(digest.hexdigest())
             if mine:
                 block.write(work, number, None if vocab is not None else encoder.encode.types, {'first': first, 'digest': digests[-1], 'plan': vocab_hash([plan])})
+                block = None   # its memory is free before the encoder takes new
                 encoder.renew_if_large()
             elif done is not None and done['digest'] != digests[-1]:
                 raise ValueError(f"documents {first} to {first + count - 1} are not those of the interrupted call, whose blocks are in {work}. Give the same texts in the same order, or remove that folder.")
@@ -370,14 +380,19 @@ def _block_of(folder, number, plan):
     return folder, block
 
 def _read_block(folder, block):
-    "Ids and places of a block, compared with their checksums."
+    "Ids, mapped, and places of a block, compared with their checksums."
     arrays = []
     for kind in ('ids', 'offsets'):
         file = folder/block[kind]['file']
         if file_hash(file) != block[kind]['sha256']:
             raise ValueError(f"{file} is damaged: its checksum is another one. Remove {file.name.split('.')[0]}.json there and call build_store again.")
-        arrays.append(np.load(file, allow_pickle=False))
+        arrays.append(np.load(file, mmap_mode='r' if kind == 'ids' else None, allow_pickle=False))
     return arrays
+
+def _in_vocab(ids, table, size=1 << 18):
+    "Ids of a block as ids of the vocab, a piece at a time: an index costs four times the memory of what it gives."
+    for start in range(0, len(ids), size):
+        yield table[ids[start:start + size]]
 
 def _groups(blocks, shard_tokens):
     "Blocks that become one shard: as many as it takes to reach `shard_tokens`."
@@ -406,7 +421,8 @@ def _join_group(path, number, group, vocab, positions):
         for folder, block in group:
             ids, offsets = _read_block(folder, block)
             lengths.append(np.diff(offsets))
-            yield ids if positions is None else _final_ids(folder, block, positions, dtype)[ids]
+            if positions is None: yield ids
+            else: yield from _in_vocab(ids, _final_ids(folder, block, positions, dtype))
     tokens = sum(block['tokens'] for _, block in group)
     ids = write_array(path/f'{number:05d}.ids.npy', dtype, tokens, pieces())
     offsets = np.concatenate([[0], *lengths]).cumsum(dtype=np.int64)

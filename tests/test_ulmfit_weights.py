@@ -126,17 +126,25 @@ def test_interrupted_folder_is_no_model(model_folder, monkeypatch):
     monkeypatch.setattr(ulmfit.resources, 'files', lambda name: model_folder.parent/'package')
     assert ulmfit.shipped_model() is None
 
-def test_the_model_in_the_box():
-    "Its files fit together and are what their card says; it is small, in half precision, and knows English."
+@pytest.mark.parametrize('backwards', [False, True])
+def test_the_models_in_the_box(backwards):
+    "Their files fit together and are what their card says; they are small, in half precision, and know English."
     from fastnlp_course.files import file_hash, read_json
-    folder = shipped_model()
+    folder = shipped_model(backwards)
     config, vocab, card = read_json(folder/'config.json'), read_json(folder/'vocab.json'), (folder/'README.md').read_text(encoding='utf-8')
-    assert (folder/'model.safetensors').stat().st_size < 15e6 and len(vocab) == config['vocab_sz'] and not config['backwards']
+    assert (folder/'model.safetensors').stat().st_size < 15e6 and len(vocab) == config['vocab_sz'] and config['backwards'] is backwards
+    assert f"read from the {'end' if backwards else 'beginning'}" in card
     for name in ('config.json', 'vocab.json', 'model.safetensors'): assert file_hash(folder/name) in card
     for word in ('CC BY-SA', 'Gutenberg', 'perplexity', 'train-lm', 'Limits'): assert word in card
     weights, _ = load_weights(folder/'model.safetensors')
     assert {weight.dtype for weight in weights.values()} == {torch.float16}
     assert config['facts']['perplexity'] < 80 and vocab[:9] == ['xxunk', 'xxpad', 'xxbos', 'xxeos', 'xxfld', 'xxrep', 'xxwrep', 'xxup', 'xxmaj']
+
+def test_both_models_are_small_and_share_a_vocab():
+    from fastnlp_course.files import read_json
+    folders = shipped_model(), shipped_model(backwards=True)
+    assert sum(file.stat().st_size for folder in folders for file in folder.iterdir()) < 30e6
+    assert read_json(folders[0]/'vocab.json') == read_json(folders[1]/'vocab.json')
 
 # --- fast.ai's archives
 

@@ -186,6 +186,17 @@ def test_damaged_blocks(tmp_path, expected):
     build_store(texts, tmp_path/'store', **small)
     assert contents(tmp_path/'store') == expected
 
+def test_blocks_of_another_version_are_made_again(tmp_path, expected, monkeypatch):
+    "The types of a block were cut into another number of segments."
+    def interrupted():
+        yield from texts[:40]
+        raise OSError(errno.EIO, 'gone')
+    monkeypatch.setattr(fastnlp_course.scaling, '_segments', 8)
+    with pytest.raises(RuntimeError, match='document 40'): build_store(interrupted(), tmp_path/'store', **small)
+    monkeypatch.undo()
+    build_store(texts, tmp_path/'store', **small)
+    assert contents(tmp_path/'store') == expected
+
 @pytest.mark.parametrize('name', ['00001.ids.npy', '00001.offsets.npy'])
 def test_damaged_shards(tmp_path, name):
     build_store(texts, tmp_path/'store', **small)

@@ -40,13 +40,26 @@ def _unchanged(path):
     if after != before:
         raise OSError(f"{path} changed while it was read: it had {before} bytes, now it has {after}. Wait until nobody writes to it, then call again.")
 
+@contextmanager
+def _named(path):
+    "An error of whoever reads the file names the file."
+    try:
+        yield
+    except Exception as error:
+        message = str(error.args[0] if len(error.args) == 1 else error).strip().rstrip('.')
+        if str(path) in message:
+            raise
+        if isinstance(error, (KeyError, TypeError)):   # a column or a cell: the message says which, and what to do
+            raise type(error)(f"{path}: {message}.") from error
+        raise ValueError(f"{path} cannot be read: {message}. Mend the file, or leave it out.") from error
+
 def text_lines(
     path,                  # text file, one document per line; .gz is unpacked on the way
     encoding:str='utf-8',  # of the file
 ):                         # iterator of texts, without the line ends
     "The lines of a file as documents; one line at a time is in memory."
     path, number = Path(path), 0
-    with _unchanged(path), (gzip.open if path.suffix == '.gz' else open)(path, 'rt', encoding=encoding) as handle:
+    with _unchanged(path), _named(path), (gzip.open if path.suffix == '.gz' else open)(path, 'rt', encoding=encoding) as handle:
         try:
             for number, line in enumerate(handle, 1):
                 yield line.removesuffix('\n')
@@ -73,7 +86,7 @@ def _tables(path, names):
 
 def _file_texts(path, text_cols, mark_fields, encoding):
     "The documents of one file: the rows of a table, or the whole of a text file."
-    with _unchanged(path):
+    with _unchanged(path), _named(path):
         if {'.csv', '.tsv', '.parquet'} & set(path.suffixes):
             for table in _tables(path, list(L(text_cols))):
                 yield from join_fields(table, text_cols, mark_fields)

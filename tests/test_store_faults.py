@@ -1,5 +1,6 @@
 "Stores under attack: builders that die at every write, damaged files, sources that fail or change, ranks, builders side by side."
 import errno
+import gzip
 import json
 import multiprocessing
 import os
@@ -265,6 +266,20 @@ def test_tables_with_holes(tmp_path):
     assert list(read_texts(tmp_path/'b.csv')) == ['NA', '']
     (tmp_path/'c.txt').write_bytes(b'caf\xe9')
     with pytest.raises(RuntimeError, match='byte 3'): build_store(tmp_path/'c.txt', tmp_path/'store', **small)
+
+@pytest.mark.parametrize('name, data, kind', [
+    ('empty.csv', b'', 'cannot be read'), ('ragged.csv', b'text,b\n1,2\n3,4,5\n', 'cannot be read'), ('latin.csv', b'text\ncaf\xe9\n', 'cannot be read'),
+    ('cut.parquet', b'PAR1xx', 'cannot be read'), ('no_column.csv', b'a,b\n1,2\n', "column 'text' is not in the table")])
+def test_an_unreadable_file_is_named(tmp_path, name, data, kind):
+    "Among many files the error says which one."
+    for i in range(3): (tmp_path/f'{i}.csv').write_text('text\na b c\n', encoding='utf-8')
+    (tmp_path/name).write_bytes(data)
+    with pytest.raises(RuntimeError, match=f'document 3: .*{name}.*{kind}'): build_store(tmp_path, tmp_path.parent/f'{tmp_path.name}_store', **small)
+
+def test_a_cut_off_archive_is_named(tmp_path):
+    whole = gzip.compress(b'text line\n'*1000)
+    (tmp_path/'cut.txt.gz').write_bytes(whole[:-12])
+    with pytest.raises(ValueError, match='cut.txt.gz cannot be read'): list(text_lines(tmp_path/'cut.txt.gz'))
 
 def test_a_billion_tokens_open(tmp_path):
     "A sparse file: nothing is read but the ends."

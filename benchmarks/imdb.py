@@ -35,9 +35,9 @@ def stage(learn, runs, name, fit, clock):
     clock[name] = time.perf_counter() - started
     write_json(runs/'seconds.json', clock)
 
-def layer_rates(lr):
-    "The rate of the head, and smaller ones below, by the paper's factor of 2.6 a group."
-    return slice(lr/2.6**4, lr)
+def layer_rates(lr, spread):
+    "The rate of the head, and smaller ones below, by a factor of `spread` a group."
+    return slice(lr/spread**4, lr)
 
 def language_model(language, runs, direction, pretrained, lm_epochs, bs, max_vocab, clock):
     "Stage 2: the encoder reads reviews. Returns its file and the vocab."
@@ -56,7 +56,7 @@ def language_model(language, runs, direction, pretrained, lm_epochs, bs, max_voc
     learn.save_encoder(encoder)
     return encoder, vocab
 
-def classifier(labelled, runs, direction, encoder, vocab, last_epochs, bs, clock):
+def classifier(labelled, runs, direction, encoder, vocab, rates, spread, last_epochs, bs, clock):
     "Stage 3: from the head downwards. Returns the probabilities of the test set and its labels."
     backwards = direction == 'backward'
     dls = TextDataLoaders.from_df(labelled, text_col='text', label_col='label', valid_col='is_valid', text_vocab=vocab, backwards=backwards, bs=bs, seq_len=72)
@@ -65,11 +65,9 @@ def classifier(labelled, runs, direction, encoder, vocab, last_epochs, bs, clock
     learn.to_fp16()
     learn.load_encoder(encoder)
     stage(learn, runs, f'{direction}_head', lambda cb: learn.fit_one_cycle(1, 2e-2, cbs=cb), clock)
-    for name, groups, lr in (('two', -2, 1e-2), ('three', -3, 5e-3)):  # one group more each time
+    for name, groups, epochs, lr in zip(('two', 'three', 'all'), (-2, -3, 0), (1, 1, last_epochs), rates):  # one group more each time
         learn.freeze_to(groups)
-        stage(learn, runs, f'{direction}_{name}', lambda cb: learn.fit_one_cycle(1, layer_rates(lr), cbs=cb), clock)
-    learn.unfreeze()
-    stage(learn, runs, f'{direction}_all', lambda cb: learn.fit_one_cycle(last_epochs, layer_rates(1e-3), cbs=cb), clock)
+        stage(learn, runs, f'{direction}_{name}', lambda cb: learn.fit_one_cycle(epochs, layer_rates(lr, spread), cbs=cb), clock)
     return learn.get_preds()
 
 def encoder_config(encoder):
@@ -96,12 +94,17 @@ def main():
     parser.add_argument('--lm-epochs', type=int, help='10 with --full, else 3')
     parser.add_argument('--max-vocab', type=int, help='tokens of the language model: 60,000 with --full, else 16,000, for the scores of all of them are most of its work')
     parser.add_argument('--last-epochs', type=int, default=2, help='epochs of the unfrozen classifier')
+    parser.add_argument('--rates', type=float, nargs=3, help='of the classifier while two groups, three groups, all of them train: 1e-2 5e-3 1e-3 with --full, as in the paper, else 1e-2 each')
+    parser.add_argument('--spread', type=float, help="by which factor the rates of neighbouring groups differ: the paper's 2.6 with --full, else 1, for the small encoder has more to learn")
     parser.add_argument('--bs', type=int, help='128 with --full, else 64')
+    parser.add_argument('--classifier-bs', type=int, help='128 with --full, else 32, for steps enough')
     parser.add_argument('--seed', type=int, default=42)
     parser.add_argument('--no-write', action='store_true', help='print only')
     args = parser.parse_args()
     lm_epochs, bs, max_vocab = args.lm_epochs or (10 if args.full else 3), args.bs or (128 if args.full else 64), args.max_vocab or (60_000 if args.full else 16_000)
-    settings = {'rows': None if args.full else args.rows, 'pretrained': args.pretrained, 'lm_epochs': lm_epochs, 'last_epochs': args.last_epochs, 'bs': bs, 'max_vocab': max_vocab, 'seed': args.seed}
+    rates, spread = args.rates or ([1e-2, 5e-3, 1e-3] if args.full else [1e-2]*3), args.spread or (2.6 if args.full else 1.)
+    classifier_bs = args.classifier_bs or (128 if args.full else 32)
+    settings = {'rows': None if args.full else args.rows, 'pretrained': args.pretrained, 'lm_epochs': lm_epochs, 'rates': rates, 'spread': spread, 'last_epochs': args.last_epochs, 'bs': bs, 'classifier_bs': classifier_bs, 'max_vocab': max_vocab, 'seed': args.seed}
     runs = args.runs
     runs.mkdir(parents=True, exist_ok=True)
     if (runs/'settings.json').exists() and read_json(runs/'settings.json') != settings:
@@ -113,7 +116,7 @@ def main():
     for direction in args.directions:
         set_seed(args.seed)
         encoder, vocab = language_model(language, runs, direction, pretrained_of(args.pretrained, direction), lm_epochs, bs, max_vocab, clock)
-        probabilities, labels = classifier(labelled, runs, direction, encoder, vocab, args.last_epochs, bs, clock)
+        probabilities, labels = classifier(labelled, runs, direction, encoder, vocab, rates, spread, args.last_epochs, classifier_bs, clock)
         summed = summed + probabilities
         right = (probabilities.argmax(dim=1) == labels).float().mean().item()
         seconds = sum(value for name, value in clock.items() if name.startswith(direction))
@@ -122,7 +125,7 @@ def main():
     if len(args.directions) == 2:
         lines.append(f'| both, mean of the probabilities | {(summed.argmax(dim=1) == labels).float().mean().item():.2%} | {sum(clock.values()):,.0f} |')
     title = 'IMDb' if args.full else f'IMDb, {args.rows:,} reviews'
-    text = f"{machine()}. Pretrained: {args.pretrained}; {lm_epochs} epochs of the language model with a vocab of {len(vocab):,}, {args.last_epochs} of the unfrozen classifier, batches of {bs}, seed {args.seed}.\n\n" + '\n'.join(lines)
+    text = f"{machine()}. Pretrained: {args.pretrained}; {lm_epochs} epochs of the language model with a vocab of {len(vocab):,}, {args.last_epochs} of the unfrozen classifier, rates {rates[0]:g}, {rates[1]:g}, {rates[2]:g}, smaller by a factor of {spread:g} a group, batches of {bs} and {classifier_bs}, seed {args.seed}.\n\n" + '\n'.join(lines)
     print(text)
     if not args.no_write:
         write_section(title, text)

@@ -21,7 +21,7 @@ from .dataloaders import pad_chunk
 from .files import atomic_write, from_config, read_json, to_config
 from .learner import get_model, load_into
 from .tokenization import BOS, PAD, UNK, Tokenizer, WordTokenizer, decode_spec_tokens
-from .ulmfit import LMLearner, TextLearner, _text_vocab, language_model_learner, match_embeds, text_classifier_learner
+from .ulmfit import LMLearner, TextLearner, _reads_backwards, _text_steps, _text_vocab, language_model_learner, match_embeds, text_classifier_learner
 
 # %% ../nbs/12b_hf_models.ipynb #cell-011
 _encoder_names = ('emb_sz', 'n_hid', 'n_layers', 'hidden_p', 'input_p', 'embed_p', 'weight_p')
@@ -313,6 +313,7 @@ class AWDLSTMTokenizer(PreTrainedTokenizer):
         pad_token:str=PAD,          # fills up short rows
         bos_token:str=BOS,          # a document begins
         eos_token:str=BOS,          # the next one begins
+        backwards:bool=False,       # the last token first
         **kwargs,                   # of `PreTrainedTokenizer`
     ):
         self.tokens = list(vocab_file) if isinstance(vocab_file, (list, tuple)) else read_json(vocab_file)
@@ -320,7 +321,8 @@ class AWDLSTMTokenizer(PreTrainedTokenizer):
         for i, token in enumerate(self.tokens):
             self.numbers.setdefault(token, i)
         self.tokenizer = Tokenizer(WordTokenizer()) if steps is None else from_config(steps)
-        super().__init__(unk_token=unk_token, pad_token=pad_token, bos_token=bos_token, eos_token=eos_token, steps=to_config(self.tokenizer), **kwargs)
+        self.backwards = backwards
+        super().__init__(unk_token=unk_token, pad_token=pad_token, bos_token=bos_token, eos_token=eos_token, steps=to_config(self.tokenizer), backwards=backwards, **kwargs)
 
     @property
     def vocab_size(self):
@@ -335,8 +337,12 @@ class AWDLSTMTokenizer(PreTrainedTokenizer):
         text:str,    # one text
         **kwargs,    # unused: marks in a text are words like others
     )->list:         # tokens
-        "Rules and words of the learner."
-        return [str(token) for token in self.tokenizer.encodes(text)]
+        "Rules and words of the learner, in the order in which it reads."
+        return self._turned([str(token) for token in self.tokenizer.encodes(text)])
+
+    def _turned(self, tokens):
+        "From the order of the text to the order of reading, and back."
+        return tokens[::-1] if self.backwards else tokens
 
     def _tokenize(self, text, **kwargs):
         return self.tokenize(text)
@@ -361,12 +367,12 @@ class AWDLSTMTokenizer(PreTrainedTokenizer):
 
     def convert_tokens_to_string(self, tokens):
         "Marks such as xxmaj become what they stand for."
-        return self.tokenizer.sep.join(decode_spec_tokens(tokens))
+        return self.tokenizer.sep.join(decode_spec_tokens(self._turned(tokens)))
 
     def _decode(self, token_ids, skip_special_tokens=False, clean_up_tokenization_spaces=None, **kwargs):
         ids = [token_ids] if isinstance(token_ids, int) else [int(i) for i in token_ids]
         tokens = [self.tokens[i] for i in ids]
-        goes_on = bool(tokens) and tokens[0] not in (PAD, BOS)      # a piece from the middle of a text, as `generate` returns it: it is appended to what stands before
+        goes_on = bool(tokens) and self._turned(tokens)[0] not in (PAD, BOS)      # a piece from the middle of a text, as `generate` returns it: it is appended to what stands before
         shown = self.convert_tokens_to_string([token for token in tokens if not skip_special_tokens or token not in (PAD, BOS)])
         return self.tokenizer.sep + shown if goes_on and shown else shown
 
@@ -389,11 +395,9 @@ AutoTokenizer.register(AWDLSTMConfig, AWDLSTMTokenizer, exist_ok=True)
 # %% ../nbs/12b_hf_models.ipynb #cell-043
 def _tokenizer_step(dls):
     "The step of the pipeline that makes tokens."
-    for tfms in [getattr(tl, 'tfms', None) for tl in getattr(dls.train_ds, 'tls', [dls.train_ds])]:
-        for step in getattr(tfms, 'fs', []):
-            step = getattr(step, 'step', step)
-            if isinstance(step, Tokenizer):
-                return step
+    for step in _text_steps(dls):
+        if isinstance(step, Tokenizer):
+            return step
     raise ValueError(f"the data have no Tokenizer among their steps, so no tokenizer can be made for transformers. Make the loaders from raw texts, with TextBlock or TextDataLoaders.")
 
 def _hf_names(learner_is_lm, names):
@@ -419,6 +423,8 @@ def _settings_of(learn):
     vocab = _text_vocab(learn.dls)
     settings.update(vocab_size=len(vocab), pad_token_id=config.get('pad_token', 1), bos_token_id=vocab.index(BOS) if BOS in vocab else None)
     settings['eos_token_id'] = settings['bos_token_id']
+    if is_lm and _reads_backwards(learn.dls):
+        raise ValueError("this language model reads from the end, but `generate` writes from the beginning. Pass one that reads forwards, or a classifier.")
     if is_lm:
         return AWDLSTMForCausalLM, {**settings, 'out_bias': config.get('out_bias', True), 'tie_word_embeddings': config.get('tie_weights', True)}
     labels = learn.dls.vocab[1] if len(learn.dls.vocab) == 2 and not isinstance(learn.dls.vocab[0], str) else [f'LABEL_{i}' for i in range(arguments['n_out'])]
@@ -435,7 +441,7 @@ def to_hf(
     weights = {name: weight.detach().cpu() for name, weight in get_model(learn.model).state_dict().items()}
     names = _hf_names(isinstance(learn, LMLearner), weights)
     load_into(model, {theirs: weights[ours] for ours, theirs in names.items()}, 'the learner')
-    tokenizer = AWDLSTMTokenizer(_text_vocab(learn.dls), steps=to_config(_tokenizer_step(learn.dls)), padding_side='left' if isinstance(learn, LMLearner) else 'right')
+    tokenizer = AWDLSTMTokenizer(_text_vocab(learn.dls), steps=to_config(_tokenizer_step(learn.dls)), padding_side='left' if isinstance(learn, LMLearner) else 'right', backwards=_reads_backwards(learn.dls))
     if isinstance(learn, LMLearner):
         model.generation_config = GenerationConfig(bos_token_id=model.config.bos_token_id, eos_token_id=model.config.eos_token_id, pad_token_id=model.config.pad_token_id,
                                                    suppress_tokens=[i for i in (tokenizer.numbers.get(UNK), tokenizer.numbers.get(PAD)) if i is not None])
@@ -448,6 +454,8 @@ def from_hf(
     **kwargs,     # of the learner
 )->TextLearner:
     "A learner from a ULMFiT of transformers, its rows in the order of the loaders' vocab."
+    if _text_steps(dls) and _reads_backwards(dls) != tokenizer.backwards:
+        raise ValueError(f"the model reads {'from the end' if tokenizer.backwards else 'forwards'}, but the loaders do not. Make them with backwards={tokenizer.backwards}.")
     config, is_lm = model.config, isinstance(model, AWDLSTMForCausalLM)
     settings = {name: getattr(config, name) for name in (*_encoder_names, 'output_p')}
     settings.update(pad_token=config.pad_token_id, bidir=False)

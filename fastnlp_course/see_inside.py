@@ -13,7 +13,7 @@ from .awd_lstm import AWD_LSTM
 from .dataloaders import to_device
 from .learner import open_output
 from .pipeline import test_set
-from .ulmfit import _text_vocab
+from .ulmfit import _reads_backwards, _text_vocab
 
 # %% ../nbs/10c_see_inside.ipynb #cell-013
 def _encoder_of(learn):
@@ -29,11 +29,17 @@ def _ids_of(learn, text):
     ids = item[0] if isinstance(item, tuple) else item
     return to_device(ids.as_subclass(torch.Tensor)[None], next(learn.model.parameters()).device)
 
+def _in_text_order(learn, ids, *numbers):
+    "Tokens and what belongs to them, in the order of the text: a learner may read from the end."
+    vocab = _text_vocab(learn.dls)
+    turned = (0,) if _reads_backwards(learn.dls) else ()
+    return [vocab[i] for i in ids.flip(turned)], *(row.cpu().flip(turned) for row in numbers)
+
 def token_states(
     learn,        # of `language_model_learner` or `text_classifier_learner`
     text:str,     # one text
 )->tuple:         # its tokens; a row of the embedding for each, (tokens, emb_sz); the state of the last LSTM at each, (tokens, emb_sz)
-    "What the network knows of each token: alone, and after all that stands before it."
+    "What the network knows of each token: alone, and after all that it has read before it."
     encoder, ids, was_training = _encoder_of(learn), _ids_of(learn, text), learn.model.training
     learn.model.eval()
     learn.model.reset()
@@ -41,8 +47,7 @@ def token_states(
         rows, states = encoder.encoder(ids)[0], encoder(ids)[0]
     learn.model.reset()
     learn.model.train(was_training)
-    vocab = _text_vocab(learn.dls)
-    return [vocab[i] for i in ids[0]], rows.cpu(), states.cpu()
+    return _in_text_order(learn, ids[0], rows, states)
 
 # %% ../nbs/10c_see_inside.ipynb #cell-014
 def saliency(
@@ -71,9 +76,8 @@ def saliency(
         handle.remove()
         learn.model.reset()
         learn.model.train(was_training)
-    values = torch.cat([(gradient*vector).sum(-1)[0] for gradient, vector in zip(gradients, vectors)]).detach().cpu()
-    vocab = _text_vocab(learn.dls)
-    return [vocab[i] for i in ids[0]], values
+    values = torch.cat([(gradient*vector).sum(-1)[0] for gradient, vector in zip(gradients, vectors)]).detach()
+    return _in_text_order(learn, ids[0], values)
 
 # %% ../nbs/10c_see_inside.ipynb #cell-016
 class ColouredText:

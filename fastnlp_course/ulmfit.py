@@ -20,7 +20,7 @@ from .files import atomic_write, read_json, read_text, safe_unpickle, write_json
 from .learner import (Learner, ModelResetter, OpenOutput, ProgressCallback, Recorder, RNNCallback, RNNRegularizer, TrainEvalCallback, detuplify,
                                     get_model, load_into, load_weights, open_output, register_factory, rnn_cbs, save_weights)
 from .losses import CrossEntropyLossFlat
-from .pipeline import Datasets, TfmdLists, get_c, test_set
+from .pipeline import Datasets, TfmdLists, get_c, reverse_text, test_set
 from .sources import URLs, untar_data
 from .tokenization import BOS, PAD, UNK, decode_spec_tokens, defaults
 
@@ -127,6 +127,16 @@ def _text_vocab(dls):
     "The tokens of `dls`: a classifier has its categories behind them."
     vocab = dls.vocab
     return list(vocab) if len(vocab) == 0 or isinstance(vocab[0], str) else list(vocab[0])
+
+def _text_steps(dls):
+    "What turns a text of `dls` into token ids, step by step; empty for batches of your own."
+    dataset = getattr(dls, 'train_ds', None)
+    dataset = next(iter(getattr(dataset, 'tls', [])), dataset)
+    return [getattr(step, 'step', step) for step in getattr(getattr(dataset, 'tfms', None), 'fs', [])]
+
+def _reads_backwards(dls):
+    "Are the texts turned round?"
+    return any(getattr(step, 'encodes', None) is reverse_text for step in _text_steps(dls))
 
 class TextLearner(Learner):
     "A learner whose model begins with an encoder of text."
@@ -335,7 +345,7 @@ class LMLearner(TextLearner):
     "A learner for language models."
 
     def predict(self,
-        text:str,                       # how the text begins
+        text:str,                       # how the text begins; how it ends, if the data are read from the end
         n_words:int=1,                  # tokens to add
         no_unk:bool=True,               # never draw xxunk
         temperature:float=1.,           # below 1 safer, above 1 wilder
@@ -346,11 +356,13 @@ class LMLearner(TextLearner):
         top_k:int=None,                 # draw from so many of the likeliest tokens
         top_p:float=None,               # draw from the likeliest tokens that together reach this probability
         seed:int=None,                  # the same seed writes the same text; None goes on with torch's random numbers
-    )->str:                             # `text` and what follows
+    )->str:                             # `text` and what follows, or what comes before it and `text`
         "Go on from `text`, one drawn token at a time."
         prompt = self._prompt_ids(text)
         drawn = self._draw_tokens(prompt, n_words, no_unk, only_last_word, seed, temperature=temperature, min_p=min_p, top_k=top_k, top_p=top_p)
         written = prompt + list(tqdm(drawn, total=n_words, disable=no_bar, leave=False))
+        if _reads_backwards(self.dls):
+            written.reverse()
         return self._separator().join(decoder(self._shown_tokens(written)))
 
     def predict_stream(self,
@@ -366,6 +378,8 @@ class LMLearner(TextLearner):
         seed:int=None,                  # the same seed writes the same text; None goes on with torch's random numbers
     ):                                  # yields words; joined with spaces they are what `predict` adds
         "Go on from `text` and hand out each word as soon as it is whole."
+        if _reads_backwards(self.dls):
+            raise ValueError("this model reads from the end and writes the last word first, so it cannot hand out words in order. Use predict, or a model that reads forwards.")
         prompt, waiting = self._prompt_ids(text), []
         for token in self._draw_tokens(prompt, n_words, no_unk, only_last_word, seed, temperature=temperature, min_p=min_p, top_k=top_k, top_p=top_p):
             waiting += self._shown_tokens([token])
@@ -390,6 +404,8 @@ class LMLearner(TextLearner):
         vocab = _text_vocab(self.dls)
         if len(ids) == 0:
             raise ValueError(f"the tokenizer makes no token of {text!r}, so there is nothing to go on from. Pass at least one word.")
+        if _reads_backwards(self.dls) and vocab[ids[-1]] == BOS:
+            ids = ids[-1:] + ids[:-1]   # nothing comes after the end of a text, as nothing comes before its beginning
         marks = set(defaults.text_spec_tok) - {UNK}
         words = [vocab[i] for i in ids if vocab[i] not in marks]
         if words and all(word == UNK for word in words):
@@ -430,9 +446,7 @@ class LMLearner(TextLearner):
 
     def _separator(self):
         "What joins words: the tokenizer's own."
-        dataset = self.dls.train_ds
-        steps = getattr(getattr(dataset, 'tfms', None), 'fs', [])
-        return next((step.sep for step in (getattr(s, 'step', s) for s in steps) if hasattr(step, 'sep')), ' ')
+        return next((step.sep for step in _text_steps(self.dls) if hasattr(step, 'sep')), ' ')
 
 # %% ../nbs/10_ulmfit.ipynb #cell-032
 _language_model_format = 'fastnlp_course language model'
@@ -539,6 +553,15 @@ def _architecture(arch):
         raise ValueError(f"architecture {name!r} is not known: there is {list(known)}. Pass AWD_LSTM.")
     return name, known[name], _model_meta[known[name]]
 
+def _direction(dls, backwards, starts_pretrained):
+    "The direction of the texts of `dls`; what was said of it, where `dls` does not know. Warns if pretrained weights have the other one."
+    steps = _text_steps(dls)
+    if not steps: return bool(backwards)
+    found = _reads_backwards(dls)
+    if found != bool(backwards) and starts_pretrained:
+        warnings.warn(f"the data are read {'from the end' if found else 'forwards'}, but the learner was asked for with backwards={bool(backwards)}: it starts from weights of the other direction. Pass backwards={found} here too.")
+    return found
+
 # %% ../nbs/10_ulmfit.ipynb #cell-033
 def language_model_learner(
     dls,                        # DataLoaders of a language model
@@ -554,11 +577,12 @@ def language_model_learner(
     name, arch, meta = _architecture(arch)
     vocab = _text_vocab(dls)
     chosen = _Pretrained(pretrained if pretrained_fnames is None else False, backwards, config, meta['config_lm'])
+    reads_backwards = _direction(dls, backwards, chosen.files is not None)
     config = chosen.config
     model = get_language_model(arch, len(vocab), config=config, drop_mult=drop_mult)
     kwargs.setdefault('loss_func', CrossEntropyLossFlat())
     learn = LMLearner(dls, model, **{'splitter': meta['split_lm'], **kwargs})
-    learn.factory = 'language_model_learner', {'arch': name, 'config': config, 'drop_mult': drop_mult, 'backwards': backwards, 'pretrained': False}
+    learn.factory = 'language_model_learner', {'arch': name, 'config': config, 'drop_mult': drop_mult, 'backwards': reads_backwards, 'pretrained': False}
     if pretrained_fnames is not None:
         return learn.load_pretrained(*pretrained_fnames)
     return chosen.into(learn, 'language_model_learner')
@@ -585,10 +609,11 @@ def text_classifier_learner(
     if not n_out:
         raise ValueError("the number of classes is not known from the data. Pass n_out=...")
     chosen = _Pretrained(pretrained if pretrained_fnames is None else False, backwards, config, meta['config_clas'])
+    reads_backwards = _direction(dls, backwards, chosen.files is not None)
     config = chosen.config
     model = get_text_classifier(arch, len(_text_vocab(dls)), n_out, seq_len=seq_len, config=config, drop_mult=drop_mult, lin_ftrs=lin_ftrs, ps=ps, max_len=max_len, y_range=y_range)
     learn = TextLearner(dls, model, **{'splitter': meta['split_clas'], **kwargs})
-    learn.factory = 'text_classifier_learner', {'arch': name, 'seq_len': seq_len, 'config': config, 'backwards': backwards, 'pretrained': False,
+    learn.factory = 'text_classifier_learner', {'arch': name, 'seq_len': seq_len, 'config': config, 'backwards': reads_backwards, 'pretrained': False,
                      'drop_mult': drop_mult, 'n_out': n_out, 'lin_ftrs': lin_ftrs, 'ps': ps, 'max_len': max_len, 'y_range': y_range}
     if pretrained_fnames is not None:
         return learn.load_pretrained(*pretrained_fnames, model=learn.model[0])

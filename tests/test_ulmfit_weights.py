@@ -17,9 +17,11 @@ import torch
 from fastnlp_course import ulmfit
 from fastnlp_course.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from fastnlp_course.files import set_seed
-from fastnlp_course.learner import Learner, load_weights
-from fastnlp_course.pipeline import TextDataLoaders
+from fastnlp_course.learner import Learner, load_learner, load_weights
+from fastnlp_course.pipeline import ColReader, ColSplitter, DataBlock, TextBlock, TextDataLoaders
+from fastnlp_course.see_inside import saliency, token_states
 from fastnlp_course.sources import URLs
+from fastnlp_course.tokenization import Tokenizer
 from fastnlp_course.ulmfit import export_language_model, language_model_learner, read_vocab, shipped_model, text_classifier_learner
 
 small = dict(emb_sz=6, n_hid=8, n_layers=2)
@@ -119,6 +121,42 @@ def test_a_folder_by_name(model_folder):
 def test_direction_of_a_folder(model_folder):
     with pytest.raises(ValueError, match='reads forwards, but backwards=True'):
         new_lm(pretrained=model_folder, backwards=True)
+
+# --- a learner that reads from the end
+
+def test_weights_of_the_other_direction_are_warned_of(model_folder):
+    with pytest.warns(UserWarning, match='read from the end, .* Pass backwards=True here too'):
+        learn = language_model_learner(loaders(True, backwards=True), AWD_LSTM, pretrained=model_folder)
+    assert learn.factory[1]['backwards'] is True        # what the data say, so that an exported model has the right card
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert language_model_learner(loaders(True, backwards=True), AWD_LSTM, config={**awd_lstm_lm_config, **small}, pretrained=False).factory[1]['backwards'] is True
+        assert new_lm(pretrained=model_folder).factory[1]['backwards'] is False
+
+def test_what_is_written_comes_before_the_text(tmp_path):
+    learn = language_model_learner(loaders(True, backwards=True), AWD_LSTM, config={**awd_lstm_lm_config, **small}, pretrained=False, backwards=True)
+    fill(learn.model)
+    assert learn._prompt_ids('the film is good') == [2, 12, 11, 10, 9]      # xxbos, then from the last word to the first
+    for again in (learn, load_learner(learn.export(tmp_path/'back'))):
+        written = again.predict('the film is good', 5, seed=1, no_bar=True)
+        assert written.endswith(' the film is good') and len(written.split()) >= 5
+        with pytest.raises(ValueError, match='Use predict'):
+            next(again.predict_stream('the film', 2))
+
+def test_tokens_of_a_backward_reader_are_shown_in_the_order_of_the_text():
+    learn = text_classifier_learner(loaders(False, backwards=True), AWD_LSTM, config={**awd_lstm_clas_config, **small}, pretrained=False, backwards=True)
+    fill(learn.model)
+    text = 'the film is good'
+    tokens, values = saliency(learn, text)
+    states = token_states(learn, text)
+    assert tokens == states[0] == ['xxbos', *text.split()] and len(values) == len(states[1]) == 5
+    assert torch.equal(states[1], learn.model[0].module.encoder.weight[[2, 9, 10, 11, 12]].detach())
+
+def test_separator_of_the_tokenizer():
+    texts = TextBlock(Tokenizer.from_df('text', sep='_'), vocab=words, is_lm=True, seq_len=8)
+    dls = DataBlock(texts, get_x=ColReader('text'), splitter=ColSplitter()).dataloaders(table(), bs=4, seq_len=8, device='cpu')
+    learn = language_model_learner(dls, AWD_LSTM, config={**awd_lstm_lm_config, **small}, pretrained=False)
+    assert learn.predict('the film', 2, no_bar=True).startswith('the_film_')
 
 def test_interrupted_folder_is_no_model(model_folder, monkeypatch):
     "config.json is written last: without it the default does not take the folder."

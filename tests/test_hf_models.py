@@ -153,6 +153,23 @@ def test_classifier_does_not_depend_on_neighbours(classifier):
                 with classifier.no_bar():
                     assert torch.allclose(classifier.predict(text)[2].cpu(), together[i].softmax(-1), atol=1e-5)
 
+def test_a_saved_classifier_still_reads_from_the_end(table, writer, tmp_path):
+    dls = TextDataLoaders.from_df(table, text_col='text', label_col='label', valid_pct=.2, seed=0, text_vocab=writer.dls.vocab, backwards=True, bs=8, seq_len=10)
+    learn = text_classifier_learner(dls, AWD_LSTM, config={**awd_lstm_clas_config, **small}, backwards=True, pretrained=False, seq_len=10)
+    strengthen(learn.model)
+    learn.save_pretrained(tmp_path/'late')
+    judge = transformers.pipeline('text-classification', model=str(tmp_path/'late'), top_k=None)
+    assert judge.tokenizer.backwards
+    for text in ('This movie is bad , but I did like the actors .', 'good ' * 23 + 'bad'):
+        said = {row['label']: row['score'] for row in judge([text])[0]}
+        with learn.no_bar():
+            assert [said['neg'], said['pos']] == pytest.approx(learn.predict(text)[2].tolist(), abs=1e-5)
+
+def test_a_backward_language_model_is_refused(table):
+    dls = TextDataLoaders.from_df(table, text_col='text', is_lm=True, valid_pct=.2, seed=0, backwards=True, bs=4, seq_len=16)
+    with pytest.raises(ValueError, match='reads from the end, but `generate` writes from the beginning'):
+        to_hf(language_model_learner(dls, AWD_LSTM, config={**awd_lstm_lm_config, **small}, backwards=True, pretrained=False))
+
 def test_signatures():
     for function in (AWDLSTMForCausalLM.forward, AWDLSTMForCausalLM.prepare_inputs_for_generation, AWDLSTMForSequenceClassification.forward):
         assert inspect.signature(function).parameters['kwargs'].kind is inspect.Parameter.VAR_KEYWORD

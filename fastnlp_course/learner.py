@@ -30,7 +30,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -2102,10 +2102,20 @@ class _StepProbe:
     def step(self, *args, **kwargs):
         self.stepped = True
 
+@cache
+def _runs_in_bf16():
+    "Does torch run an LSTM in bf16 here? It refuses where instructions are missing, or kept from it by ONEDNN_MAX_CPU_ISA."
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+            nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
+    except RuntimeError:
+        return False
+    return True
+
 def cpu_has_bf16() -> bool:
-    "Does this processor compute in bf16?"
+    "Does this processor compute in bf16, and may torch use it?"
     features = cpu_features()
-    return bool(features.get('bf16') or features.get('amx'))
+    return bool(features.get('bf16') or features.get('amx')) and _runs_in_bf16()
 
 @patch
 def to_fp16(self:Learner,

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader as TorchDataLoader
 from torch.utils.data import IterableDataset, default_collate, default_convert, get_worker_info
 
-from .files import configurable, set_seed
+from .files import configurable, in_notebook, set_seed
 from .sources import default_device
 
 # %% ../nbs/03_dataloaders.ipynb #cell-014
@@ -175,12 +175,6 @@ class LoaderHooks:
         return f"LoaderHooks: {self.fs}"
 
 # %% ../nbs/03_dataloaders.ipynb #cell-026
-def _in_notebook():
-    "Does a notebook's kernel show what we display?"
-    ipython = sys.modules.get('IPython')
-    shell = None if ipython is None else ipython.get_ipython()
-    return getattr(shell, 'kernel', None) is not None
-
 def _cut(cell, trunc_at):
     "A cell as text of at most `trunc_at` words."
     if isinstance(cell, Tensor):
@@ -203,7 +197,7 @@ def show_table(
     table = pd.DataFrame([[_cut(cell, trunc_at) for cell in row] for row in rows], columns=list(columns))
     if not show:
         return table
-    if _in_notebook():
+    if in_notebook():
         from IPython.display import display
         with pd.option_context('display.max_colwidth', None, 'display.width', 160):
             display(table)
@@ -282,7 +276,7 @@ class DataLoader:
 
     def _possible_workers(self, num_workers):
         "A new process of Windows and macOS must import your functions, and cannot import those of a notebook."
-        if num_workers > 0 and sys.platform in ('win32', 'darwin') and _in_notebook():
+        if num_workers > 0 and sys.platform in ('win32', 'darwin') and in_notebook():
             warnings.warn(f"num_workers={num_workers} becomes 0: on {sys.platform} worker processes cannot see functions defined in a notebook.")
             return 0
         return num_workers

@@ -15,6 +15,7 @@ import pickle
 import platform
 import random
 import shutil
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -199,6 +200,17 @@ def safe_extract(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return dest
+
+# %% ../nbs/00a_files.ipynb #c99984fc
+def in_notebook():
+    "Does a notebook's kernel show what we display?"
+    ipython = sys.modules.get('IPython')
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, 'kernel', None) is not None
+
+def bar_stream():
+    "Where a progress bar is drawn: stdout in a notebook, stderr elsewhere."
+    return sys.stdout if in_notebook() else sys.stderr
 
 # %% ../nbs/00a_files.ipynb #cell-028
 def set_seed(

@@ -42,7 +42,7 @@ from torch import Tensor, nn
 from tqdm.std import tqdm
 
 from .dataloaders import DataLoader, DataLoaders, show_table, to_device
-from .files import atomic_write, configurable, cpu_features, fault_point, from_config, read_json, to_config, write_json
+from .files import atomic_write, bar_stream, configurable, cpu_features, fault_point, from_config, read_json, to_config, write_json
 from .losses import BaseLoss, BCEWithLogitsLossFlat, CrossEntropyLossFlat, FocalLossFlat, LabelSmoothingCrossEntropyFlat
 from .metrics import AvgLoss, AvgMetric, AvgSmoothLoss, Metric, find_bs, flatten_check, mk_metric, to_detach
 from .optimizer import Adam, OptimWrapper, Optimizer
@@ -1032,7 +1032,7 @@ class ProgressCallback(Callback):
     def _open(self, title):
         self.close()
         if len(self.dl) > 1:
-            self.bar = tqdm(total=len(self.dl), desc=title, leave=False, delay=0.3, mininterval=0.2)
+            self.bar = tqdm(total=len(self.dl), desc=title, file=bar_stream(), leave=False, delay=0.3, mininterval=0.2)
 
     def after_batch(self):
         "Move the bar on."

@@ -23,7 +23,7 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 from tqdm.std import tqdm
 
-from .files import atomic_write, cpu_features, file_hash, home_path, safe_extract
+from .files import atomic_write, bar_stream, cpu_features, file_hash, home_path, safe_extract
 
 # %% ../nbs/00_sources.ipynb #cell-012
 def in_colab()->bool:
@@ -137,7 +137,7 @@ def _fetch(url, part, have, timeout, show_progress):
             have = have if goes_on else 0
             length = answer.headers.get('Content-Length')
             total = None if length is None else have + int(length)
-            with open(part, 'ab' if goes_on else 'wb') as file, tqdm(total=total, initial=have, unit='B', unit_scale=True, desc=part.stem, leave=False, disable=not show_progress) as bar:
+            with open(part, 'ab' if goes_on else 'wb') as file, tqdm(total=total, initial=have, unit='B', unit_scale=True, desc=part.stem, file=bar_stream(), leave=False, disable=not show_progress) as bar:
                 while piece := answer.read(1 << 16):
                     file.write(piece)
                     bar.update(len(piece))
@@ -363,7 +363,7 @@ def get_data(
 # %% ../nbs/00_sources.ipynb #cell-029
 def _write_imdb(folder, source):
     for split, table in _read_local('imdb', source).items():
-        for row in tqdm(table.itertuples(), total=len(table), desc=f'imdb {split}', leave=False):
+        for row in tqdm(table.itertuples(), total=len(table), desc=f'imdb {split}', file=bar_stream(), leave=False):
             parent = folder/split if split == 'unsup' else folder/split/('pos' if row.label == 1 else 'neg')
             parent.mkdir(parents=True, exist_ok=True)
             (parent/f'{row.review_id}_{row.rating}.txt').write_text(row.text, encoding='utf-8', newline='')
@@ -381,7 +381,7 @@ def _write_wikitext(folder, source):
 
 def _write_digits(folder, table, digits=range(10)):
     from PIL import Image
-    for row in tqdm(table[table.label.isin(digits)].itertuples(), desc=folder.name, leave=False):
+    for row in tqdm(table[table.label.isin(digits)].itertuples(), desc=folder.name, file=bar_stream(), leave=False):
         parent = folder/str(row.label)
         parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(row.image).save(parent/f'{row.Index}.png')

@@ -31,7 +31,7 @@ import pandas as pd
 from fastcore.foundation import L
 from tqdm.std import tqdm
 
-from .files import atomic_write, configurable, read_json, read_text, write_json
+from .files import atomic_write, bar_stream, configurable, read_json, read_text, write_json
 
 # %% ../nbs/01_tokenization.ipynb #cell-011
 UNK = 'xxunk'       # a token that is not in the vocab
@@ -1087,7 +1087,7 @@ def parallel_tokenize(
     total = len(items) if hasattr(items, '__len__') else None
     if n_workers and n_workers > 1 and (total is None or total > 1000):
         return _in_processes(tokenize, items, total, n_workers, progress)
-    return enumerate(tqdm(tokenize(items), total=total, disable=not progress, leave=False))
+    return enumerate(tqdm(tokenize(items), total=total, disable=not progress, file=bar_stream(), leave=False))
 
 class _FileTexts:
     "The texts of files, each read when its turn comes."
@@ -1151,7 +1151,7 @@ def _in_processes(tokenize, items, total, n_workers, progress):
         texts, parts = items, (slice(start, start + size) for start in range(0, total, size))
     encoder = TextToIds(tokenize.tok, tokenize.rules, tokenize.post_rules)
     with ProcessPoolExecutor(n_workers, context, initializer=_start_worker, initargs=(encoder, texts)) as pool:
-        with tqdm(total=total, disable=not progress, leave=False) as bar:
+        with tqdm(total=total, disable=not progress, file=bar_stream(), leave=False) as bar:
             done = 0
             while True:
                 try:

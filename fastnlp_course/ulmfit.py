@@ -16,7 +16,7 @@ from tqdm.std import tqdm
 
 from .awd_lstm import AWD_LSTM, LinearDecoder, SequentialRNN, _model_meta, get_language_model, get_text_classifier
 from .dataloaders import to_device
-from .files import atomic_write, read_json, read_text, safe_unpickle, write_json
+from .files import atomic_write, bar_stream, read_json, read_text, safe_unpickle, write_json
 from .learner import (Learner, ModelResetter, OpenOutput, ProgressCallback, Recorder, RNNCallback, RNNRegularizer, TrainEvalCallback, detuplify,
                                     get_model, load_into, load_weights, open_output, register_factory, rnn_cbs, save_weights)
 from .losses import CrossEntropyLossFlat
@@ -360,7 +360,7 @@ class LMLearner(TextLearner):
         "Go on from `text`, one drawn token at a time."
         prompt = self._prompt_ids(text)
         drawn = self._draw_tokens(prompt, n_words, no_unk, only_last_word, seed, temperature=temperature, min_p=min_p, top_k=top_k, top_p=top_p)
-        written = prompt + list(tqdm(drawn, total=n_words, disable=no_bar, leave=False))
+        written = prompt + list(tqdm(drawn, total=n_words, disable=no_bar, file=bar_stream(), leave=False))
         if _reads_backwards(self.dls):
             written.reverse()
         return self._separator().join(decoder(self._shown_tokens(written)))

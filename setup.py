@@ -25,7 +25,7 @@ setup(
     keywords=config["keywords"],
     python_requires=f">={config['min_python']}",
     packages=find_packages(include=["fastnlp_course", "fastnlp_course.*"]),
-    package_data={"fastnlp_course": ["data/*", "data/*/*"]},
+    package_data={"fastnlp_course": ["assets/*", "assets/*/*"]},
     install_requires=split_list("requirements"),
     extras_require=extras,
     entry_points={"console_scripts": split_list("console_scripts")},

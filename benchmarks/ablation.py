@@ -10,10 +10,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 import numpy as np
 from common import machine, write_section
-from fastnlp_course.demo import Recipe, classifier, classifier_dls, describe_tokens, fit_at_once, fit_gradually, movie_reviews, scores, settings_hash, tfidf_baseline, train_from_scratch, train_language_model
+from fastnlp_course.applications.reviews import Recipe, classifier, classifier_dls, describe_tokens, fit_at_once, fit_gradually, movie_reviews, scores, tfidf_baseline, train_from_scratch, train_language_model
+from fastnlp_course.applications.stages import settings_hash
 from fastnlp_course.files import atomic_write, read_json, set_seed, write_json
-from fastnlp_course.learner import load_weights
-from fastnlp_course.ulmfit import shipped_model
+from fastnlp_course.training.saving import load_weights
+from fastnlp_course.models.pretrained import shipped_model
 
 label_counts = 50, 200, 1000
 of_the_language_model = 'pretrained emb_sz n_hid n_layers lm_bs lm_seq_len lm_epochs lm_drop_mult min_freq half backwards seed'.split()
@@ -71,7 +72,7 @@ def gradual(recipe, spread):
 
 def general_encoder(table, recipe):
     "The encoder as it was shipped, its rows in the order of the vocab of these texts."
-    from fastnlp_course.demo import language_model, language_model_dls
+    from fastnlp_course.applications.reviews import language_model, language_model_dls
     set_seed(recipe.seed)
     dls = language_model_dls(table, recipe)
     folder = Path(tempfile.mkdtemp())

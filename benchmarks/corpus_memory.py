@@ -15,7 +15,7 @@ default_data = Path(__file__).resolve().parent.parent.parent/'shared'/'data'
 
 def documents(data, megabytes):
     "Texts of about so many million characters in all."
-    from fastnlp_course.scaling import read_texts
+    from fastnlp_course.text.read_texts import read_texts
     files = sorted((data/'wikipedia_en_slice').glob('train-*.parquet')) + [data/'imdb'/f'{name}.parquet' for name in ('train', 'test', 'unsup')]
     left, letters = megabytes*1e6, string.ascii_lowercase
     rotated = [letters[distance:] + letters[:distance] for distance in range(26)]
@@ -48,8 +48,8 @@ class Peak:
 def measure(data, megabytes, place):
     "Build one store in this process."
     import pyarrow.parquet, spacy  # the libraries that the build loads belong to the value just after imports
-    from fastnlp_course.numericalization import TokenStore
-    from fastnlp_course.scaling import build_store
+    from fastnlp_course.text.token_store import TokenStore
+    from fastnlp_course.text.corpus import build_store
     from fastnlp_course.files import read_json
     spacy.blank('en')
     base, resident, marks, read = memory('RssAnon'), memory('VmRSS'), [(time.process_time(), 0)], 0
@@ -74,7 +74,7 @@ def measure_opening(place, tokens=10**9, documents=10**6, shards=15, vocab_size=
     "Seconds to open a store of a billion tokens (sparse files), the median of seven."
     import numpy as np
     from fastnlp_course.files import write_json
-    from fastnlp_course.numericalization import TokenStore, write_array, write_manifest
+    from fastnlp_course.text.token_store import TokenStore, write_array, write_manifest
     folder, parts, share = Path(place)/'billion', [], tokens//shards
     for number in range(shards):
         file = folder/f'{number:05d}.ids.npy'

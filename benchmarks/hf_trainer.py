@@ -16,7 +16,7 @@ def small_bert(tokenizer):
 
 def make_tokenizer(folder):
     "Write a tokenizer to `folder`: training one is not deterministic between processes, so both loops read the same."
-    from fastnlp_course.hf_bridge import word_piece_tokenizer
+    from fastnlp_course.bridges.transformers import word_piece_tokenizer
     from fastnlp_course.sources import get_data
     word_piece_tokenizer(get_data('reviews').text, 4000, model_max_length=128).save_pretrained(folder)
 
@@ -33,10 +33,10 @@ def train_ours(rows, collate, model, bs, lr):
     "The losses of one epoch in our loop."
     from functools import partial
     from torch.utils.data import DataLoader
-    from fastnlp_course.dataloaders import DataLoaders
-    from fastnlp_course.hf_bridge import HFCallback
-    from fastnlp_course.learner import Callback, Learner
-    from fastnlp_course.optimizer import Adam
+    from fastnlp_course.data.dataloaders import DataLoaders
+    from fastnlp_course.bridges.transformers import HFCallback
+    from fastnlp_course.training.learner import Callback, Learner
+    from fastnlp_course.training.optimizer import Adam
     class Linear(Callback):
         run_valid = False
         losses = []

@@ -13,7 +13,7 @@ from pathlib import Path
 from common import machine, write_section
 import pandas as pd
 from fastnlp_course.all import (AWD_LSTM, CheckpointCallback, ColReader, ColSplitter, DataBlock, TextBlock, TextDataLoaders, accuracy, get_data, language_model_learner, perplexity, set_seed, text_classifier_learner)
-from fastnlp_course.demo import tfidf_baseline
+from fastnlp_course.applications.reviews import tfidf_baseline
 from fastnlp_course.files import read_json, write_json
 
 def tables(rows, seed):
@@ -74,8 +74,8 @@ def classifier(labelled, runs, direction, encoder, vocab, rates, spread, last_ep
 
 def encoder_config(encoder):
     "The sizes of a saved encoder, with the dropouts of a classifier."
-    from fastnlp_course.awd_lstm import awd_lstm_clas_config
-    from fastnlp_course.learner import load_weights
+    from fastnlp_course.models.awd_lstm import awd_lstm_clas_config
+    from fastnlp_course.training.saving import load_weights
     weights = load_weights(encoder)[0]
     n_layers = sum(name.endswith('weight_hh_l0_raw') for name in weights)
     n_hid = weights['rnns.0.weight_hh_l0_raw'].shape[1] if n_layers > 1 else awd_lstm_clas_config['n_hid']

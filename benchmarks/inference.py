@@ -66,9 +66,10 @@ work_names = {'many': 'classify {sentences:,} sentences', 'single': 'classify a 
 def prepare(folder, sizes, vocab_size, sentences):
     "Texts, vocab and random weights for both sides."
     import torch
-    from fastnlp_course.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config, get_language_model, get_text_classifier
+    from fastnlp_course.models.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
+    from fastnlp_course.models.text_models import get_language_model, get_text_classifier
     from fastnlp_course.files import set_seed
-    from fastnlp_course.pipeline import TextDataLoaders
+    from fastnlp_course.data.text_data import TextDataLoaders
     from fastnlp_course.sources import get_data
     texts = get_data('reviews').text.sample(400 + sentences, random_state=0).reset_index(drop=True).to_frame()
     texts.to_csv(folder/'table.csv', index=False)
@@ -116,7 +117,7 @@ def main():
     parser.add_argument('--small', action='store_true', help='a quick look; nothing is written')
     parser.add_argument('--threads', type=int, default=os.cpu_count(), help='of torch, on both sides')
     arguments = parser.parse_args()
-    from fastnlp_course.learner import cpu_has_bf16
+    from fastnlp_course.training.precision import cpu_has_bf16
     common = {'threads': arguments.threads, 'bf16': cpu_has_bf16()}
     head = ['| network | work | fastai, s | ours, s | ratio | largest difference |', '| --- | --- | --- | --- | --- | --- |']
     print('\n'.join(head))

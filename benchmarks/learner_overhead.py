@@ -46,8 +46,8 @@ def plain_loop(width, data):
 def learner_loop(library, bar, width, data):
     "Seconds per step of the training part of `Learner.fit`, with the default callbacks."
     if library == 'ours':
-        from fastnlp_course.learner import Callback, Learner
-        from fastnlp_course.optimizer import OptimWrapper
+        from fastnlp_course.training.learner import Callback, Learner
+        from fastnlp_course.training.more_optimizers import OptimWrapper
     else:
         from fastai.callback.core import Callback
         from fastai.callback.progress import ProgressCallback

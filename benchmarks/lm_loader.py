@@ -55,7 +55,7 @@ print(json.dumps(result))
 
 programs = {
     'peer': epochs.format(imports='from fastai.text.data import LMDataLoader', makers="{'fastai': lambda shuffle: LMDataLoader(documents, bs=64, seq_len=72, shuffle=shuffle)}"),
-    'ours': epochs.format(imports='from fastnlp_course.lm_dataloader import LMDataLoader\nfrom fastnlp_course.numericalization import TokenStore',
+    'ours': epochs.format(imports='from fastnlp_course.data.lm_dataloader import LMDataLoader\nfrom fastnlp_course.text.token_store import TokenStore',
                           makers="{'store': lambda shuffle: LMDataLoader(TokenStore([(ids, offsets)]), bs=64, seq_len=72, shuffle=shuffle), "
                                  "'list of tensors': lambda shuffle: LMDataLoader(documents, bs=64, seq_len=72, shuffle=shuffle)}")}
 
@@ -108,7 +108,7 @@ def compare(peer, small, repeats):
 
 def sparse_store(folder, tokens, document, per_shard):
     "A store on disk of files without content: as long as real ones, all ids are 0."
-    from fastnlp_course.numericalization import TokenStore
+    from fastnlp_course.text.token_store import TokenStore
     shards = []
     for first in range(0, tokens, per_shard):
         length, path = min(per_shard, tokens - first), folder/f'{tokens}-{document}-{first}.npy'
@@ -128,7 +128,7 @@ def microseconds(loader, part):
 
 def by_size(sizes, rounds, per_shard=None):
     "Lines of the table of sizes. The sizes take turns, so that a slow moment hits all."
-    from fastnlp_course.lm_dataloader import LMDataLoader
+    from fastnlp_course.data.lm_dataloader import LMDataLoader
     rows = ['| tokens | shards | tokens per document | order | construction, ms | start of an epoch, ms | microseconds per batch: median (fastest) | to the smallest store |',
             '| --- | --- | --- | --- | --- | --- | --- | --- |']
     with tempfile.TemporaryDirectory() as folder:

@@ -79,17 +79,17 @@ def run_baseline(given, train, unlabelled, test):
 
 def in_16_bits(learn):
     "Mixed precision where the processor has it."
-    from fastnlp_course.learner import cpu_has_bf16
+    from fastnlp_course.training.precision import cpu_has_bf16
     return learn.to_fp16() if cpu_has_bf16() else learn
 
 def run_language_model(given, train, unlabelled, test):
     "The second stage of ULMFiT: the model in the package goes on with reviews without labels, the last layers first."
-    from fastnlp_course.awd_lstm import AWD_LSTM
+    from fastnlp_course.models.awd_lstm import AWD_LSTM
     from fastnlp_course.files import write_json
-    from fastnlp_course.metrics import Perplexity
-    from fastnlp_course.pipeline import TextDataLoaders
-    from fastnlp_course.schedules import fit_one_cycle
-    from fastnlp_course.ulmfit import language_model_learner
+    from fastnlp_course.training.metrics import Perplexity
+    from fastnlp_course.data.text_data import TextDataLoaders
+    from fastnlp_course.training.schedules import fit_one_cycle
+    from fastnlp_course.models.ulmfit import language_model_learner
     dls = TextDataLoaders.from_df(unlabelled, text_col='text', is_lm=True, valid_pct=0.05, seed=42, bs=32, seq_len=72, device='cpu')
     learn = in_16_bits(language_model_learner(dls, AWD_LSTM, drop_mult=0.3, metrics=Perplexity()))
     with learn.no_bar():
@@ -103,11 +103,11 @@ def run_language_model(given, train, unlabelled, test):
 
 def run_ulmfit(given, train, unlabelled, test):
     "The third stage: gradual unfreezing, then all layers."
-    from fastnlp_course.awd_lstm import AWD_LSTM
-    from fastnlp_course.demo import fit_gradually
+    from fastnlp_course.models.awd_lstm import AWD_LSTM
+    from fastnlp_course.applications.reviews import fit_gradually
     from fastnlp_course.files import read_json
-    from fastnlp_course.pipeline import TextDataLoaders
-    from fastnlp_course.ulmfit import text_classifier_learner
+    from fastnlp_course.data.text_data import TextDataLoaders
+    from fastnlp_course.models.ulmfit import text_classifier_learner
     dls = TextDataLoaders.from_df(train, text_col='text', label_col='label', valid_pct=0.1, seed=42, bs=16, text_vocab=read_json(given.work/'vocab.json'), device='cpu')
     learn = in_16_bits(text_classifier_learner(dls, AWD_LSTM, drop_mult=0.4))
     learn.load_encoder((given.work/'encoder').resolve())
@@ -124,9 +124,11 @@ def windows_of(tokenizer, text, size=512, stride=128):
 def run_transformer(given, train, unlabelled, test):
     "Fine-tuning of all layers; predictions from the first 512 pieces, then from windows."
     import torch, transformers
-    from fastnlp_course.hf_bridge import HFTextBlock, hf_learner
-    from fastnlp_course.pipeline import CategoryBlock, ColReader, DataBlock, RandomSplitter
-    from fastnlp_course.schedules import fit_one_cycle
+    from fastnlp_course.bridges.transformers import HFTextBlock, hf_learner
+    from fastnlp_course.data.data_block import CategoryBlock, DataBlock
+    from fastnlp_course.data.getters import ColReader
+    from fastnlp_course.data.splitters import RandomSplitter
+    from fastnlp_course.training.schedules import fit_one_cycle
     tokenizer = transformers.AutoTokenizer.from_pretrained(given.model)
     block = DataBlock([HFTextBlock(tokenizer, max_length=512, keep=False), CategoryBlock], get_x=ColReader('text'), get_y=ColReader('label'), splitter=RandomSplitter(0.1, seed=42))
     model = transformers.AutoModelForSequenceClassification.from_pretrained(given.model, num_labels=2, attention_probs_dropout_prob=0.)   # torch's fast attention on a CPU has no dropout

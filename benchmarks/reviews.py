@@ -8,7 +8,9 @@ from pathlib import Path
 from dataclasses import asdict, fields, replace
 from common import machine, write_section
 import numpy as np
-from fastnlp_course.demo import Recipe, describe_tokens, movie_reviews, settings_hash, tfidf_baseline, train_from_scratch, train_language_model, train_ulmfit, with_split
+from fastnlp_course.applications.reviews import Recipe, describe_tokens, movie_reviews, tfidf_baseline, train_from_scratch, train_language_model, train_ulmfit
+from fastnlp_course.applications.stages import settings_hash
+from fastnlp_course.applications.tables import with_split
 from fastnlp_course.files import read_json, write_json
 
 def development_rows(table):

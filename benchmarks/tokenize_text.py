@@ -63,14 +63,14 @@ def work_fastai_ids(texts):
 
 def splitter():
     "Ours with spaCy loaded, as fastai's is when it is made."
-    from fastnlp_course.tokenization import WordTokenizer
+    from fastnlp_course.text.tokenization import WordTokenizer
     made = WordTokenizer()
     made.split
     return made
 
 def work_ours(texts):
     "Cold over all and once again; then another, cold over a half and warm over the other."
-    from fastnlp_course.tokenization import TokenizeWithRules
+    from fastnlp_course.text.tokenization import TokenizeWithRules
     tokenize = TokenizeWithRules(splitter())
     found = [timed(tokenize, texts), timed(tokenize, texts)]
     tokenize, half = TokenizeWithRules(splitter()), len(texts)//2
@@ -78,20 +78,21 @@ def work_ours(texts):
 
 def work_ours_ids(texts):
     from collections import Counter
-    from fastnlp_course.numericalization import make_vocab
-    from fastnlp_course.tokenization import TextToIds, TokenizeWithRules
+    from fastnlp_course.text.numericalization import make_vocab
+    from fastnlp_course.text.fast_tokenization import TextToIds
+    from fastnlp_course.text.tokenization import TokenizeWithRules
     vocab = make_vocab(Counter(token for tokens in TokenizeWithRules(splitter())(texts[:1000]) for token in tokens))
     encoder, half = TextToIds(splitter(), vocab=vocab), len(texts)//2
     found = [timed(TextToIds(splitter(), vocab=vocab).encode_all, texts), timed(encoder.encode_all, texts[:half])]
     return found + [timed(encoder.encode_all, texts[half:])]
 
 def work_ours_plain(texts):
-    from fastnlp_course.tokenization import TokenizeWithRules
+    from fastnlp_course.text.tokenization import TokenizeWithRules
     return [timed(TokenizeWithRules(splitter()).plain, texts)]
 
 def in_processes(texts, n):
     "All texts, tokens given back, from the start."
-    from fastnlp_course.tokenization import parallel_tokenize
+    from fastnlp_course.text.tokenizer import parallel_tokenize
     words = splitter()
     return [timed(lambda texts: (tokens for _, tokens in parallel_tokenize(texts, words, n_workers=n)), texts)]
 
@@ -103,7 +104,7 @@ def store(texts, world):
     from functools import partial
     from multiprocessing import get_context
     from tempfile import TemporaryDirectory
-    from fastnlp_course.scaling import build_store, join_stores
+    from fastnlp_course.text.corpus import build_store, join_stores
     words = splitter()
     with TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -128,7 +129,7 @@ def work_limit(texts):
 
 def half_alone(texts):
     "Seconds for tokenizing `texts` in this process, apart from its start."
-    from fastnlp_course.tokenization import TokenizeWithRules
+    from fastnlp_course.text.tokenization import TokenizeWithRules
     return timed(TokenizeWithRules(splitter()), texts)['seconds']
 
 def work_spacy(texts):
@@ -153,7 +154,8 @@ def work_roofline(texts):
     "Shares of the warm path: what Python's split, comparison, look-up and list take when nothing else is done."
     from itertools import chain
     from operator import eq
-    from fastnlp_course.tokenization import TokenizeWithRules, fast_path
+    from fastnlp_course.text.tokenization import TokenizeWithRules
+    from fastnlp_course.text.fast_tokenization import fast_path
     tokenize = TokenizeWithRules(splitter())
     for tokens in tokenize(texts): pass
     memory = fast_path(tokenize.tok, tokenize.rules, tokenize.post_rules).memory
@@ -171,7 +173,7 @@ def work_parity_fastai(_):
     return {name: [digest(tokens) for tokens in tokenize(texts)] for name, texts in parity_texts().items()}
 
 def work_parity_ours(_):
-    from fastnlp_course.tokenization import TokenizeWithRules
+    from fastnlp_course.text.tokenization import TokenizeWithRules
     tokenize = TokenizeWithRules(splitter())
     return {name: [digest(tokens) for tokens in tokenize(texts)] for name, texts in parity_texts().items()}
 

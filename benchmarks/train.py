@@ -75,7 +75,8 @@ sides = {'fastai fp32': program.format(imports=peer_imports, half=''),
 def prepare(folder, data, tokens):
     "Ids of the training and the validation text."
     import numpy as np
-    from fastnlp_course.scaling import build_store, text_lines
+    from fastnlp_course.text.corpus import build_store
+    from fastnlp_course.text.read_texts import text_lines
     lines, characters = [], 0
     for line in text_lines(data/'train.txt.gz'):
         lines.append(line)
@@ -91,7 +92,8 @@ def prepare(folder, data, tokens):
 def initial_weights(folder, sizes, vocab):
     "One random start for all sides."
     import torch
-    from fastnlp_course.awd_lstm import AWD_LSTM, awd_lstm_lm_config, get_language_model
+    from fastnlp_course.models.awd_lstm import AWD_LSTM, awd_lstm_lm_config
+    from fastnlp_course.models.text_models import get_language_model
     torch.manual_seed(0)
     config = {**awd_lstm_lm_config, **dict(zip(('emb_sz', 'n_hid', 'n_layers'), sizes))}
     torch.save(get_language_model(AWD_LSTM, vocab, config=config).state_dict(), folder/'weights.pth')
@@ -172,7 +174,7 @@ def main():
     parser.add_argument('--no-parity', action='store_true', help='without the comparison of 20 steps')
     parser.add_argument('--no-write', action='store_true', help='print only')
     args = parser.parse_args()
-    from fastnlp_course.learner import cpu_has_bf16
+    from fastnlp_course.training.precision import cpu_has_bf16
     steps = max(args.turn, args.steps//args.turn*args.turn)
     pythons = {name: args.peer if name.startswith('fastai') else sys.executable for name in sides}
     racing = [name for name in sides if 'bf16' not in name or cpu_has_bf16()]

@@ -18,13 +18,14 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 from reviews import remembered
-from fastnlp_course.dataloaders import DataLoaders
-from fastnlp_course.demo import Recipe, classifier, classifier_dls, movie_reviews, settings_hash
+from fastnlp_course.data.dataloaders import DataLoaders
+from fastnlp_course.applications.reviews import Recipe, classifier, classifier_dls, movie_reviews
+from fastnlp_course.applications.stages import settings_hash
 from fastnlp_course.files import set_seed
-from fastnlp_course.learner import Learner
-from fastnlp_course.losses import CrossEntropyLossFlat
-from fastnlp_course.optimizer import Adam
-import fastnlp_course.schedules  # adds fit_one_cycle to the Learner
+from fastnlp_course.training.learner import Learner
+from fastnlp_course.training.losses import CrossEntropyLossFlat
+from fastnlp_course.training.optimizer import Adam
+import fastnlp_course.training.schedules  # adds fit_one_cycle to the Learner
 
 title = 'Weight decay against dropout'
 n_words, length = 5000, 40

@@ -38,7 +38,8 @@ def demo(
 
     Example: fastnlp demo --out demo_output
     """
-    from fastnlp_course.demo import how_to_use, movie_reviews, run_stages
+    from fastnlp_course.applications.report import how_to_use
+    from fastnlp_course.applications.reviews import movie_reviews, run_stages
     table = movie_reviews()
     if rows is not None and rows < len(table):
         table = table.sample(rows, random_state=42).reset_index(drop=True)
@@ -64,7 +65,9 @@ def train_classifier(
     Example: fastnlp train-classifier reviews.csv --text-col text --label-col label
     """
     from dataclasses import replace
-    from fastnlp_course.demo import Recipe, csv_table, how_to_use, run_stages
+    from fastnlp_course.applications.reviews import Recipe, run_stages
+    from fastnlp_course.applications.tables import csv_table
+    from fastnlp_course.applications.report import how_to_use
     table = csv_table(file, text_col, label_col, valid_col, seed=seed)
     given = {name: value for name, value in (('lm_epochs', lm_epochs), ('epochs', epochs)) if value is not None}
     out = file.with_name(f'{file.stem}_classifier') if out is None else out
@@ -98,7 +101,7 @@ def train_language_model(
     Example: fastnlp train-lm articles.parquet books/ --out my_model
     """
     import shlex
-    from fastnlp_course.pretraining import make_recipe, train_lm
+    from fastnlp_course.models.pretraining import make_recipe, train_lm
     recipe = make_recipe(max_vocab=max_vocab, emb_sz=emb_sz, n_hid=n_hid, n_layers=n_layers, bs=bs, lr=lr, backwards=backwards, seed=seed)
     train_lm(files, out, valid=valid, recipe=recipe, tokens=tokens, text_cols=text_col, minutes=minutes, save_minutes=save_minutes,
              also={path.name: path for path in also}, about=about, command=shlex.join(['fastnlp', *sys.argv[1:]]), log=typer.echo)
@@ -127,7 +130,7 @@ def train_on_pairs(
 
     Example: fastnlp train-pairs sts.csv --anchor sentence1 --target sentence2 --score rating --high 5
     """
-    from fastnlp_course.patents import read_pairs, train_pairs
+    from fastnlp_course.applications.kaggle import read_pairs, train_pairs
     pairs = read_pairs(file, anchor, target, context, score, group=group, scale=(low, high))
     out = file.with_name(f'{file.stem}_pairs') if out is None else out
     train_pairs(pairs, out, model, template=template, epochs=epochs, lr=lr, bs=bs, valid_pct=valid_pct, seed=seed, log=typer.echo)
@@ -147,7 +150,8 @@ def match(
 
     Example: fastnlp match pairs.csv --model sts_pairs/model --out scored.csv
     """
-    from fastnlp_course.patents import make_submission, predict_pairs, read_pairs
+    from fastnlp_course.applications.kaggle import make_submission, read_pairs
+    from fastnlp_course.applications.pairs import predict_pairs
     pairs = read_pairs(file, anchor, target, context)
     scores = predict_pairs(model, pairs)
     if out is None:
@@ -169,7 +173,8 @@ def predict(
 
     Example: fastnlp predict demo_output/model "A moving and funny film."
     """
-    from fastnlp_course.demo import predict_texts, texts_of_file
+    from fastnlp_course.applications.commands import predict_texts
+    from fastnlp_course.applications.tables import texts_of_file
     if (text is None) == (file is None):
         raise ValueError('pass either a text or --file, not both and not neither. Example: fastnlp predict MODEL "A moving film."')
     texts = [text] if file is None else texts_of_file(file, text_col)
@@ -195,7 +200,7 @@ def generate(
 
     Example: fastnlp generate demo_output/language_model "the movie" --words 30
     """
-    from fastnlp_course.demo import generate_text
+    from fastnlp_course.applications.commands import generate_text
     typer.echo(generate_text(model, prompt, words, temperature, seed))
 
 @app.command()

@@ -13,7 +13,8 @@ from PIL import Image
 
 import fastnlp_course.all as lib
 globals().update({name: getattr(lib, name) for name in vars(lib) if not name.startswith(('_', 'test_'))})
-from fastnlp_course.beyond_text import *
+from fastnlp_course.bridges.images import *
+from fastnlp_course.bridges.vision import *
 
 def write_digits(path, n=360, size=16):
     "The first digits of scikit-learn in fast.ai's layout of MNIST: training/3/17.png, testing/5/301.png."
@@ -286,7 +287,7 @@ def test_export(digits, tmp_path):
     expected = learn.predict(file)
     assert expected[0] in dls.vocab
     folder = learn.export('digits')
-    program = ('import sys, json; from fastnlp_course.beyond_text import *; from fastnlp_course.learner import load_learner\n'
+    program = ('import sys, json; from fastnlp_course.all import *\n'
                'learn = load_learner(sys.argv[1]); picture = PILImage.create(sys.argv[2])\n'
                'print(json.dumps([learn.predict(item)[2].tolist() for item in (sys.argv[2], picture, PILImageBW.create(picture))]))')
     done = subprocess.run([sys.executable, '-c', program, str(folder), str(file)], stdout=subprocess.PIPE, text=True, check=True)
@@ -296,7 +297,7 @@ def test_export(digits, tmp_path):
 def test_no_name_twice():
     "What `import *` brings hides nothing that another room brings."
     import importlib
-    import fastnlp_course.beyond_text as ours
+    from fastnlp_course.bridges import images as ours
     for module in Path(lib.__file__).parent.glob('*.py'):
         if module.stem in ('beyond_text', 'all', '__init__', '_modidx', 'cli', 'hf_models'): continue
         other = importlib.import_module(f'fastnlp_course.{module.stem}')

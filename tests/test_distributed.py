@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from fastnlp_course.dataloaders import DataLoader, SortedDL, pad_input
-from fastnlp_course.distributed import EveryNthBatch, ShardedRows, collected_names, merge_collected, own_items, shard_loader
-from fastnlp_course.lm_dataloader import LMDataLoader
-from fastnlp_course.metrics import AvgSmoothLoss, F1Score, Metric, accuracy, mk_metric
+from fastnlp_course.data.dataloaders import DataLoader
+from fastnlp_course.data.padding import SortedDL, pad_input
+from fastnlp_course.bridges.distributed import EveryNthBatch, ShardedRows, collected_names, merge_collected, own_items, shard_loader
+from fastnlp_course.data.lm_dataloader import LMDataLoader
+from fastnlp_course.training.metrics import AvgSmoothLoss, Metric, accuracy, mk_metric
+from fastnlp_course.training.sklearn_metrics import F1Score
 
 can_run = torch.distributed.is_available() and torch.distributed.is_gloo_available() and find_spec('accelerate') is not None
 needs_processes = pytest.mark.skipif(not can_run, reason='skipped: no gloo, or no accelerate')
@@ -23,12 +25,17 @@ import json, sys
 from pathlib import Path
 import torch
 from torch.utils.data import DataLoader as TorchLoader
-from fastnlp_course.dataloaders import DataLoaders, SortedDL, pad_input
-from fastnlp_course.distributed import Accelerate, is_main, rank_and_world
+from fastnlp_course.data.dataloaders import DataLoaders
+from fastnlp_course.data.padding import SortedDL, pad_input
+from fastnlp_course.bridges.distributed import Accelerate, is_main, rank_and_world
 from fastnlp_course.files import set_seed
-from fastnlp_course.learner import CancelFitException, Callback, CheckpointCallback, CSVLogger, GradientAccumulation, Learner, SaveModelCallback
-from fastnlp_course.losses import CrossEntropyLossFlat
-from fastnlp_course.metrics import F1Score, accuracy
+from fastnlp_course.training.learner import CancelFitException, Callback, Learner
+from fastnlp_course.training.checkpoint import CheckpointCallback
+from fastnlp_course.training.recorder import CSVLogger
+from fastnlp_course.training.callbacks import GradientAccumulation, SaveModelCallback
+from fastnlp_course.training.losses import CrossEntropyLossFlat
+from fastnlp_course.training.sklearn_metrics import F1Score
+from fastnlp_course.training.metrics import accuracy
 torch.set_num_threads(1)
 generator = torch.Generator().manual_seed(0)
 rows = [(torch.randint(2, 90, (4 + i % 9,), generator=generator), torch.tensor(i % 3 % 2)) for i in range(101)]
@@ -135,8 +142,8 @@ def test_weights_agree_and_dropout_does_not(lesson):
 
 @needs_processes
 def test_one_process_changes_nothing(tmp_path):
-    from fastnlp_course.distributed import Accelerate
-    from fastnlp_course.learner import Learner
+    from fastnlp_course.bridges.distributed import Accelerate
+    from fastnlp_course.training.learner import Learner
     made = {}
     for name, cbs in (('with', [Accelerate(cpu=True)]), ('without', [])):
         torch.manual_seed(0)

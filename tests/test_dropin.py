@@ -17,7 +17,7 @@ root = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope='module')
 def movies():
     "The movie reviews with clear sentiment, as the lessons' CSV has them."
-    from fastnlp_course.demo import movie_reviews
+    from fastnlp_course.applications.reviews import movie_reviews
     return movie_reviews()[['text', 'label']]
 
 @pytest.fixture(scope='module')

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from fastnlp_course.dataloaders import DataLoader, DataLoaders, Pad_Chunk, SortedDL, TfmdDL, pad_chunk, pad_input
-from fastnlp_course.lm_dataloader import LMDataLoader, TokenStream
+from fastnlp_course.data.dataloaders import DataLoader, DataLoaders, TfmdDL
+from fastnlp_course.data.padding import Pad_Chunk, SortedDL, pad_chunk, pad_input
+from fastnlp_course.data.lm_dataloader import LMDataLoader
+from fastnlp_course.data.token_stream import TokenStream
 
 GOLDEN = Path(__file__).resolve().parents[2]/'shared'/'golden'/'golden.json'
 needs_golden = pytest.mark.skipif(not GOLDEN.exists(), reason='skipped: no ../shared')
@@ -116,8 +118,9 @@ def test_worker_processes(start, tmp_path):
     script = tmp_path/'workers.py'
     script.write_text(f"""
 import torch
-from fastnlp_course.dataloaders import DataLoader, Pad_Chunk, SortedDL
-from fastnlp_course.lm_dataloader import LMDataLoader
+from fastnlp_course.data.dataloaders import DataLoader
+from fastnlp_course.data.padding import Pad_Chunk, SortedDL
+from fastnlp_course.data.lm_dataloader import LMDataLoader
 
 def main():
     torch.multiprocessing.set_start_method('{start}')

@@ -6,8 +6,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from fastnlp_course.awd_lstm import (AWD_LSTM, WeightDropout, awd_lstm_clas_config, awd_lstm_clas_split, awd_lstm_lm_config, awd_lstm_lm_split,
-                                     get_language_model, get_text_classifier, masked_concat_pool)
+from fastnlp_course.models.awd_lstm import AWD_LSTM, WeightDropout, awd_lstm_clas_config, awd_lstm_clas_split, awd_lstm_lm_config, awd_lstm_lm_split
+from fastnlp_course.models.text_models import get_language_model, get_text_classifier, masked_concat_pool
 
 sizes = dict(emb_sz=6, n_hid=8, n_layers=3)
 

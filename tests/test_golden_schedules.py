@@ -6,11 +6,11 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from fastnlp_course.dataloaders import DataLoaders
-from fastnlp_course.learner import Callback, Learner
-from fastnlp_course.losses import MSELossFlat
-from fastnlp_course.schedules import (LRFinder, SchedCos, SchedExp, SchedLin, SchedNo, combine_scheds, combined_cos, copied_state, minimum, sched_cos,
-                                      sched_exp, sched_lin, sched_no, slide, steep, valley)
+from fastnlp_course.data.dataloaders import DataLoaders
+from fastnlp_course.training.learner import Callback, Learner
+from fastnlp_course.training.losses import MSELossFlat
+from fastnlp_course.training.lr_finder import LRFinder, copied_state, minimum, slide, steep, valley
+from fastnlp_course.training.schedules import SchedCos, SchedExp, SchedLin, SchedNo, combine_scheds, combined_cos, sched_cos, sched_exp, sched_lin, sched_no
 
 @pytest.fixture(scope='module')
 def golden(reference): return json.loads((reference/'golden'/'golden.json').read_text(encoding='utf-8'))

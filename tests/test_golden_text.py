@@ -4,9 +4,10 @@ from collections import Counter
 
 import pytest
 
-from fastnlp_course import tokenization
-from fastnlp_course.numericalization import Numericalize, make_vocab
-from fastnlp_course.tokenization import TokenizeWithRules, Tokenizer, WordTokenizer, decode_spec_tokens
+from fastnlp_course.text import tokenization
+from fastnlp_course.text.numericalization import Numericalize, make_vocab
+from fastnlp_course.text.tokenization import TokenizeWithRules, WordTokenizer, decode_spec_tokens
+from fastnlp_course.text.tokenizer import Tokenizer
 
 @pytest.fixture(scope='module')
 def golden(reference):

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from fastnlp_course.optimizer import SGD, Adam, Optimizer, adam_step, average_grad, average_sqr_grad, l2_reg, momentum_step, step_stat, weight_decay
+from fastnlp_course.training.optimizer import SGD, Adam, Optimizer, adam_step, average_grad, average_sqr_grad, l2_reg, momentum_step, step_stat, weight_decay
 
 makers = {
     'Adam_wd': partial(Adam, lr=0.01, wd=0.1),

@@ -12,14 +12,19 @@ from torch import nn
 transformers = pytest.importorskip('transformers', reason='skipped: no transformers')
 
 from fastnlp_course.files import set_seed
-from fastnlp_course.hf_bridge import (HFCallback, HFDataLoader, HFTextBlock, HFTokenize, PadRows, TransformersTokenizer, byte_level_tokenizer, hf_learner, hf_save,
-                                      hf_splitter, load_hf_model, n_positions, pad_values, tokenizer_to_config, word_piece_tokenizer)
-from fastnlp_course.learner import Callback, Interpretation, Learner, TrainEvalCallback, load_learner
-from fastnlp_course.lm_dataloader import LMDataLoader
-from fastnlp_course.losses import CrossEntropyLossFlat
-from fastnlp_course.metrics import Perplexity, accuracy, accuracy_multi
-from fastnlp_course.optimizer import Adam
-from fastnlp_course.pipeline import CategoryBlock, ColReader, DataBlock, MultiCategoryBlock, RandomSplitter, RegressionBlock, TfmdLists
+from fastnlp_course.bridges.transformers import HFCallback, HFDataLoader, HFTextBlock, HFTokenize, PadRows, TransformersTokenizer, byte_level_tokenizer, hf_learner, hf_save, hf_splitter, load_hf_model, n_positions, pad_values, tokenizer_to_config, word_piece_tokenizer
+from fastnlp_course.training.learner import Callback, Learner, TrainEvalCallback
+from fastnlp_course.training.interpret import Interpretation
+from fastnlp_course.training.export import load_learner
+from fastnlp_course.data.lm_dataloader import LMDataLoader
+from fastnlp_course.training.losses import CrossEntropyLossFlat
+from fastnlp_course.training.metrics import Perplexity, accuracy
+from fastnlp_course.training.sklearn_metrics import accuracy_multi
+from fastnlp_course.training.optimizer import Adam
+from fastnlp_course.data.data_block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock
+from fastnlp_course.data.getters import ColReader
+from fastnlp_course.data.splitters import RandomSplitter
+from fastnlp_course.data.item_lists import TfmdLists
 
 texts = [f'{"so " * (i % 7)}{word} film number {i}' for i, word in enumerate(['good', 'bad', 'fine', 'dull'] * 12)]
 table = pd.DataFrame({'text': texts, 'other': texts[::-1], 'label': ['pos', 'neg'] * 24, 'tags': ['a;b', 'b', 'a', 'b;c'] * 12, 'score': np.linspace(0, 1, 48)})

@@ -8,12 +8,12 @@ import pytest
 import torch
 import transformers
 
-from fastnlp_course.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
+from fastnlp_course.models.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from fastnlp_course.files import set_seed
-from fastnlp_course.hf_models import (AWDLSTMConfig, AWDLSTMForCausalLM, AWDLSTMForSequenceClassification, AWDLSTMTokenizer, LSTMState, from_hf, read_on, to_hf)
-from fastnlp_course.pipeline import TextDataLoaders
+from fastnlp_course.bridges.ulmfit_in_transformers import AWDLSTMConfig, AWDLSTMForCausalLM, AWDLSTMForSequenceClassification, AWDLSTMTokenizer, LSTMState, from_hf, read_on, to_hf
+from fastnlp_course.data.text_data import TextDataLoaders
 from fastnlp_course.sources import get_data
-from fastnlp_course.ulmfit import language_model_learner, text_classifier_learner
+from fastnlp_course.models.ulmfit import language_model_learner, text_classifier_learner
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
@@ -237,6 +237,6 @@ def test_loss_is_that_of_torch(model, classifier):
     assert head.encoder.rnns[0].weight_hh_l0_raw.grad.abs().sum() > 0
 
 def test_a_learner_of_another_kind_is_refused(writer):
-    from fastnlp_course.learner import Learner
+    from fastnlp_course.training.learner import Learner
     with pytest.raises(ValueError, match='is no ULMFiT'):
         to_hf(Learner(writer.dls, torch.nn.Linear(2, 2), loss_func=torch.nn.functional.mse_loss))

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fastnlp_course.learner import MismatchError, load_into, load_learner, load_weights
+from fastnlp_course.training.saving import MismatchError, load_into, load_weights
+from fastnlp_course.training.export import load_learner
 
 # What every process of these tests needs: data, a small tied model, a learner
 common = '''
@@ -18,9 +19,23 @@ import os, sys, torch, pandas as pd
 from pathlib import Path
 from torch import nn
 from fastnlp_course.files import configurable, set_seed
-from fastnlp_course.learner import *
-from fastnlp_course.metrics import accuracy
-from fastnlp_course.pipeline import TextDataLoaders
+from fastnlp_course.training.learner import *
+from fastnlp_course.training.outputs import *
+from fastnlp_course.training.optimizer import *
+from fastnlp_course.training.contexts import *
+from fastnlp_course.training.recorder import *
+from fastnlp_course.training.groups import *
+from fastnlp_course.training.hooks import *
+from fastnlp_course.training.predictions import *
+from fastnlp_course.training.callbacks import *
+from fastnlp_course.models.rnn_callbacks import *
+from fastnlp_course.training.precision import *
+from fastnlp_course.training.saving import *
+from fastnlp_course.training.checkpoint import *
+from fastnlp_course.training.export import *
+from fastnlp_course.training.interpret import *
+from fastnlp_course.training.metrics import accuracy
+from fastnlp_course.data.text_data import TextDataLoaders
 
 @configurable
 class Bag(nn.Module):

@@ -9,10 +9,11 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from fastnlp_course.dataloaders import DataLoaders
+from fastnlp_course.data.dataloaders import DataLoaders
 from fastnlp_course.files import set_seed
-from fastnlp_course.lm_dataloader import LMDataLoader, TokenStream
-from fastnlp_course.numericalization import TokenStore
+from fastnlp_course.data.lm_dataloader import LMDataLoader
+from fastnlp_course.data.token_stream import TokenStream
+from fastnlp_course.text.token_store import TokenStore
 
 
 def make_store(lens, cuts, dtype=np.uint16, seed=0):
@@ -201,8 +202,8 @@ def test_a_document_that_does_not_join():
 
 PROGRAM = """
 import sys, numpy as np, torch
-from fastnlp_course.lm_dataloader import LMDataLoader
-from fastnlp_course.numericalization import TokenStore
+from fastnlp_course.data.lm_dataloader import LMDataLoader
+from fastnlp_course.text.token_store import TokenStore
 
 def anonymous():
     for line in open('/proc/self/status'):

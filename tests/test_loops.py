@@ -9,14 +9,18 @@ import pytest
 import torch
 from torch import nn
 
-from fastnlp_course import loops
-from fastnlp_course.dataloaders import DataLoader, DataLoaders
+from fastnlp_course.bridges import lightning as loops
+from fastnlp_course.data.dataloaders import DataLoader, DataLoaders
 from fastnlp_course.files import set_seed
-from fastnlp_course.learner import Callback, CancelBatchException, Learner, MixedPrecision
-from fastnlp_course.loops import TensorBoardCallback, as_lightning, read_scalars
-from fastnlp_course.metrics import F1Score, accuracy
-from fastnlp_course.optimizer import Adam, Lookahead, SGD
-from fastnlp_course.schedules import ParamScheduler, SchedCos
+from fastnlp_course.training.learner import Callback, CancelBatchException, Learner
+from fastnlp_course.training.precision import MixedPrecision
+from fastnlp_course.bridges.tensorboard import TensorBoardCallback, read_scalars
+from fastnlp_course.bridges.lightning import as_lightning
+from fastnlp_course.training.sklearn_metrics import F1Score
+from fastnlp_course.training.metrics import accuracy
+from fastnlp_course.training.optimizer import Adam, SGD
+from fastnlp_course.training.more_optimizers import Lookahead
+from fastnlp_course.training.schedules import ParamScheduler, SchedCos
 
 needs_lightning = pytest.mark.skipif(importlib.util.find_spec('lightning') is None, reason='skipped: no lightning')
 needs_tensorboard = pytest.mark.skipif(importlib.util.find_spec('tensorboard') is None, reason='skipped: no tensorboard')
@@ -166,7 +170,7 @@ def test_a_missing_package_is_one_sentence(monkeypatch, package, use):
     assert '\n' not in str(caught.value)
 
 def test_importing_the_module_imports_neither_package():
-    code = 'import sys, fastnlp_course.loops; print([name for name in sys.modules if name.split(".")[0] in ("lightning", "tensorboard", "transformers")])'
+    code = 'import sys, fastnlp_course.bridges.lightning; print([name for name in sys.modules if name.split(".")[0] in ("lightning", "tensorboard", "transformers")])'
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip() == '[]'
 
 @needs_tensorboard
@@ -224,9 +228,9 @@ def test_a_folder_without_events(tmp_path):
 def test_a_language_model_in_two_processes(tmp_path):
     "Each process reads on in its own rows: hidden state, AR and TAR as with one process."
     import pandas as pd
-    from fastnlp_course.awd_lstm import AWD_LSTM, awd_lstm_lm_config
-    from fastnlp_course.pipeline import TextDataLoaders
-    from fastnlp_course.ulmfit import language_model_learner
+    from fastnlp_course.models.awd_lstm import AWD_LSTM, awd_lstm_lm_config
+    from fastnlp_course.data.text_data import TextDataLoaders
+    from fastnlp_course.models.ulmfit import language_model_learner
     texts = pd.DataFrame({'text': ['a b c d e f g a c e g b d f'.replace('a', 'ab'*(i % 3 + 1)) for i in range(60)]})
     def make():
         set_seed(0)

@@ -76,7 +76,7 @@ def test_wheel_contents(setup_arguments):
     package = root/'fastnlp_course'
     files = [path.relative_to(package).as_posix() for path in package.rglob('*') if path.is_file()]
     packaged = [name for name in files if any(fnmatch.fnmatch(name, pattern) for pattern in setup_arguments['package_data']['fastnlp_course'])]
-    assert {f'data/{name}{end}' for name in ('reviews', 'phrases') for end in ('.csv.gz', '.LICENSE.txt', '.README.md')} <= set(packaged)
+    assert {f'assets/{name}{end}' for name in ('reviews', 'phrases') for end in ('.csv.gz', '.LICENSE.txt', '.README.md')} <= set(packaged)
     assert not [name for name in files if name.endswith('.ipynb')]
 
 def test_constraints_meet_the_requirements(config):

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fastnlp_course.patents import PhrasePairs, check_submission, context_title, kaggle_folder, make_submission, predict_pairs, read_pairs, small_encoder
+from fastnlp_course.applications.pairs import PhrasePairs, context_title, predict_pairs, small_encoder
+from fastnlp_course.applications.kaggle import check_submission, kaggle_folder, make_submission, read_pairs
 from fastnlp_course.sources import get_data
 
 root = Path(__file__).resolve().parent.parent
@@ -110,7 +111,7 @@ def test_any_ids_and_numbers_survive(tmp_path, ids, data):
     assert np.allclose(written.score, np.clip(preds, 0, 1), atol=1e-6)
 
 def test_the_embedded_phrases_are_those_of_the_readme():
-    data = root/'fastnlp_course'/'data'
+    data = root/'fastnlp_course'/'assets'
     told = re.search(r'sha256 ([0-9a-f]{64})', (data/'phrases.README.md').read_text(encoding='utf-8'))[1]
     packed = (data/'phrases.csv.gz').read_bytes()
     assert hashlib.sha256(packed).hexdigest() == told and len(packed) < 250_000
@@ -134,7 +135,7 @@ def wheel(tmp_path_factory):
     copy, dist = tmp_path_factory.mktemp('source')/'fastnlp', tmp_path_factory.mktemp('dist')
     copy.mkdir()
     for name in ('setup.py', 'settings.ini', 'pyproject.toml', 'README.md'): shutil.copy(root/name, copy)
-    shutil.copytree(root/'fastnlp_course', copy/'fastnlp_course', ignore=shutil.ignore_patterns('__pycache__', 'awd_lstm*'))
+    shutil.copytree(root/'fastnlp_course', copy/'fastnlp_course', ignore=shutil.ignore_patterns('__pycache__', 'awd_lstm_*'))
     done = subprocess.run([sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '--no-index', '-w', str(dist), str(copy)], capture_output=True, text=True)
     if done.returncode: pytest.skip(f'skipped: no wheel can be built here without a network ({done.stderr.strip().splitlines()[-1][:100]})')
     return next(dist.glob('*.whl'))

@@ -9,12 +9,20 @@ import pytest
 import torch
 from fastcore.foundation import L
 
-from fastnlp_course.dataloaders import SortedDL, pad_input
-from fastnlp_course.lm_dataloader import LMDataLoader
-from fastnlp_course.numericalization import Numericalize
-from fastnlp_course.pipeline import *
+from fastnlp_course.data.padding import SortedDL, pad_input
+from fastnlp_course.data.lm_dataloader import LMDataLoader
+from fastnlp_course.text.numericalization import Numericalize
+from fastnlp_course.data.transforms import *
+from fastnlp_course.data.shown import *
+from fastnlp_course.data.item_lists import *
+from fastnlp_course.data.data_block import *
+from fastnlp_course.data.splitters import *
+from fastnlp_course.data.getters import *
+from fastnlp_course.data.text_data import *
+from fastnlp_course.data.targets import *
+from fastnlp_course.data.data_config import *
 from fastnlp_course.sources import get_text_files
-from fastnlp_course.tokenization import Tokenizer
+from fastnlp_course.text.tokenizer import Tokenizer
 
 fastai = json.loads((Path(__file__).parent/'pipeline_values.json').read_text())
 

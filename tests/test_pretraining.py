@@ -9,8 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from fastnlp_course.learner import load_weights
-from fastnlp_course.pretraining import LMRecipe, LMRun, full_cross_entropy, load_language_model, perplexity_of, sampled_cross_entropy, train_lm
+from fastnlp_course.training.saving import load_weights
+from fastnlp_course.models.pretraining import LMRecipe, LMRun, full_cross_entropy, load_language_model, perplexity_of, sampled_cross_entropy, train_lm
 
 tiny = LMRecipe(emb_sz=8, n_hid=12, max_vocab=100, min_freq=1, bs=4, seq_len=10, warmup=2, head=20, sample=30, drop_mult=.5)
 
@@ -82,7 +82,7 @@ def test_backwards_reads_from_the_end(corpus, tmp_path):
 
 def test_measuring_does_not_disturb_a_run(corpus, tmp_path):
     "A look at the perplexity in between changes nothing."
-    from fastnlp_course.scaling import build_store
+    from fastnlp_course.text.corpus import build_store
     store = build_store(corpus, tmp_path/'store', min_freq=1)
     def losses(watched):
         run, found = LMRun(store, tiny), []

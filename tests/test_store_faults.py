@@ -15,11 +15,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import fastnlp_course.files
-import fastnlp_course.numericalization
-import fastnlp_course.scaling
-from fastnlp_course.numericalization import Numericalize, TokenStore
-from fastnlp_course.scaling import build_store, join_stores, read_texts, text_lines
-from fastnlp_course.tokenization import BaseTokenizer, TokenizeWithRules, lowercase, rm_useless_spaces
+import fastnlp_course.text.corpus
+import fastnlp_course.text.token_store
+from fastnlp_course.text.numericalization import Numericalize
+from fastnlp_course.text.token_store import TokenStore
+from fastnlp_course.text.corpus import build_store, join_stores
+from fastnlp_course.text.read_texts import read_texts, text_lines
+from fastnlp_course.text.tokenization import BaseTokenizer, TokenizeWithRules, lowercase, rm_useless_spaces
 
 needs_fork = pytest.mark.skipif('fork' not in multiprocessing.get_all_start_methods(), reason='needs fork')
 generator = random.Random(0)
@@ -63,7 +65,7 @@ def points(tmp_path, monkeypatch):
     def note(name):
         names.append(name)
         original(name)
-    for module in (fastnlp_course.files, fastnlp_course.numericalization, fastnlp_course.scaling): monkeypatch.setattr(module, 'fault_point', note)
+    for module in (fastnlp_course.files, fastnlp_course.text.token_store, fastnlp_course.text.corpus): monkeypatch.setattr(module, 'fault_point', note)
     build_store(texts, tmp_path/'points', **small)
     monkeypatch.undo()
     return list(dict.fromkeys(names))
@@ -109,8 +111,8 @@ def test_finished_blocks_are_not_made_again(tmp_path, monkeypatch):
     blocks = sorted((tmp_path/'store.rank-0-of-1').glob('block-*.json'))
     done = json.loads(blocks[-1].read_text())['first'] + json.loads(blocks[-1].read_text())['documents']
     encoded = []
-    original = fastnlp_course.scaling._Block.add
-    monkeypatch.setattr(fastnlp_course.scaling._Block, 'add', lambda self, arrays: encoded.append(len(arrays)) or original(self, arrays))
+    original = fastnlp_course.text.corpus._Block.add
+    monkeypatch.setattr(fastnlp_course.text.corpus._Block, 'add', lambda self, arrays: encoded.append(len(arrays)) or original(self, arrays))
     build_store(iter(texts), tmp_path/'store', **small)
     assert 0 < done <= 30 and sum(encoded) == len(texts) - done
 
@@ -192,7 +194,7 @@ def test_blocks_of_another_version_are_made_again(tmp_path, expected, monkeypatc
     def interrupted():
         yield from texts[:40]
         raise OSError(errno.EIO, 'gone')
-    monkeypatch.setattr(fastnlp_course.scaling, '_segments', 8)
+    monkeypatch.setattr(fastnlp_course.text.corpus, '_segments', 8)
     with pytest.raises(RuntimeError, match='document 40'): build_store(interrupted(), tmp_path/'store', **small)
     monkeypatch.undo()
     build_store(texts, tmp_path/'store', **small)
@@ -283,7 +285,7 @@ def test_a_cut_off_archive_is_named(tmp_path):
 
 def test_a_billion_tokens_open(tmp_path):
     "A sparse file: nothing is read but the ends."
-    from fastnlp_course.numericalization import write_array
+    from fastnlp_course.text.token_store import write_array
     tokens, documents, folder = 10**9, 10**5, tmp_path/'large'
     folder.mkdir()
     header = {'descr': '<u2', 'fortran_order': False, 'shape': (tokens,)}

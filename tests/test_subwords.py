@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastnlp_course.sources import get_data
-from fastnlp_course.subwords import CharacterTokenizer, SubwordTokenizer
-from fastnlp_course.tokenization import Tokenizer, defaults, tokenize_texts
+from fastnlp_course.text.subwords import CharacterTokenizer, SubwordTokenizer
+from fastnlp_course.text.tokenizer import Tokenizer, tokenize_texts
+from fastnlp_course.text.tokenization import defaults
 
 @pytest.fixture(scope='module')
 def texts():
@@ -48,7 +49,7 @@ def test_characters_of_any_text(text, marks):
 child = '''
 import sys
 from fastnlp_course.sources import get_data
-from fastnlp_course.subwords import SubwordTokenizer
+from fastnlp_course.text.subwords import SubwordTokenizer
 print(SubwordTokenizer(vocab_sz=300, model_type='bpe', cache_dir=sys.argv[1]).setup(iter(get_data('reviews').text.tolist()[:300]))['sp_model'].name)
 '''
 
@@ -121,7 +122,10 @@ def test_worker_processes(models, texts):
         assert [list(o) for o in tokenize_texts(many, n_workers=2, tok=split)] == [list(o) for o in tokenize_texts(many, tok=split)]
 
 def test_as_block_of_a_table(tmp_path, texts):
-    from fastnlp_course.pipeline import ColReader, DataBlock, RandomSplitter, TextBlock
+    from fastnlp_course.data.getters import ColReader
+    from fastnlp_course.data.data_block import DataBlock
+    from fastnlp_course.data.splitters import RandomSplitter
+    from fastnlp_course.data.text_data import TextBlock
     table = pd.DataFrame({'text': texts[:400]})
     block = DataBlock(TextBlock.from_df('text', is_lm=True, seq_len=20, tok=SubwordTokenizer(vocab_sz=400, cache_dir=tmp_path)),
                       get_x=ColReader('text'), splitter=RandomSplitter(0.1, seed=1))

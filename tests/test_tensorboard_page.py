@@ -24,7 +24,8 @@ def chromium(address, folder, *options):
 def two_runs(tmp_path):
     "Our callback's run, and Lightning's or, without Lightning, a second one of ours."
     from test_loops import learner, trainer
-    from fastnlp_course.loops import TensorBoardCallback, as_lightning
+    from fastnlp_course.bridges.tensorboard import TensorBoardCallback
+    from fastnlp_course.bridges.lightning import as_lightning
     runs = tmp_path/'runs'
     learn = learner(cbs=TensorBoardCallback(runs/'our_learner'))
     with learn.no_bar(), learn.no_logging(): learn.fit(8)

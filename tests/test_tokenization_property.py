@@ -7,9 +7,11 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from fastnlp_course.numericalization import Numericalize, TokenStore, make_vocab
-from fastnlp_course.tokenization import (BaseTokenizer, TextToIds, TokenizeWithRules, Tokenizer, WordTokenizer, defaults, fast_path, fix_html, lowercase,
-                                         make_fast, parallel_tokenize, replace_maj, replace_rep, tokenize_texts)
+from fastnlp_course.text.numericalization import Numericalize, make_vocab
+from fastnlp_course.text.token_store import TokenStore
+from fastnlp_course.text.tokenization import BaseTokenizer, TokenizeWithRules, WordTokenizer, defaults, fix_html, lowercase, replace_maj, replace_rep
+from fastnlp_course.text.fast_tokenization import TextToIds, fast_path, make_fast
+from fastnlp_course.text.tokenizer import Tokenizer, parallel_tokenize, tokenize_texts
 
 parts = ['so so so ', 'so', 'SO ', 'HA ', 'Word', "n't", "it's", "'s", '...', '<br />', '<br /><br />', '&amp;', '&lt;', '#39;', 'nbsp;', '\\n', '\\"', ' @-@ ', ' @.@ ', '<unk>',
          'xxbos', 'xxmaj', 'xxrep', 'xxwrep ', '!!!!', '4444', ' 4', 'aaa', '\n', '\n\n', '\r\n', '\t', '\u00a0', '\u3000', '\u2028', '\x1c', '\x1f', '\x85', '\u200b', '\ufeff', '\x00',
@@ -119,7 +121,7 @@ def test_processes():
 
 def test_settings():
     named = TextToIds(words).settings()
-    assert named['reusable'] and named['rules'][0] == {'name': 'fastnlp_course.tokenization.fix_html'}
+    assert named['reusable'] and named['rules'][0] == {'name': 'fastnlp_course.text.tokenization.fix_html'}
     smiley.version = 2
     assert TextToIds(words, rules=[smiley]).settings()['rules'][0]['version'] == 2
     without_bos = TextToIds(words, rules=[functools.partial(lowercase, add_bos=False)]).settings()

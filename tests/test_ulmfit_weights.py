@@ -14,15 +14,22 @@ import pandas as pd
 import pytest
 import torch
 
-from fastnlp_course import ulmfit
-from fastnlp_course.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
+from fastnlp_course.models import generation, pretrained
+from fastnlp_course.training.saving import load_weights
+from fastnlp_course.models.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from fastnlp_course.files import set_seed
-from fastnlp_course.learner import Learner, load_learner, load_weights
-from fastnlp_course.pipeline import ColReader, ColSplitter, DataBlock, TextBlock, TextDataLoaders
-from fastnlp_course.see_inside import saliency, token_states
+from fastnlp_course.training.learner import Learner
+from fastnlp_course.training.export import load_learner
+from fastnlp_course.training.saving import load_weights
+from fastnlp_course.data.getters import ColReader
+from fastnlp_course.data.splitters import ColSplitter
+from fastnlp_course.data.data_block import DataBlock
+from fastnlp_course.data.text_data import TextBlock, TextDataLoaders
+from fastnlp_course.models.see_inside import saliency, token_states
 from fastnlp_course.sources import URLs
-from fastnlp_course.tokenization import Tokenizer
-from fastnlp_course.ulmfit import export_language_model, language_model_learner, read_vocab, shipped_model, text_classifier_learner
+from fastnlp_course.text.tokenizer import Tokenizer
+from fastnlp_course.models.pretrained import export_language_model, read_vocab, shipped_model
+from fastnlp_course.models.ulmfit import language_model_learner, text_classifier_learner
 
 small = dict(emb_sz=6, n_hid=8, n_layers=2)
 words = 'xxunk xxpad xxbos xxeos xxfld xxrep xxwrep xxup xxmaj the film is good bad and a story very dull moving'.split()
@@ -77,13 +84,13 @@ def model_folder(tmp_path):
 @pytest.mark.parametrize('make, names', [(lambda **kw: language_model_learner(loaders(True), AWD_LSTM, **kw), 'language_model_learner'),
                                          (lambda **kw: text_classifier_learner(loaders(False), AWD_LSTM, **kw), 'text_classifier_learner')])
 def test_default_is_the_shipped_model(make, names, model_folder, monkeypatch, capsys):
-    monkeypatch.setattr(ulmfit, 'shipped_model', lambda backwards=False: None if backwards else model_folder)
+    monkeypatch.setattr(pretrained, 'shipped_model', lambda backwards=False: None if backwards else model_folder)
     learn = make()
     said = capsys.readouterr().out
     assert f'{names}: weights of awd_lstm_fwd (6/8/2)' in said and '20 of 20 tokens' in said
     encoder = getattr(learn.model[0], 'module', learn.model[0])
     assert encoder.encoder.weight.shape == (20, 6) and encoder.encoder.weight.dtype == torch.float32
-    saved, _ = ulmfit.load_weights(model_folder/'model.safetensors')
+    saved, _ = load_weights(model_folder/'model.safetensors')
     assert saved['0.encoder.weight'].dtype == torch.float16
     row = read_vocab(model_folder/'vocab.json').index('film')
     assert torch.equal(encoder.encoder.weight[words.index('film')], saved['0.encoder.weight'][row].float())
@@ -94,13 +101,13 @@ def test_default_is_the_shipped_model(make, names, model_folder, monkeypatch, ca
     assert make(pretrained=False).model[0] is not None and capsys.readouterr().out == ''
 
 def test_no_shipped_model_for_this_direction(model_folder, monkeypatch, capsys):
-    monkeypatch.setattr(ulmfit, 'shipped_model', lambda backwards=False: None if backwards else model_folder)
+    monkeypatch.setattr(pretrained, 'shipped_model', lambda backwards=False: None if backwards else model_folder)
     learn = new_lm(pretrained=True, backwards=True)
     assert 'no pretrained model that reads backwards' in capsys.readouterr().out
     assert all(parameter.requires_grad for parameter in learn.model.parameters())
 
 def test_config_of_other_sizes(model_folder, monkeypatch, capsys):
-    monkeypatch.setattr(ulmfit, 'shipped_model', lambda backwards=False: model_folder)
+    monkeypatch.setattr(pretrained, 'shipped_model', lambda backwards=False: model_folder)
     learn = new_lm(config={**small, 'n_hid': 10}, pretrained=True)
     said = capsys.readouterr().out
     assert 'random weights' in said and "'n_hid': 10" in said and learn.model[0].n_hid == 10
@@ -161,8 +168,8 @@ def test_separator_of_the_tokenizer():
 def test_interrupted_folder_is_no_model(model_folder, monkeypatch):
     "config.json is written last: without it the default does not take the folder."
     (model_folder/'config.json').unlink()
-    monkeypatch.setattr(ulmfit.resources, 'files', lambda name: model_folder.parent/'package')
-    assert ulmfit.shipped_model() is None
+    monkeypatch.setattr(pretrained.resources, 'files', lambda name: model_folder.parent/'package')
+    assert pretrained.shipped_model() is None
 
 @pytest.mark.parametrize('backwards', [False, True])
 def test_the_models_in_the_box(backwards):
@@ -361,7 +368,7 @@ def writer():
 
 def test_quick_steps_equal_the_model(writer, monkeypatch):
     quick = writer.predict('the film', 40, no_bar=True, seed=1)
-    monkeypatch.setattr(ulmfit._OneStep, 'fits', staticmethod(lambda model: False))
+    monkeypatch.setattr(generation.OneStep, 'fits', staticmethod(lambda model: False))
     assert writer.predict('the film', 40, no_bar=True, seed=1) == quick
 
 @pytest.mark.parametrize('settings', [{}, {'temperature': .6, 'top_k': 4}, {'top_p': .7}, {'min_p': .05}, {'only_last_word': True}, {'no_unk': False}])

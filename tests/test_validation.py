@@ -5,8 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from fastnlp_course.pipeline import GroupSplitter, TimeSplitter
-from fastnlp_course.validation import _resampled, bootstrap_interval, calibration_table, grouped_folds, leak_of, parse_times, pearson, refuse_shared
+from fastnlp_course.data.splitters import GroupSplitter, TimeSplitter
+from fastnlp_course.training.validation import _resampled, bootstrap_interval, calibration_table, grouped_folds, leak_of, parse_times, pearson, refuse_shared
 
 some_groups = st.lists(st.integers(0, 15), min_size=1, max_size=120)
 

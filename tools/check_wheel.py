@@ -23,8 +23,8 @@ def check_contents(wheel):
     "Embedded data inside, notebooks outside."
     names = zipfile.ZipFile(wheel).namelist()
     assert not [name for name in names if name.endswith('.ipynb')], 'the wheel holds notebooks'
-    assert [name for name in names if name.startswith('fastnlp_course/data/') and 'reviews' in name], 'the wheel lacks the embedded reviews'
-    assert [name for name in names if name.startswith('fastnlp_course/data/') and 'licen' in name.lower()], 'the wheel lacks the licence of the data'
+    assert [name for name in names if name.startswith('fastnlp_course/assets/') and 'reviews' in name], 'the wheel lacks the embedded reviews'
+    assert [name for name in names if name.startswith('fastnlp_course/assets/') and 'licen' in name.lower()], 'the wheel lacks the licence of the data'
 
 def main():
     with tempfile.TemporaryDirectory() as folder:

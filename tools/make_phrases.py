@@ -1,4 +1,4 @@
-"""Make fastnlp_course/data/phrases.csv.gz from WordNet 3.0: pairs of phrases with a score, as in the patent task.
+"""Make fastnlp_course/assets/phrases.csv.gz from WordNet 3.0: pairs of phrases with a score, as in the patent task.
 
     python tools/make_phrases.py            downloads Debian's package wordnet-base and unpacks it
     python tools/make_phrases.py FOLDER     takes data.noun and index.noun from a folder
@@ -143,7 +143,7 @@ def main(folder=None):
         synsets, first = read_synsets(Path(folder) if folder else downloaded(temporary))
     chosen = choose_anchors(candidates(synsets, first), generator)
     table = with_splits(list(rows_of(chosen, synsets, first, generator)), generator)
-    target = root/'fastnlp_course'/'data'/'phrases.csv.gz'
+    target = root/'fastnlp_course'/'assets'/'phrases.csv.gz'
     target.write_bytes(compressed(table))
     scores, splits = Counter(row[4] for row in table), Counter(row[5] for row in table)
     print(f'{target.name}: {len(table)} rows, {len({row[1] for row in table})} anchors, {dict(sorted(scores.items()))}, {dict(splits)}')

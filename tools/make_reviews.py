@@ -1,4 +1,4 @@
-"""Make fastnlp_course/data/reviews.csv.gz from the source distribution of vaderSentiment 3.3.2 (MIT licence).
+"""Make fastnlp_course/assets/reviews.csv.gz from the source distribution of vaderSentiment 3.3.2 (MIT licence).
 
     python tools/make_reviews.py              downloads the source distribution with pip
     python tools/make_reviews.py FILE.tar.gz  takes it from a file
@@ -50,7 +50,7 @@ def main(path=None):
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != source_sha256: sys.exit(f'{path.name} has the hash {found}, expected {source_sha256}')
         table = list(rows(inner_archive(path)))
-    target = root/'fastnlp_course'/'data'/'reviews.csv.gz'
+    target = root/'fastnlp_course'/'assets'/'reviews.csv.gz'
     target.write_bytes(compressed(table))
     print(f'{target.name}: {len(table)} rows, {target.stat().st_size} bytes, sha256 {hashlib.sha256(target.read_bytes()).hexdigest()}')
 

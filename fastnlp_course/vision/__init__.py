@@ -1,0 +1,1 @@
+"The door that code for `fastai.vision.all` expects."

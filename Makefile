@@ -17,13 +17,15 @@ INPUTS = settings.ini setup.py pyproject.toml $(CONSTRAINTS)
 # nbdev's commands start kernels and other commands by name, so the environment's own come first.
 export PATH := $(abspath $(BIN))$(SEPARATOR)$(PATH)
 
-.PHONY: help demo test export-check notebook-test unit-test notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark clean
+.PHONY: help demo test export-check lessons-check notebook-test unit-test notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark clean
 
 help:
 	@echo "make demo            set up $(VENV), train on the embedded reviews, write demo_output/report.html"
 	@echo "make test            set up $(VENV), pass all tests"
+	@echo "make lessons-check   how long the lessons are and how they are cut, held to their bounds"
 	@echo "make notebooks       run all notebooks and keep their outputs"
-	@echo "make readme          write README.md from nbs/index.ipynb"
+	@echo "make badges          write badges, minutes and the install cell into the notebooks"
+	@echo "make readme          fill the tables of nbs/index.ipynb, write README.md from it"
 	@echo "make wheel-test      build the wheel and use it in an environment without nbdev"
 	@echo "make nbdev3-test     export and test the notebooks under nbdev 3"
 	@echo "make test-newest     all tests with the newest versions of everything"
@@ -44,10 +46,13 @@ $(VENV)/dev-ready: $(VENV)/user-ready
 demo: $(VENV)/user-ready
 	$(RUN) -m fastnlp_course.cli demo
 
-test: export-check notebook-test unit-test
+test: export-check lessons-check notebook-test unit-test
 
 export-check: $(VENV)/dev-ready
 	$(RUN) tools/check_export.py
+
+lessons-check: $(VENV)/dev-ready
+	$(RUN) tools/check_lessons.py
 
 # One torch thread for each worker: more would fight for the same cores.
 notebook-test: $(VENV)/dev-ready

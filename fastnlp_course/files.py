@@ -243,7 +243,7 @@ def cpu_features()->dict: # model, cores, and which instructions matter to us
     return {'model': model, 'cores': os.cpu_count(), 'avx2': 'avx2' in flags, 'avx512': 'avx512f' in flags,
             'bf16': bool({'avx512_bf16', 'bf16'} & flags), 'amx': 'amx_bf16' in flags}
 
-# %% ../nbs/reference/ground_files.ipynb #6a2a4438
+# %% ../nbs/reference/ground_files.ipynb #cell-035
 # Modules of version 0.1 and the rooms they became: a model saved by that version names functions by their old address.
 _moved = {
     'tokenization': 'text.tokenization text.fast_tokenization text.tokenizer',
@@ -273,7 +273,7 @@ _moved = {
     'pretraining': 'models.pretraining',
 }
 
-# %% ../nbs/reference/ground_files.ipynb #cell-035
+# %% ../nbs/reference/ground_files.ipynb #cell-036
 _registered = {}
 
 def configurable(

@@ -1,7 +1,11 @@
-"Write README.md from nbs/index.ipynb: make_readme.py [--check]. Quarto is not needed."
+"""Fill the tables of nbs/index.ipynb from the notebooks, and write README.md from it: make_readme.py [--check]
+
+Quarto is not needed.
+"""
 import re, sys
 import nbformat
-from project import notebooks_path, root
+from project import notebooks_path, root, write_whole
+from tables import with_tables
 
 def output_text(output):
     "What a reader of plain Markdown sees of one output."
@@ -21,17 +25,20 @@ def as_markdown(cell):
     if shown: parts.append(shown if is_markdown else '\n'.join('    ' + line for line in shown.splitlines()))
     return '\n\n'.join(parts)
 
-def readme():
+def readme(nb):
     "The text of README.md."
-    nb = nbformat.read(notebooks_path/'index.ipynb', as_version=4)
     note = '<!-- Made from nbs/index.ipynb by tools/make_readme.py: edit the notebook. -->'
     return '\n\n'.join([note] + [text for cell in nb.cells if (text := as_markdown(cell).strip())]) + '\n'
 
 def main(check):
-    path = root/'README.md'
-    if not check:
-        path.write_text(readme(), encoding='utf-8')
-    elif not path.exists() or path.read_text(encoding='utf-8') != readme():
-        sys.exit('README.md differs from nbs/index.ipynb: run make readme')
+    index = notebooks_path/'index.ipynb'
+    before = index.read_text(encoding='utf-8')
+    nb = with_tables(nbformat.reads(before, as_version=4))
+    wanted = {root/'README.md': readme(nb)}
+    if nb != nbformat.reads(before, as_version=4): wanted[index] = nbformat.writes(nb) + '\n'
+    for path, text in wanted.items():
+        if path.exists() and path.read_text(encoding='utf-8') == text: continue
+        if check: sys.exit(f'{path.name} differs from what the notebooks say: run make readme')
+        write_whole(path, text)
 
 if __name__ == '__main__': main('--check' in sys.argv[1:])

@@ -1,13 +1,15 @@
-"""Put the badges and the install cell into every lesson, from settings.ini: notebook_headers.py [--check]
+"""Put badges, minutes, the install cell and the map of the course into the notebooks: notebook_headers.py [--check]
+
+Minutes are computed (`project.measures`), so no first cell states them: a line there such as "About 30 minutes to read, a
+minute to run on a laptop CPU." becomes "Hardware: a laptop CPU, a minute to run.", which is for hands to write.
 
 nbdev_test runs several notebooks in one process. A lesson defines again what the package defines, and patches the
 package's classes with it. So under test the install cell also drops the package, and each notebook imports it afresh.
 """
-import sys
+import re, sys
 import nbformat
-from project import badges, lessons, settings
-
-marker = '<!-- badges -->'
+from project import address, badges, lessons, marker, measures, references, settings, write_whole
+from tables import with_tables
 
 def install_source():
     "The cell that installs the package in Colab and Kaggle and does nothing elsewhere."
@@ -21,22 +23,49 @@ def install_source():
         "if type(get_ipython()).__name__ == 'CaptureShell':",
         "    for name in [name for name in sys.modules if name.split('.')[0] == 'fastnlp_course']: del sys.modules[name]"])
 
-def with_header(nb, path):
-    "`nb` with its badge cell and install cell behind the first cell."
+def without_minutes(line):
+    "A line of a first cell without minutes of reading, which are computed; what it says of running stays."
+    text = line.strip()
+    plain = text.strip('*').strip()
+    if found := re.fullmatch(r'[Aa]bout \d+ minutes to read, (.+?) to run(?: (?:on )?(.+?))?\.(?: (.*))?', plain):
+        time, machine, rest = found.groups()
+        rest = re.sub(r'^Hardware: any\.?$', '', rest or '')
+        machine = {None: 'any computer', 'anywhere': 'any computer'}.get(machine, machine)
+        return f'Hardware: {machine}, {time} to run. {rest}'.strip()
+    if found := re.fullmatch(r'Time: (?:about )?\d+ minutes(?: of reading)?(?:, (.+?) of running)?\. Hardware: ([^.]+)\.(?: (.*))?', plain):
+        time, machine, rest = found.groups()
+        return f"Hardware: {machine}{f', {time} to run' if time else ''}. {rest or ''}".strip()
+    if found := re.fullmatch(r'(?:[Aa]bout )?\d+ minutes\. (.+)', plain): return f'Hardware: {found[1][0].lower()}{found[1][1:]}'
+    return line
+
+def reads_by_hand(source):
+    "Does a first cell state minutes of reading?"
+    return re.search(r'\d+ minutes? (?:to read|of reading)|^\W*(?:Time: )?(?:about )?\d+ minutes\b', source, re.M | re.I) is not None
+
+def with_header(nb, path, is_lesson):
+    "`nb` with its badge cell and install cell behind the first cell, and the minutes of a lesson below the badges."
     rest = [cell for cell in nb.cells if not cell.source.startswith(marker) and 'In Colab and Kaggle this installs' not in cell.source]
+    rest[0].source = '\n'.join(without_minutes(line) for line in rest[0].source.split('\n'))
     header = [nbformat.v4.new_markdown_cell(f'{marker}\n{badges(path)}'), nbformat.v4.new_code_cell(install_source())]
     nb.cells = rest[:1] + header + rest[1:]
+    with_tables(nb)
+    if is_lesson: header[0].source += f"\n\n*About {round(measures(nb)['minutes'])} minutes to read.*"
     for i, cell in enumerate(nb.cells): cell['id'] = f'cell-{i:03d}'
     return nb
 
 def main(check):
-    wrong = []
-    for path in lessons():
+    wrong, by_hand, nameless = [], [], []
+    for path in [*lessons(), *references()]:
         before = path.read_text(encoding='utf-8')
-        after = nbformat.writes(with_header(nbformat.reads(before, as_version=4), path)) + '\n'
+        nb = with_header(nbformat.reads(before, as_version=4), path, path.parent.name != 'reference')
+        if reads_by_hand(nb.cells[0].source): by_hand.append(address(path))
+        if not (nb.cells[0].cell_type == 'markdown' and nb.cells[0].source.startswith('# ')): nameless.append(address(path))
+        after = nbformat.writes(nb) + '\n'
         if before.rstrip() == after.rstrip(): continue
-        wrong.append(path.name)
-        if not check: path.write_text(after, encoding='utf-8')
-    if check and wrong: sys.exit(f"badges or install cell differ in {', '.join(wrong)}: run make badges")
+        wrong.append(address(path))
+        if not check: write_whole(path, after)
+    if nameless: sys.exit(f"the first cell is no title in {', '.join(nameless)}: begin with `# Title` and a line of promise")
+    if by_hand: sys.exit(f"the first cell states minutes of reading in {', '.join(by_hand)}: they are computed, leave that line out")
+    if check and wrong: sys.exit(f"badges, minutes, map or install cell differ in {', '.join(wrong)}: run make badges")
 
 if __name__ == '__main__': main('--check' in sys.argv[1:])

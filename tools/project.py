@@ -1,9 +1,15 @@
-"What the tools know of the project: settings.ini and the notebooks."
+"What the tools know of the project: settings.ini, the notebooks, how long they are, the parts of the course."
+import os, re, statistics
 from configparser import ConfigParser
 from pathlib import Path
+import nbformat
 
 root = Path(__file__).resolve().parent.parent
 notebooks_path = root/'nbs'
+# Part of the course -> number of its first lesson.
+parts = {'I First hour': 0, 'II Text to numbers': 1, 'III Numbers to batches': 4, 'IV Training': 9, 'V Language models': 16, 'VI Transformers': 21, 'VII Projects and beyond': 26}
+wings = ['ground', 'text', 'data', 'training', 'models', 'bridges', 'applications']
+marker = '<!-- badges -->'
 
 def settings():
     "The section of settings.ini as a mapping."
@@ -12,18 +18,95 @@ def settings():
     return parser['DEFAULT']
 
 def lessons():
-    "The notebooks of the course in order, without the index."
-    return sorted(path for path in notebooks_path.glob('[0-9]*.ipynb'))
+    "The lessons in reading order, without the index."
+    return sorted(notebooks_path.glob('[0-9]*.ipynb'))
+
+def references():
+    "The reference rooms, by wing and name."
+    def place(path):
+        wing = path.stem.split('_')[0]
+        return (wings.index(wing) if wing in wings else len(wings), path.name)
+    return sorted(notebooks_path.glob('reference/*.ipynb'), key=place)
+
+def number_of(path):
+    "The number of a lesson."
+    return int(path.stem.split('_')[0])
+
+def part_of(path):
+    "The part of the course that a lesson belongs to."
+    return [part for part, first in parts.items() if first <= number_of(path)][-1]
+
+def wing_of(path):
+    "The wing that a reference room belongs to."
+    return path.stem.split('_')[0]
+
+def first_cell(path):
+    "The source of the cell with title and promise; the name of the file where there is none yet."
+    first = nbformat.read(path, as_version=4).cells[0]
+    return first.source if first.cell_type == 'markdown' and first.source.startswith('# ') else f'# {path.stem}'
+
+def title(path):
+    "The heading of a notebook, without a number that stands in it."
+    return re.sub(r'^#+\s*(\d+\s*[.:·]?\s+)?', '', first_cell(path).splitlines()[0])
+
+def promise(path):
+    "The line below the heading."
+    lines = [line for line in first_cell(path).splitlines()[1:] if line.strip()]
+    return lines[0].lstrip('> ').strip('*') if lines else ''
+
+def code_lines(source):
+    "Lines of a cell that are not empty."
+    return sum(bool(line.strip()) for line in source.split('\n'))
+
+def is_exported(source):
+    "Does a code cell go into the package?"
+    return re.search(r'^\s*#\s*\|\s*export', source, re.M) is not None
+
+def count_words(text):
+    "Words of a text; a Chinese character is one."
+    return len(re.findall(r"[A-Za-z0-9']+|[\u4e00-\u9fff]", text))
+
+def measures(nb):
+    """How long a notebook is, and how it is cut.
+
+    Honest minutes: 180 words and 13 lines of code (4.5 seconds each) take a minute, whatever cell they stand in. The line
+    that says the minutes is left out: it would count itself.
+    """
+    words = sum(count_words(without_minutes_line(cell.source)) for cell in nb.cells if cell.cell_type == 'markdown')
+    code = [cell.source for cell in nb.cells if cell.cell_type == 'code']
+    lines = [n for n in map(code_lines, code) if n] or [0]
+    exported = [code_lines(source) for source in code if is_exported(source)]
+    ranked = sorted(lines)
+    return {'minutes': words/180 + sum(lines)*4.5/60, 'cells': len(lines), 'median': statistics.median(lines), 'p90': ranked[int(.9*(len(ranked) - 1))],
+            'longest': ranked[-1], 'longest exported': max(exported, default=0), 'over 30': [n for n in exported if n > 30], 'exported': sum(exported)}
+
+def without_minutes_line(source):
+    "A cell of badges without the line that says the minutes."
+    return source.split('\n\n')[0] if source.startswith(marker) else source
+
+def minutes(path):
+    "Honest minutes of the notebook at `path`, as they are printed."
+    return round(measures(nbformat.read(path, as_version=4))['minutes'])
+
+def write_whole(path, text):
+    "Replace the file at once: others may read it meanwhile."
+    temporary = path.with_suffix('.tmp')
+    temporary.write_text(text, encoding='utf-8')
+    os.replace(temporary, path)
+
+def address(path):
+    "Where the notebook lies in the repository."
+    return path.relative_to(root).as_posix()
 
 def colab_url(path):
     "Where Colab opens the notebook at `path`."
     config = settings()
-    return f"https://colab.research.google.com/github/{config['user']}/{config['repo']}/blob/{config['branch']}/nbs/{path.name}"
+    return f"https://colab.research.google.com/github/{config['user']}/{config['repo']}/blob/{config['branch']}/{address(path)}"
 
 def kaggle_url(path):
     "Where Kaggle opens the notebook at `path`."
     config = settings()
-    return f"https://kaggle.com/kernels/welcome?src=https://github.com/{config['user']}/{config['repo']}/blob/{config['branch']}/nbs/{path.name}"
+    return f"https://kaggle.com/kernels/welcome?src=https://github.com/{config['user']}/{config['repo']}/blob/{config['branch']}/{address(path)}"
 
 def badges(path):
     "Markdown of the two badges."

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['predict_texts', 'is_classifier', 'generate_text']
 
-# %% ../../nbs/reference/applications_commands.ipynb #cell-002
+# %% ../../nbs/reference/applications_commands.ipynb #cell-004
 import pandas as pd
 
 from ..files import set_seed
 from ..training.export import load_learner
 
-# %% ../../nbs/reference/applications_commands.ipynb #cell-003
+# %% ../../nbs/reference/applications_commands.ipynb #cell-005
 def predict_texts(
     model,               # folder of an exported classifier
     texts,               # list of str

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['JointBatches', 'joint_logits', 'joint_loss', 'joint_learner', 'predict_joint']
 
-# %% ../../nbs/reference/applications_joint.ipynb #cell-002
+# %% ../../nbs/reference/applications_joint.ipynb #cell-004
 import numpy as np
 import torch
 from fastcore.foundation import L
@@ -19,7 +19,7 @@ from ..training.learner import Learner
 from ..bridges.transformers import hf_splitter, HFCallback, load_hf_model
 from .pairs import check_sides, context_title, PhrasePairs
 
-# %% ../../nbs/reference/applications_joint.ipynb #cell-005
+# %% ../../nbs/reference/applications_joint.ipynb #cell-007
 class JointBatches:
     "Batches of rows that hold an anchor, its context and several of its targets."
     def __init__(self,

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['check_submission', 'make_submission', 'read_pairs', 'train_pairs', 'kaggle_folder']
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-002
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-004
 import re
 import shutil
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from ..training.precision import cpu_has_bf16
 from ..training.validation import bootstrap_interval, pearson
 from .pairs import packaged_encoder, pair_learner, PhrasePairs, predict_pairs, text_of_row
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-005
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-007
 def check_submission(
     path,           # a CSV file
     ids=None,       # the ids it must have, in this order
@@ -61,7 +61,7 @@ def make_submission(
         check_submission(file.name, ids)
     return Path(path)
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-008
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-010
 def read_pairs(
     file,                       # a CSV file with a header line, UTF-8
     anchor:str='anchor',        # column with the first phrase
@@ -125,7 +125,7 @@ def train_pairs(
     log(f'Pearson {value:.3f} on groups that training has not seen, 95% between {low:.3f} and {high:.3f}')
     return found
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-011
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-013
 _submission_cells = (
     '''import os, subprocess, sys
 from pathlib import Path

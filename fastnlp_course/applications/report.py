@@ -6,7 +6,7 @@
 __all__ = ['report_style', 'figure_as_html', 'plot_curve', 'plot_finder', 'plot_confusion', 'report_html', 'results_frame',
            'reading', 'write_results', 'how_to_use']
 
-# %% ../../nbs/reference/applications_report.ipynb #cell-002
+# %% ../../nbs/reference/applications_report.ipynb #cell-004
 import base64
 import html
 import io
@@ -19,7 +19,7 @@ import pandas as pd
 
 from ..files import atomic_write, write_json
 
-# %% ../../nbs/reference/applications_report.ipynb #cell-005
+# %% ../../nbs/reference/applications_report.ipynb #cell-007
 @contextmanager
 def figure_as_html(
     title,           # shown below the figure
@@ -79,7 +79,7 @@ def plot_confusion(
     axes.set_xlabel('predicted')
     axes.set_ylabel('true')
 
-# %% ../../nbs/reference/applications_report.ipynb #cell-006
+# %% ../../nbs/reference/applications_report.ipynb #cell-008
 report_style = """body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#111}
 table{border-collapse:collapse;margin:1rem 0}th,td{border-bottom:1px solid #ccc;padding:.3rem .7rem;text-align:left;vertical-align:top}
 figure{display:inline-block;margin:.5rem}figcaption{color:#555;font-size:.9rem}img{max-width:100%}blockquote{margin:.3rem 1rem;color:#333}"""
@@ -111,7 +111,7 @@ def results_frame(
     rows = [{'model': name, 'accuracy': f"{row['accuracy']:.1%}", 'log loss': f"{row['log_loss']:.3f}", 'seconds': f"{row['seconds']:.0f}"} for name, row in metrics['models'].items()]
     return pd.DataFrame(rows).set_index('model')
 
-# %% ../../nbs/reference/applications_report.ipynb #cell-008
+# %% ../../nbs/reference/applications_report.ipynb #cell-010
 def reading(
     models,          # name -> scores
 )->str:              # one or two sentences
@@ -123,7 +123,7 @@ def reading(
         text += " The method lives from pretraining on far more text than you have labels for: the more labels there are, the less it has to give."
     return text
 
-# %% ../../nbs/reference/applications_report.ipynb #cell-010
+# %% ../../nbs/reference/applications_report.ipynb #cell-012
 def write_results(
     out,             # folder
     table,           # columns text, label, is_valid
@@ -143,7 +143,7 @@ def write_results(
         file.write(report_html(metrics, details, predictions))
     return metrics
 
-# %% ../../nbs/reference/applications_report.ipynb #cell-011
+# %% ../../nbs/reference/applications_report.ipynb #cell-013
 def how_to_use(
     out,                  # folder of `run_stages`
 )->str:                   # lines for the terminal

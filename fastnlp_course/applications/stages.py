@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['settings_hash', 'Stages']
 
-# %% ../../nbs/reference/applications_stages.ipynb #cell-002
+# %% ../../nbs/reference/applications_stages.ipynb #cell-004
 import hashlib
 import json
 import shutil
@@ -14,14 +14,14 @@ from pathlib import Path
 
 from ..files import read_json, write_json
 
-# %% ../../nbs/reference/applications_stages.ipynb #cell-004
+# %% ../../nbs/reference/applications_stages.ipynb #cell-006
 def settings_hash(
     settings, # anything that JSON can hold
 )->str:       # 16 hexadecimal digits
     "A short name for `settings`: equal settings, equal name."
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
-# %% ../../nbs/reference/applications_stages.ipynb #cell-007
+# %% ../../nbs/reference/applications_stages.ipynb #cell-009
 class Stages:
     "A row of named stages in a folder: a finished one is read back, an unfinished one is run."
 

@@ -6,7 +6,7 @@
 __all__ = ['with_split', 'read_csv_table', 'bad_byte_offset', 'truth_values', 'csv_table', 'check_cells', 'check_table',
            'table_hash', 'texts_of_file']
 
-# %% ../../nbs/reference/applications_tables.ipynb #cell-002
+# %% ../../nbs/reference/applications_tables.ipynb #cell-004
 import hashlib
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pandas as pd
 from ..files import read_text
 from ..data.splitters import RandomSplitter
 
-# %% ../../nbs/reference/applications_tables.ipynb #cell-004
+# %% ../../nbs/reference/applications_tables.ipynb #cell-006
 def with_split(
     table,           # the rows
     valid_pct=0.2,   # share of rows for validation
@@ -28,7 +28,7 @@ def with_split(
     is_valid[list(valid)] = True
     return table.assign(is_valid=is_valid)
 
-# %% ../../nbs/reference/applications_tables.ipynb #cell-007
+# %% ../../nbs/reference/applications_tables.ipynb #cell-009
 def read_csv_table(
     path,            # of the CSV file
 ):                   # DataFrame, as pandas reads it
@@ -71,7 +71,7 @@ def truth_values(
         raise ValueError(f"row {row} of column {name!r} holds {column.iloc[row]!r}, which is neither true nor false. Use True/False, 1/0 or train/valid.")
     return np.array(values, dtype=bool)
 
-# %% ../../nbs/reference/applications_tables.ipynb #cell-008
+# %% ../../nbs/reference/applications_tables.ipynb #cell-010
 def csv_table(
     path,                # of a CSV file with a header
     text_col='text',     # column with the texts
@@ -129,14 +129,14 @@ def check_table(
     if len(single) < 2:
         raise ValueError(f"the training rows of {name} have only the label {single[0]!r}: a classifier needs at least two. Choose another split.")
 
-# %% ../../nbs/reference/applications_tables.ipynb #cell-010
+# %% ../../nbs/reference/applications_tables.ipynb #cell-012
 def table_hash(
     table,                # columns text, label, is_valid
 )->str:                   # changes with any cell
     "A short name for the contents of `table`."
     return hashlib.sha256(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()).hexdigest()[:16]
 
-# %% ../../nbs/reference/applications_tables.ipynb #cell-012
+# %% ../../nbs/reference/applications_tables.ipynb #cell-014
 def texts_of_file(
     path,                # CSV file with a header, or a text file with one text per line
     text_col='text',     # column with the texts, for a CSV file

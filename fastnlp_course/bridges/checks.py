@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['check_optimizer', 'check_model', 'check_labels', 'check_batch']
 
-# %% ../../nbs/reference/bridges_checks.ipynb #cell-002
+# %% ../../nbs/reference/bridges_checks.ipynb #cell-004
 import dis
 import random
 import warnings
@@ -23,7 +23,7 @@ from ..training.outputs import own_loss
 from ..training.learner import Learner, TrainEvalCallback
 from .transformers import fields_of, labels_of
 
-# %% ../../nbs/reference/bridges_checks.ipynb #cell-004
+# %% ../../nbs/reference/bridges_checks.ipynb #cell-006
 def _same(a, b):
     return isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and a.data_ptr() == b.data_ptr()
 
@@ -31,7 +31,7 @@ def _names(found, most=3):
     found = list(found)
     return ', '.join(found[:most]) + (f' and {len(found) - most} more' if len(found) > most else '')
 
-# %% ../../nbs/reference/bridges_checks.ipynb #cell-005
+# %% ../../nbs/reference/bridges_checks.ipynb #cell-007
 def check_optimizer(
     learn:Learner,  # before or after its first fit
 ) -> list[str]:     # one sentence for each thing found
@@ -53,7 +53,7 @@ def check_optimizer(
         found.append(f'{where} holds {foreign} parameters that do not belong to learn.model, so a copy or an old head is trained: call learn.create_opt().'.capitalize())
     return found
 
-# %% ../../nbs/reference/bridges_checks.ipynb #cell-008
+# %% ../../nbs/reference/bridges_checks.ipynb #cell-010
 def _held_by(thing):
     "What an object keeps or uses: attributes, fixed arguments, and what its functions find outside of themselves."
     held = list(getattr(thing, '__dict__', {}).values())
@@ -88,7 +88,7 @@ def check_model(
         found.append(f'The parameters of the model lie on {_names(places)}: call learn.model.to(learn.dls.device).')
     return found
 
-# %% ../../nbs/reference/bridges_checks.ipynb #cell-012
+# %% ../../nbs/reference/bridges_checks.ipynb #cell-014
 def check_labels(
     learn:Learner,  # a learner
 ) -> list[str]:     # one sentence for each thing found
@@ -105,7 +105,7 @@ def check_labels(
         found.append(f'The data number the labels as {names[:5]}, the model as {known[:5]}: pass CategoryBlock(vocab={known[:5]}, sort=False).')
     return found
 
-# %% ../../nbs/reference/bridges_checks.ipynb #cell-015
+# %% ../../nbs/reference/bridges_checks.ipynb #cell-017
 _written = ('pred', 'loss', 'loss_grad', 'xb', 'yb', 'extras', 'model', 'opt', 'loss_func')
 
 def _probe(learn):
@@ -185,7 +185,7 @@ def _judge_gradients(learn, loss):
         return ['The loss reaches no parameter of learn.model: another copy of the model computes the predictions.']
     return [f'The loss does not reach {len(idle)} trained parameters ({_names(idle)}): they never change.'] if idle else []
 
-# %% ../../nbs/reference/bridges_checks.ipynb #cell-016
+# %% ../../nbs/reference/bridges_checks.ipynb #cell-018
 @patch
 def check(self:Learner) -> L:   # one sentence for each thing found
     "Look for what makes a training run whose metrics never move; changes nothing."

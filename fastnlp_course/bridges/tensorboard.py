@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TensorBoardCallback', 'read_scalars']
 
-# %% ../../nbs/reference/bridges_tensorboard.ipynb #cell-002
+# %% ../../nbs/reference/bridges_tensorboard.ipynb #cell-004
 import importlib.util
 import time
 import warnings
@@ -17,7 +17,7 @@ from ..training.learner import Callback
 from ..training.recorder import Recorder
 from .lightning import reset_model
 
-# %% ../../nbs/reference/bridges_tensorboard.ipynb #cell-004
+# %% ../../nbs/reference/bridges_tensorboard.ipynb #cell-006
 def _summary_writer():
     "Torch's writer of TensorBoard files, or one sentence about how to get it."
     if importlib.util.find_spec('tensorboard') is None:

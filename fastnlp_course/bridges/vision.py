@@ -6,7 +6,7 @@
 __all__ = ['ImageBlock', 'FileLabeller', 'ImageDataLoaders', 'BasicBlock', 'resnet', 'resnet18', 'resnet34', 'resnet_names',
            'load_body', 'AdaptiveConcatPool2d', 'create_head', 'vision_splitter', 'vision_learner', 'cnn_learner']
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-002
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-004
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ from ..training.saving import load_into, load_weights
 from ..training.export import register_factory
 from .images import ImageDL, imagenet_stats, IntToFloatTensor, Normalize, OpenImage, PILImage
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-005
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-007
 def ImageBlock(
     cls=PILImage,        # class of the pictures: `PILImage` or `PILImageBW`
 ) -> TransformBlock:
@@ -176,7 +176,7 @@ class ImageDataLoaders(DataLoaders):
                            get_x=ColReader(fn_col, pref=where, suff=suff), get_y=ColReader(label_col, label_delim=label_delim))
         return cls.from_dblock(dblock, df, path=path, **kwargs)
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-009
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-011
 class BasicBlock(nn.Module):
     "Two convolutions, and a way around them."
     def __init__(self,
@@ -232,7 +232,7 @@ def resnet34(
     "The next larger one."
     return resnet([3, 4, 6, 3], n_in, n_out)
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-012
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-014
 _renamed = [(r'^(resnet\.)?embedder\.embedder\.convolution', 'conv1'), (r'^(resnet\.)?embedder\.embedder\.normalization', 'bn1'),
             (r'^(resnet\.)?encoder\.stages\.(\d)\.layers\.(\d+)\.', lambda found: f'layer{int(found[2]) + 1}.{found[3]}.'),
             (r'shortcut\.convolution', 'downsample.0'), (r'shortcut\.normalization', 'downsample.1'),
@@ -289,7 +289,7 @@ def load_body(
     load_into(body, found, weights if isinstance(weights, (str, Path)) else 'the given weights')
     return body
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-015
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-017
 class AdaptiveConcatPool2d(nn.Module):
     "The largest value and the mean of each channel, side by side."
     def forward(self, x):      # (bs, channels, h, w)
@@ -320,7 +320,7 @@ def vision_splitter(
     "The first half of the body, the second half, the head."
     return [params(model[0][:6]), params(model[0][6:]), params(model[1])]
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-018
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-020
 def _body_of(arch, n_in):
     "A network up to where it pools."
     model = arch(n_in=n_in)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['dls_from_config']
 
-# %% ../../nbs/reference/data_data_config.ipynb #cell-002
+# %% ../../nbs/reference/data_data_config.ipynb #cell-004
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,12 @@ from .lm_dataloader import LMDataLoader
 from .transforms import FunctionTransform, Transform
 from .item_lists import Datasets, TfmdLists
 
-# %% ../../nbs/reference/data_data_config.ipynb #cell-005
+# %% ../../nbs/reference/data_data_config.ipynb #cell-007
 loader_types = {'DataLoader': DataLoader, 'TfmdDL': TfmdDL, 'SortedDL': SortedDL, 'LMDataLoader': LMDataLoader}
 shown_types = {kind.__name__: kind for kind in (str, int, float, bool, bytes, list, tuple, dict, L, Path, np.ndarray, pd.Series, pd.DataFrame, torch.Tensor,
                                             TitledStr, TensorText, Category, MultiCategory)}
 
-# %% ../../nbs/reference/data_data_config.ipynb #cell-006
+# %% ../../nbs/reference/data_data_config.ipynb #cell-008
 def _pipelines_of(dataset):
     "The `TfmdLists` of a data set, none if it is something else."
     if isinstance(dataset, TfmdLists):

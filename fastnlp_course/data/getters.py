@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['parent_label', 'RegexLabeller', 'ColReader', 'ItemGetter', 'AttrGetter']
 
-# %% ../../nbs/reference/data_getters.ipynb #cell-002
+# %% ../../nbs/reference/data_getters.ipynb #cell-004
 import os
 import re
 from pathlib import Path
@@ -18,14 +18,14 @@ from ..files import configurable
 from .transforms import ItemTransform
 from .splitters import column_of, SentenceError
 
-# %% ../../nbs/reference/data_getters.ipynb #cell-005
+# %% ../../nbs/reference/data_getters.ipynb #cell-007
 def parent_label(
     o,                       # a path
 ) -> str:                    # name of the folder it lies in
     "Label a file with the name of its folder."
     return Path(o).parent.name
 
-# %% ../../nbs/reference/data_getters.ipynb #cell-007
+# %% ../../nbs/reference/data_getters.ipynb #cell-009
 @configurable
 class RegexLabeller:
     "Label a file with the first group of a regular expression."
@@ -56,12 +56,12 @@ class RegexLabeller:
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../../nbs/reference/data_getters.ipynb #cell-009
+# %% ../../nbs/reference/data_getters.ipynb #cell-011
 def is_missing(value):
     "Whether a label is missing: None or not a number."
     return value is None or value is pd.NA or (np.ndim(value) == 0 and value != value)
 
-# %% ../../nbs/reference/data_getters.ipynb #cell-010
+# %% ../../nbs/reference/data_getters.ipynb #cell-012
 @configurable
 class ColReader:
     "Read one column of a row, or several."
@@ -140,7 +140,7 @@ class ColReader:
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../../nbs/reference/data_getters.ipynb #cell-012
+# %% ../../nbs/reference/data_getters.ipynb #cell-014
 @configurable
 class ItemGetter(ItemTransform):
     "Element `i` of a tuple."

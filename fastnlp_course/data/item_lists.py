@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['mask2idxs', 'FilteredBase', 'TfmdLists', 'decode_at', 'show_at', 'Datasets']
 
-# %% ../../nbs/reference/data_item_lists.ipynb #cell-002
+# %% ../../nbs/reference/data_item_lists.ipynb #cell-004
 from collections import Counter
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from ..text.tokenizer import Tokenizer
 from ..text.numericalization import Numericalize
 from .transforms import call_step, compose_tfms, gather_attr, Pipeline
 
-# %% ../../nbs/reference/data_item_lists.ipynb #cell-005
+# %% ../../nbs/reference/data_item_lists.ipynb #cell-007
 def is_index(i):
     "Whether `i` picks one item, not several."
     return isinstance(i, (int, np.integer)) or (getattr(i, 'ndim', None) == 0)
 
-# %% ../../nbs/reference/data_item_lists.ipynb #cell-006
+# %% ../../nbs/reference/data_item_lists.ipynb #cell-008
 def mask2idxs(
     mask,                # booleans, or positions
 ) -> L:                  # positions
@@ -39,7 +39,7 @@ def mask2idxs(
         return L([i for i, yes in enumerate(mask) if yes])
     return L([int(i) for i in mask])
 
-# %% ../../nbs/reference/data_item_lists.ipynb #cell-007
+# %% ../../nbs/reference/data_item_lists.ipynb #cell-009
 def take_items(items, which):
     "The items at position, positions, slice or mask `which`, in a collection of the same kind."
     if is_index(which):
@@ -56,7 +56,7 @@ def take_items(items, which):
     taken = [items[i] for i in which]
     return L(taken) if isinstance(items, L) else taken
 
-# %% ../../nbs/reference/data_item_lists.ipynb #cell-008
+# %% ../../nbs/reference/data_item_lists.ipynb #cell-010
 def _positions(split, n):
     "The positions of a split, also if it is a slice."
     return range(*split.indices(n)) if isinstance(split, slice) else split
@@ -78,7 +78,7 @@ class FilteredBase:
         "The validation set."
         return self.subset(1)
 
-# %% ../../nbs/reference/data_item_lists.ipynb #cell-010
+# %% ../../nbs/reference/data_item_lists.ipynb #cell-012
 class TfmdLists(FilteredBase):
     "Items and the pipeline they go through, one item at a time, when you ask for it."
     def __init__(self,
@@ -233,7 +233,7 @@ class TfmdLists(FilteredBase):
 def _type_names(wanted):
     return '/'.join(t.__name__ for t in wanted) if isinstance(wanted, tuple) else wanted.__name__
 
-# %% ../../nbs/reference/data_item_lists.ipynb #cell-011
+# %% ../../nbs/reference/data_item_lists.ipynb #cell-013
 def overlap_of(splits, n):
     seen, twice = set(), []
     for split in splits:
@@ -242,7 +242,7 @@ def overlap_of(splits, n):
         seen |= positions
     return L(twice)
 
-# %% ../../nbs/reference/data_item_lists.ipynb #cell-015
+# %% ../../nbs/reference/data_item_lists.ipynb #cell-017
 def decode_at(
     o,                   # `TfmdLists` or `Datasets`
     idx:int,             # position
@@ -258,7 +258,7 @@ def show_at(
     "Show item `idx` of `o`."
     return o.show(o[idx], **kwargs)
 
-# %% ../../nbs/reference/data_item_lists.ipynb #cell-018
+# %% ../../nbs/reference/data_item_lists.ipynb #cell-020
 class Datasets(FilteredBase):
     "One pipeline for the inputs and one for each target, over the same items: item `i` is a tuple."
     def __init__(self,

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LoaderHooks']
 
-# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-002
+# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-004
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
 
@@ -13,7 +13,7 @@ from fastcore.foundation import L
 
 from .collate import same_sequence
 
-# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-004
+# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-006
 class _Each:
     "A plain function, called on each element of a tuple that its annotation allows."
     def __init__(self, function):

@@ -7,7 +7,7 @@ __all__ = ['show_table', 'show_title', 'ShowTitle', 'TitledInt', 'TitledFloat', 
            'MultiCategory', 'tensor', 'TensorBase', 'TensorText', 'LMTensorText', 'TensorCategory',
            'TensorMultiCategory']
 
-# %% ../../nbs/reference/data_shown.ipynb #cell-002
+# %% ../../nbs/reference/data_shown.ipynb #cell-004
 import numpy as np
 import pandas as pd
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..files import in_notebook
 
-# %% ../../nbs/reference/data_shown.ipynb #cell-005
+# %% ../../nbs/reference/data_shown.ipynb #cell-007
 def _cut(cell, trunc_at):
     "A cell as text of at most `trunc_at` words."
     if isinstance(cell, Tensor):
@@ -47,7 +47,7 @@ def show_table(
         print(table.to_string(max_colwidth=100))
     return None
 
-# %% ../../nbs/reference/data_shown.ipynb #cell-011
+# %% ../../nbs/reference/data_shown.ipynb #cell-013
 def show_title(
     o,                   # what to show
     ax=None,             # a matplotlib axis
@@ -116,7 +116,7 @@ class MultiCategory(ShowTitle, L):
         "The names in one line."
         return show_title(sep.join(str(name) for name in self), **{'ctx': ctx, 'label': self.label, **kwargs})
 
-# %% ../../nbs/reference/data_shown.ipynb #cell-015
+# %% ../../nbs/reference/data_shown.ipynb #cell-017
 def tensor(
     x,                   # a number, a list, an array, a pandas column, a tensor
     *rest,               # more numbers

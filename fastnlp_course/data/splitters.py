@@ -6,7 +6,7 @@
 __all__ = ['RandomSplitter', 'TrainTestSplitter', 'IndexSplitter', 'EndSplitter', 'GrandparentSplitter', 'FuncSplitter',
            'MaskSplitter', 'FileSplitter', 'ColSplitter', 'RandomSubsetSplitter', 'GroupSplitter', 'TimeSplitter']
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-002
+# %% ../../nbs/reference/data_splitters.ipynb #cell-004
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from fastcore.foundation import L
 
 from .item_lists import mask2idxs, take_items
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-005
+# %% ../../nbs/reference/data_splitters.ipynb #cell-007
 def _random_order(n, seed):
     "A random order of `n` items: the same for the same seed, without touching the global generator."
     if seed is None:
@@ -45,7 +45,7 @@ def RandomSplitter(
     split.allow_empty = valid_pct == 0
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-007
+# %% ../../nbs/reference/data_splitters.ipynb #cell-009
 def TrainTestSplitter(
     test_size:float=0.2,     # share (or number) of items for validation
     random_state:int=None,   # the same number gives the same split
@@ -61,7 +61,7 @@ def TrainTestSplitter(
         return _parts(train, valid)
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-010
+# %% ../../nbs/reference/data_splitters.ipynb #cell-012
 def IndexSplitter(
     valid_idx,               # positions of the validation set
 ) -> Callable:               # items -> (training positions, validation positions)
@@ -88,7 +88,7 @@ def EndSplitter(
         return _parts(positions[cut:], positions[:cut])
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-012
+# %% ../../nbs/reference/data_splitters.ipynb #cell-014
 def GrandparentSplitter(
     train_name='train',      # name of the training folder, or a tuple of names
     valid_name='valid',      # name of the validation folder, or a tuple of names
@@ -102,7 +102,7 @@ def GrandparentSplitter(
     split.hint = f"no file lies in a folder of a folder called {train_name!r} or {valid_name!r}: pass the right train_name and valid_name"
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-014
+# %% ../../nbs/reference/data_splitters.ipynb #cell-016
 def FuncSplitter(
     func:Callable,           # item -> is it for validation?
 ) -> Callable:               # items -> (training positions, validation positions)
@@ -128,12 +128,12 @@ def FileSplitter(
         return FuncSplitter(lambda item: Path(item).name in names)(items)
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-016
+# %% ../../nbs/reference/data_splitters.ipynb #cell-018
 def _need_frame(items, who):
     if not isinstance(items, pd.DataFrame):
         raise TypeError(f"{who} reads a column, so the items must be a pandas DataFrame, got {type(items).__name__}: pass the DataFrame as source")
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-017
+# %% ../../nbs/reference/data_splitters.ipynb #cell-019
 def column_of(
     frame:pd.DataFrame,      # the table
     col,                     # name or number of a column
@@ -151,7 +151,7 @@ class SentenceError(str):
     def __repr__(self):
         return str(self)
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-018
+# %% ../../nbs/reference/data_splitters.ipynb #cell-020
 def ColSplitter(
     col='is_valid',          # name or number of a column
     on=None,                 # value (or values) that mean validation; a column of booleans needs none
@@ -170,7 +170,7 @@ def ColSplitter(
         return MaskSplitter(mask.to_list())(items)
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-020
+# %% ../../nbs/reference/data_splitters.ipynb #cell-022
 def RandomSubsetSplitter(
     train_sz:float,          # share of the items for training
     valid_sz:float,          # share of the items for validation
@@ -186,7 +186,7 @@ def RandomSubsetSplitter(
         return _parts(order[:n_train], order[n_train:n_train + n_valid])
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-026
+# %% ../../nbs/reference/data_splitters.ipynb #cell-028
 def GroupSplitter(
     group,                   # a column, or a function: item -> its group
     valid_pct:float=0.2,     # share of the groups that go to the validation set
@@ -209,7 +209,7 @@ def GroupSplitter(
         return IndexSplitter([i for i, name in enumerate(groups) if name in held_out])(items)
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-031
+# %% ../../nbs/reference/data_splitters.ipynb #cell-033
 _sorts_by_time = re.compile(r'\d{4}(-\d\d(-\d\d([T ]\d.*)?)?)?').fullmatch
 
 def TimeSplitter(

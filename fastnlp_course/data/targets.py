@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CategoryMap', 'Categorize', 'MultiCategorize', 'OneHotEncode', 'EncodedMultiCategorize', 'RegressionSetup', 'get_c']
 
-# %% ../../nbs/reference/data_targets.ipynb #cell-002
+# %% ../../nbs/reference/data_targets.ipynb #cell-004
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -22,7 +22,7 @@ from .splitters import SentenceError
 from .getters import is_missing
 
 
-# %% ../../nbs/reference/data_targets.ipynb #cell-005
+# %% ../../nbs/reference/data_targets.ipynb #cell-007
 def _plain(value):
     "A label as a plain Python value, for JSON."
     return value.item() if isinstance(value, np.generic) else value
@@ -79,7 +79,7 @@ class CategoryMap(Sequence):
     def __repr__(self):
         return repr(list(self.items))
 
-# %% ../../nbs/reference/data_targets.ipynb #cell-007
+# %% ../../nbs/reference/data_targets.ipynb #cell-009
 def _unknown_label(label, vocab):
     shown = coll_repr(list(vocab), 20)
     return KeyError(SentenceError(f"label {label!r} was not there when the categories were set up, which are {shown}: correct the label, or pass a vocab that has it"))
@@ -148,7 +148,7 @@ class Categorize(_Labels):
         "The arguments of `__init__`, with the vocab that `setups` found."
         return {**super().to_config(), 'sort': False}
 
-# %% ../../nbs/reference/data_targets.ipynb #cell-009
+# %% ../../nbs/reference/data_targets.ipynb #cell-011
 @configurable
 class MultiCategorize(_Labels):
     "A list of names to a list of numbers, and back."
@@ -210,7 +210,7 @@ class OneHotEncode(DisplayedTransform):
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../../nbs/reference/data_targets.ipynb #cell-011
+# %% ../../nbs/reference/data_targets.ipynb #cell-013
 @configurable
 class EncodedMultiCategorize(_Labels):
     "Labels that are rows of zeros and ones already."
@@ -243,7 +243,7 @@ class EncodedMultiCategorize(_Labels):
         "The arguments of `__init__`."
         return {'vocab': [_plain(name) for name in self.vocab]}
 
-# %% ../../nbs/reference/data_targets.ipynb #cell-013
+# %% ../../nbs/reference/data_targets.ipynb #cell-015
 @configurable
 class RegressionSetup(DisplayedTransform):
     "Numbers to floats."
@@ -284,7 +284,7 @@ class RegressionSetup(DisplayedTransform):
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../../nbs/reference/data_targets.ipynb #cell-015
+# %% ../../nbs/reference/data_targets.ipynb #cell-017
 def get_c(
     dls,                         # `DataLoaders`
 ) -> int:                        # size of the model's output

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['reverse_text', 'TextBlock', 'TextDataLoaders']
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-002
+# %% ../../nbs/reference/data_text_data.ipynb #cell-004
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,14 +26,14 @@ from .splitters import ColSplitter, column_of, GrandparentSplitter, RandomSplitt
 from .getters import ColReader, is_missing, parent_label
 from .data_block import CategoryBlock, DataBlock, MultiCategoryBlock, test_set, TransformBlock
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-004
+# %% ../../nbs/reference/data_text_data.ipynb #cell-006
 def reverse_text(
     x:torch.Tensor,              # token ids
 ) -> torch.Tensor:               # from the last to the first
     "For language models that read backwards."
     return x.flip(0)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-006
+# %% ../../nbs/reference/data_text_data.ipynb #cell-008
 class TextBlock(TransformBlock):
     "Text: tokenized, numbered, and loaded as a language model or a classifier needs it."
     def __init__(self,
@@ -84,7 +84,7 @@ class TextBlock(TransformBlock):
         "For text files: the folder is tokenized once, into a folder beside it."
         return cls(Tokenizer.from_folder(path, **kwargs), vocab=vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards, min_freq=min_freq, max_vocab=max_vocab)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-009
+# %% ../../nbs/reference/data_text_data.ipynb #cell-011
 @patch
 def test_dl(self:DataLoaders,
     test_items,                      # new items: a list, or a DataFrame with the columns of the training data
@@ -97,7 +97,7 @@ def test_dl(self:DataLoaders,
     new = test_set(old, test_items, rm_tfms=rm_type_tfms, with_labels=with_labels) if isinstance(old, (Datasets, TfmdLists)) else test_items
     return self.valid.new(new, **kwargs)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-013
+# %% ../../nbs/reference/data_text_data.ipynb #cell-015
 def _text_columns(df, text_col):
     cols = text_col if isinstance(text_col, (list, tuple, L)) else [text_col]
     return [(col, column_of(df, col, 'text_col')) for col in cols]
@@ -127,7 +127,7 @@ def _check_labels(df, label_col):
             row = df.index[int(missing.argmax())]
             raise ValueError(f"column {values.name!r} of row {row!r} has no label (NaN): drop such rows, fill them in, or pass y_block=CategoryBlock(add_na=True)")
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-014
+# %% ../../nbs/reference/data_text_data.ipynb #cell-016
 class TextDataLoaders(DataLoaders):
     "Loaders for text in one call."
     @classmethod

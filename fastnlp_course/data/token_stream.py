@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['TokenStream']
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-002
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-004
 import numpy as np
 import torch
 from fastcore.foundation import L
 from torch import Tensor
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-004
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-006
 def _one_document(item, i):
     "Token ids of item `i` as an array."
     if isinstance(item, tuple) and len(item) > 0:
@@ -49,7 +49,7 @@ def _read_documents(dataset, at_once=10_000):
         lens += lengths
     return np.concatenate(parts), np.array(lens, dtype=np.int64)
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-005
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-007
 def shards_of(dataset):
     "The (ids, offsets) arrays of a `TokenStore` or of anything that has them; None for other datasets."
     shards = getattr(dataset, 'shards', None)
@@ -60,7 +60,7 @@ def shards_of(dataset):
         return [(ids[offsets[0]:offsets[-1]], offsets - offsets[0])]
     return None
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-006
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-008
 def _spans(starts, lengths):
     "start, start+1, ... for each span, one after the other: steps of 1 and a jump where a span begins, summed up."
     steps = np.ones(lengths.sum(), dtype=np.int64)

@@ -4,7 +4,7 @@
 __all__ = ['accepts', 'Overloads', 'Transform', 'ItemTransform', 'InplaceTransform', 'DisplayedTransform', 'ToTensor',
            'mk_transform', 'gather_attr', 'compose_tfms', 'Pipeline']
 
-# %% ../../nbs/07_transforms.ipynb #cell-001
+# %% ../../nbs/07_transforms.ipynb #cell-003
 import inspect
 import re
 import typing
@@ -16,7 +16,7 @@ from fastcore.foundation import L
 from ..text.numericalization import Numericalize
 from .shown import TitledStr
 
-# %% ../../nbs/07_transforms.ipynb #cell-003
+# %% ../../nbs/07_transforms.ipynb #cell-005
 _METHODS = ('encodes', 'decodes', 'setups')
 
 @lru_cache(maxsize=None)
@@ -55,7 +55,7 @@ def accepts(
     annotation = _first_annotation(plain, plain is not function)
     return annotation is None or isinstance(x, annotation)
 
-# %% ../../nbs/07_transforms.ipynb #cell-006
+# %% ../../nbs/07_transforms.ipynb #cell-008
 class Overloads:
     "Several methods of one name in one class: the first whose annotation fits is called, the narrowest first."
     def __init__(self,
@@ -134,7 +134,7 @@ class _TransformType(type):
             return cls
         return super().__call__(*args, **kwargs)
 
-# %% ../../nbs/07_transforms.ipynb #cell-008
+# %% ../../nbs/07_transforms.ipynb #cell-010
 def _choose(method, x):
     "`method` if it takes `x`, else None."
     if method is None:
@@ -229,7 +229,7 @@ class Transform(metaclass=_TransformType):
     def __repr__(self):
         return self.name
 
-# %% ../../nbs/07_transforms.ipynb #cell-016
+# %% ../../nbs/07_transforms.ipynb #cell-018
 class ItemTransform(Transform):
     "A transform that sees a tuple as one thing, not element by element."
     _retain = True
@@ -260,7 +260,7 @@ class ToTensor(Transform):
     "Placeholder of fast.ai's item transforms: text is a tensor as soon as it has numbers, so nothing is left to do."
     order = 5
 
-# %% ../../nbs/07_transforms.ipynb #cell-021
+# %% ../../nbs/07_transforms.ipynb #cell-023
 class FunctionTransform(Transform):
     "A transform around any object with `encodes`, and `decodes` and `setups` if it likes."
     def __init__(self, step):
@@ -278,7 +278,7 @@ class FunctionTransform(Transform):
             raise AttributeError(name)
         return getattr(self.step, name)
 
-# %% ../../nbs/07_transforms.ipynb #cell-022
+# %% ../../nbs/07_transforms.ipynb #cell-024
 def mk_transform(
     step,                # a class, a function, a transform, or an object with `encodes`
 ):                       # an object with `__call__`
@@ -294,7 +294,7 @@ def mk_transform(
     keeps_itself = any(hasattr(step, name) for name in ('decode', 'setup', 'setups', 'read_at'))
     return step if keeps_itself else Transform(step)
 
-# %% ../../nbs/07_transforms.ipynb #cell-023
+# %% ../../nbs/07_transforms.ipynb #cell-025
 def flatten_steps(steps):
     "The steps of nested lists, one after the other."
     if steps is None:
@@ -303,7 +303,7 @@ def flatten_steps(steps):
         return [inner for step in steps for inner in flatten_steps(step)]
     return list(steps.fs) if hasattr(steps, 'fs') else [steps]
 
-# %% ../../nbs/07_transforms.ipynb #cell-024
+# %% ../../nbs/07_transforms.ipynb #cell-026
 def gather_attr(
     objects:Iterable,    # where to look
     name:str,            # the attribute
@@ -317,7 +317,7 @@ def gather_attr(
         raise AttributeError(name)
     return values[0] if len(values) == 1 else L(values)
 
-# %% ../../nbs/07_transforms.ipynb #cell-025
+# %% ../../nbs/07_transforms.ipynb #cell-027
 def call_step(step, x, split_idx, decode=False):
     "Run one step forwards or backwards."
     if isinstance(step, Transform):
@@ -333,7 +333,7 @@ def call_step(step, x, split_idx, decode=False):
     x = x if back is None else back(x)
     return TitledStr(x) if type(x) is str else x     # a text that came back can show itself
 
-# %% ../../nbs/07_transforms.ipynb #cell-026
+# %% ../../nbs/07_transforms.ipynb #cell-028
 def _setup_step(step, items, train_setup):
     "Let one step learn from `items`."
     if isinstance(step, Numericalize) and train_setup and hasattr(items, 'subset'):
@@ -355,7 +355,7 @@ def compose_tfms(
         x = call_step(step, x, split_idx, decode=not is_enc)
     return x
 
-# %% ../../nbs/07_transforms.ipynb #cell-027
+# %% ../../nbs/07_transforms.ipynb #cell-029
 def _snake_case(name):
     "`ColReader` -> `col_reader`"
     return re.sub('(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()
@@ -447,6 +447,6 @@ class Pipeline:
 def _can_show(x):
     return hasattr(x, 'show') and not isinstance(x, type)
 
-# %% ../../nbs/07_transforms.ipynb #cell-028
+# %% ../../nbs/07_transforms.ipynb #cell-030
 def step_name(step):
     return getattr(step, 'name', None) or type(step).__name__

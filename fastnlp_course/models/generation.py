@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['draw_weights']
 
-# %% ../../nbs/reference/models_generation.ipynb #cell-002
+# %% ../../nbs/reference/models_generation.ipynb #cell-004
 import warnings
 
 import torch
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from .awd_lstm import AWD_LSTM
 from .text_models import LinearDecoder, SequentialRNN
 
-# %% ../../nbs/reference/models_generation.ipynb #cell-005
+# %% ../../nbs/reference/models_generation.ipynb #cell-007
 class OneStep:
     "Scores for the next token from one token and the state that a language model has now; the same numbers as its own forward pass."
 
@@ -54,7 +54,7 @@ class WholeModel:
         weight = next(self.model.parameters())
         return self.model(torch.tensor([[token]], device=weight.device))[0][0, -1]
 
-# %% ../../nbs/reference/models_generation.ipynb #cell-009
+# %% ../../nbs/reference/models_generation.ipynb #cell-011
 def draw_weights(
     probabilities:torch.Tensor,     # of each token, (vocab,); need not add up to 1
     temperature:float=1.,           # below 1 safer, above 1 wilder

@@ -6,7 +6,7 @@
 __all__ = ['match_embeds', 'clean_raw_keys', 'load_ignore_keys', 'read_vocab', 'load_model_text', 'shipped_model',
            'export_language_model']
 
-# %% ../../nbs/reference/models_pretrained.ipynb #cell-002
+# %% ../../nbs/reference/models_pretrained.ipynb #cell-004
 import warnings
 from importlib import resources
 from pathlib import Path
@@ -20,7 +20,7 @@ from ..training.outputs import get_model
 from ..training.saving import load_into, load_weights, save_weights
 from .text_models import model_meta
 
-# %% ../../nbs/reference/models_pretrained.ipynb #cell-003
+# %% ../../nbs/reference/models_pretrained.ipynb #cell-005
 def match_embeds(
     old_wgts:dict,      # state dict of a language model, names as in `get_language_model`
     old_vocab:list,     # tokens by row in `old_wgts`
@@ -46,7 +46,7 @@ def _rows_by_token(old, rows, known):
     new[known] = old[rows[known]]
     return new
 
-# %% ../../nbs/reference/models_pretrained.ipynb #cell-006
+# %% ../../nbs/reference/models_pretrained.ipynb #cell-008
 def clean_raw_keys(
     wgts:dict,   # state dict
 )->dict:         # `wgts`, without second copies of dropped weights
@@ -66,7 +66,7 @@ def load_ignore_keys(
     state = model.state_dict()
     return model.load_state_dict({**state, **dict(zip(state, wgts.values()))})
 
-# %% ../../nbs/reference/models_pretrained.ipynb #cell-009
+# %% ../../nbs/reference/models_pretrained.ipynb #cell-011
 def read_vocab(
     path,               # .json, .txt (a token on each line) or .pkl
 )->list:                # of str
@@ -79,7 +79,7 @@ def read_vocab(
         raise ValueError(f"{path} holds no vocab: a list of tokens was expected. Pass the vocab file of the model.")
     return vocab
 
-# %% ../../nbs/reference/models_pretrained.ipynb #cell-010
+# %% ../../nbs/reference/models_pretrained.ipynb #cell-012
 def pretrained_file(name, suffixes, folder):
     "The file `name`, in `folder` or as it stands, with one of `suffixes` if it has none."
     path = Path(name)
@@ -95,7 +95,7 @@ def check_rows(wgts, vocab, path):
     if embedding is not None and len(embedding) != len(vocab):
         raise ValueError(f"{path} has {len(embedding)} rows in its embedding, but the vocab has {len(vocab)} tokens: they are not from the same model. Pass the vocab that was saved with these weights.")
 
-# %% ../../nbs/reference/models_pretrained.ipynb #cell-011
+# %% ../../nbs/reference/models_pretrained.ipynb #cell-013
 def load_model_text(
     file,               # a `.safetensors` or `.pth` file
     model,              # takes the weights
@@ -120,7 +120,7 @@ def load_model_text(
             if with_opt:
                 warnings.warn(f'The state of the optimizer in {file} was not loaded: {error}')
 
-# %% ../../nbs/reference/models_pretrained.ipynb #cell-013
+# %% ../../nbs/reference/models_pretrained.ipynb #cell-015
 def vocab_of_texts(dls):
     "The tokens of `dls`: a classifier has its categories behind them."
     vocab = dls.vocab
@@ -136,7 +136,7 @@ def is_read_backwards(dls):
     "Are the texts turned round?"
     return any(getattr(step, 'encodes', None) is reverse_text for step in text_steps_of(dls))
 
-# %% ../../nbs/reference/models_pretrained.ipynb #cell-015
+# %% ../../nbs/reference/models_pretrained.ipynb #cell-017
 _language_model_format = 'fastnlp_course language model'
 _published = {'wt103-fwd': 'WT103_FWD', 'wt103-bwd': 'WT103_BWD'}   # name -> of `URLs`
 _size_names = ('emb_sz', 'n_hid', 'n_layers', 'pad_token', 'bidir')
@@ -188,7 +188,7 @@ def _fetch_published(name):
         raise FileNotFoundError(f"{folder} should hold a .pth and a .pkl file of {name}. Delete the folder, so that it is fetched again.")
     return files[0][0], files[1][0]
 
-# %% ../../nbs/reference/models_pretrained.ipynb #cell-016
+# %% ../../nbs/reference/models_pretrained.ipynb #cell-018
 class PretrainedText:
     "What `pretrained=` asks for: sizes for the config, files to load, a name to print."
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['AverageWeights', 'ModelResetter', 'RNNCallback', 'RNNRegularizer', 'rnn_cbs']
 
-# %% ../../nbs/reference/models_rnn_callbacks.ipynb #cell-002
+# %% ../../nbs/reference/models_rnn_callbacks.ipynb #cell-004
 import copy
 from collections import deque
 
@@ -18,7 +18,7 @@ from ..training.outputs import open_output
 from ..training.learner import Callback
 from ..training.callbacks import TrackerCallback
 
-# %% ../../nbs/reference/models_rnn_callbacks.ipynb #cell-004
+# %% ../../nbs/reference/models_rnn_callbacks.ipynb #cell-006
 class AverageWeights(Callback):
     """Validates, and ends, with an average of the weights over the steps of this fit (Polyak and Juditsky, 1992).
 
@@ -112,7 +112,7 @@ class AverageWeights(Callback):
         self._note_again()
         self.averages, self.recent, self.noted = None, deque(maxlen=self.n_batches), []
 
-# %% ../../nbs/reference/models_rnn_callbacks.ipynb #cell-006
+# %% ../../nbs/reference/models_rnn_callbacks.ipynb #cell-008
 @configurable
 class ModelResetter(Callback):
     "Calls the model's `reset`, so that no hidden state crosses from one part of the data into another."

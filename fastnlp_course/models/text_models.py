@@ -6,14 +6,14 @@
 __all__ = ['LinearDecoder', 'SequentialRNN', 'get_language_model', 'SentenceEncoder', 'masked_concat_pool', 'sigmoid_range',
            'SigmoidRange', 'LinBnDrop', 'PoolingLinearClassifier', 'get_text_classifier']
 
-# %% ../../nbs/reference/models_text_models.ipynb #cell-002
+# %% ../../nbs/reference/models_text_models.ipynb #cell-004
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from .awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_clas_split, awd_lstm_lm_config, awd_lstm_lm_split, RNNDropout
 
-# %% ../../nbs/reference/models_text_models.ipynb #cell-005
+# %% ../../nbs/reference/models_text_models.ipynb #cell-007
 class LinearDecoder(nn.Module):
     "From the outputs of an encoder to a score for each token."
     initrange = 0.1
@@ -46,11 +46,11 @@ class SequentialRNN(nn.Sequential):
             if hasattr(child, 'reset'):
                 child.reset()
 
-# %% ../../nbs/reference/models_text_models.ipynb #cell-006
+# %% ../../nbs/reference/models_text_models.ipynb #cell-008
 model_meta = {AWD_LSTM: dict(hid_name='emb_sz', config_lm=awd_lstm_lm_config, split_lm=awd_lstm_lm_split,
                               config_clas=awd_lstm_clas_config, split_clas=awd_lstm_clas_split)}
 
-# %% ../../nbs/reference/models_text_models.ipynb #cell-007
+# %% ../../nbs/reference/models_text_models.ipynb #cell-009
 def _settings(arch, config, which, drop_mult, needed):
     "What is known of `arch`, and its settings with all dropouts multiplied."
     if arch not in model_meta:
@@ -76,7 +76,7 @@ def get_language_model(
     decoder = LinearDecoder(vocab_sz, config[meta['hid_name']], output_p, tie_encoder=tied_to, bias=out_bias)
     return SequentialRNN(encoder, decoder)
 
-# %% ../../nbs/reference/models_text_models.ipynb #cell-014
+# %% ../../nbs/reference/models_text_models.ipynb #cell-016
 class SentenceEncoder(nn.Module):
     "Read documents chunk by chunk, and collect the outputs."
 
@@ -112,7 +112,7 @@ class SentenceEncoder(nn.Module):
                              "Leave out empty texts, or pass a larger max_len.")
         return torch.cat(outputs, dim=1), torch.cat(masks, dim=1)        # (bs, kept, n_hid), (bs, kept)
 
-# %% ../../nbs/reference/models_text_models.ipynb #cell-018
+# %% ../../nbs/reference/models_text_models.ipynb #cell-020
 def masked_concat_pool(
     output:torch.Tensor,    # (bs, length, n_hid)
     mask:torch.Tensor,      # (bs, length), true at padding
@@ -128,7 +128,7 @@ def masked_concat_pool(
     last = output[rows, -padded_at_end - 1]
     return torch.cat([last, largest, mean], dim=1)
 
-# %% ../../nbs/reference/models_text_models.ipynb #cell-021
+# %% ../../nbs/reference/models_text_models.ipynb #cell-023
 def sigmoid_range(
     x:torch.Tensor,   # any numbers
     low:float,        # lower limit

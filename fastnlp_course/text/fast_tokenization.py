@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['long_text', 'ChunkMemory', 'numbered', 'ChunkTokenizer', 'make_fast', 'fast_path', 'TextToIds']
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-002
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-004
 import functools
 import hashlib
 import html
@@ -27,7 +27,7 @@ from .tokenization import TokenizeWithRules
 from .tokenization import (apply_rules, BOS, EOS, fix_html, html_remains, lowercase, need_text, replace_all_caps, replace_maj, replace_rep, replace_space,
     replace_wrep, rm_useless_spaces, SpacyTokenizer, spec_add_spaces, TK_REP, TokenizeWithRules, WordTokenizer)
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-005
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-007
 class ChunkMemory(dict):
     "What was made of each chunk of text: frequent chunks stay, rare and very long ones are forgotten."
     def __init__(self,
@@ -64,7 +64,7 @@ class ChunkMemory(dict):
             self.older = dict(islice(self.items(), self.max_chunks//4))
             self.clear()
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-008
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-010
 _signs_of_remains = [(next((sign for sign in ';\\<@' if sign in remains), remains), remains, meant) for remains, meant in html_remains]
 
 def _quick_fix_html(x):
@@ -106,7 +106,7 @@ def _split_rules(rules):
         tail = {ours: rule, **tail}
     return rules[:len(rules) - len(tail)], tail
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-011
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-013
 _three_equal = re.compile(r'(\S)\1\1')
 _white = re.compile(r'(\s+)')
 _white_but_a_space = re.compile(r'([^\S ]\s*)')
@@ -161,7 +161,7 @@ def _words_and_any_white(text):
             parts[i] = parts[i][1:]
     return [part for part in parts if part]
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-014
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-016
 def _can_match(pattern, letters):
     "Could a regular expression, as parsed by `re`, match within a text of `letters` alone? If in doubt, yes."
     return all(_item_can_match(str(kind), value, letters) for kind, value in pattern)
@@ -364,7 +364,7 @@ def _marks_of(rule):
     begin, end = f'{BOS} '*bool(options.get('add_bos', True)), f' {EOS}'*bool(options.get('add_eos', False))
     return lambda text: f'{begin}{text}{end}'
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-017
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-019
 class _AsTokens:
     "What is remembered of a chunk: its tokens. What is given out for a text: an `L` of tokens."
     nothing = ()
@@ -668,7 +668,7 @@ class ChunkTokenizer:
             self.marked, self.runs, self.parts, self.special = {}, {}, {}, set()
             self.memory.forget()
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-019
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-021
 def make_fast(
     tok,                   # splitter
     rules,                 # on texts
@@ -699,7 +699,7 @@ def fast_path(
         tok._fast[key] = make_fast(tok, rules, post_rules), list(rules), list(post_rules)
     return tok._fast[key][0]
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #ce41a0f8
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-022
 @patch
 def __call__(self:TokenizeWithRules,
     batch,             # iterable of texts
@@ -708,7 +708,7 @@ def __call__(self:TokenizeWithRules,
     fast = fast_path(self.tok, self.rules, self.post_rules)
     return self.plain(batch) if fast is None else fast(batch)
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-023
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-026
 def _describe_rule(rule):
     "Name and version of a rule, and whether a name says it all: that of a lambda or a bound function does not."
     name, version = getattr(rule, '__qualname__', None), getattr(rule, 'version', None)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['text_lines', 'read_texts']
 
-# %% ../../nbs/reference/text_read_texts.ipynb #cell-002
+# %% ../../nbs/reference/text_read_texts.ipynb #cell-004
 import gzip
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +17,7 @@ from ..files import read_text
 from ..sources import get_files
 from .tokenizer import join_fields
 
-# %% ../../nbs/reference/text_read_texts.ipynb #cell-004
+# %% ../../nbs/reference/text_read_texts.ipynb #cell-006
 @contextmanager
 def _unchanged(path):
     "Raise if the file has another size after it was read than before."
@@ -110,7 +110,7 @@ def read_texts(
             elif isinstance(item, dict): yield join_fields(pd.DataFrame([item]), text_cols, mark_fields)[0]
             else: yield item
 
-# %% ../../nbs/reference/text_read_texts.ipynb #cell-007
+# %% ../../nbs/reference/text_read_texts.ipynb #cell-009
 def documents_of(texts, kept):
     "The texts of a source; an error names the document and says what is kept."
     texts, number = iter(texts), 0

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['store_format', 'ids_dtype', 'vocab_hash', 'TokenStore', 'write_array', 'write_shard', 'write_manifest', 'open_shard']
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-002
+# %% ../../nbs/reference/text_token_store.ipynb #cell-004
 import hashlib
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 
 from ..files import atomic_write, fault_point, file_hash, read_json, write_json
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-004
+# %% ../../nbs/reference/text_token_store.ipynb #cell-006
 store_format = 1
 
 def ids_dtype(

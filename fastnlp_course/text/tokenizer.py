@@ -6,7 +6,7 @@
 __all__ = ['parallel_tokenize', 'tokenize_texts', 'join_fields', 'tokenize_df', 'tokenize_files', 'tokenize_folder',
            'tokenize_csv', 'load_tokenized_csv', 'Tokenizer']
 
-# %% ../../nbs/reference/text_tokenizer.ipynb #cell-002
+# %% ../../nbs/reference/text_tokenizer.ipynb #cell-004
 import gc
 import os
 from array import array
@@ -23,7 +23,7 @@ from ..files import atomic_write, bar_stream, configurable, read_json, read_text
 from .tokenization import as_list, defaults, FLD, need_text, SpacyTokenizer, TokenizeWithRules, WordTokenizer
 from .fast_tokenization import numbered, TextToIds
 
-# %% ../../nbs/reference/text_tokenizer.ipynb #cell-006
+# %% ../../nbs/reference/text_tokenizer.ipynb #cell-008
 def parallel_tokenize(
     items,             # texts: any iterable; one that can be read again is not copied
     tok=None,          # splitter; `WordTokenizer()` if left out
@@ -175,7 +175,7 @@ def tokenize_df(
     rest[f'{tok_text_col}_length'] = [len(o) for o in tokens]
     return rest, Counter(token for o in tokens for token in o)
 
-# %% ../../nbs/reference/text_tokenizer.ipynb #cell-009
+# %% ../../nbs/reference/text_tokenizer.ipynb #cell-011
 def _write_tokens(path, tokens, encoding):
     "Tokens with spaces between them, in a file of its own."
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -263,7 +263,7 @@ def load_tokenized_csv(
     table = pd.read_csv(fname, converters={'text': lambda tokens: tokens.split(' ')})
     return table, Counter(read_json(fname.with_suffix('.json')))
 
-# %% ../../nbs/reference/text_tokenizer.ipynb #cell-012
+# %% ../../nbs/reference/text_tokenizer.ipynb #cell-014
 @configurable
 class Tokenizer:
     "From a text, a file or a row to tokens, as a step of a pipeline."

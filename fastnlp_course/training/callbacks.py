@@ -5,7 +5,7 @@ __all__ = ['ShortEpochCallback', 'CollectDataCallback', 'before_batch_cb', 'Grad
            'TerminateOnNaNCallback', 'TrackerCallback', 'EarlyStoppingCallback', 'ReduceLROnPlateau',
            'SaveModelCallback']
 
-# %% ../../nbs/13_callbacks.ipynb #cell-001
+# %% ../../nbs/13_callbacks.ipynb #cell-003
 from collections.abc import Callable
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import nn
 from .metrics import find_bs, to_detach
 from .learner import Callback, CancelBatchException, CancelFitException, CancelTrainException, CancelValidException
 
-# %% ../../nbs/13_callbacks.ipynb #cell-003
+# %% ../../nbs/13_callbacks.ipynb #cell-005
 class ShortEpochCallback(Callback):
     "Ends an epoch after a share of its batches, for a quick trial."
     def __init__(
@@ -98,7 +98,7 @@ class GradientAccumulation(Callback):
             raise CancelBatchException()
         self.count = 0
 
-# %% ../../nbs/13_callbacks.ipynb #cell-004
+# %% ../../nbs/13_callbacks.ipynb #cell-006
 class TerminateOnNaNCallback(Callback):
     "Stops training when the loss is infinite or not a number, before the weights are touched by it."
     order = -9
@@ -109,7 +109,7 @@ class TerminateOnNaNCallback(Callback):
             print(f'The loss of batch {self.iter} in epoch {self.epoch} is {self.learn.loss.mean().item()}: training stops, the weights are those of before this batch.')
             raise CancelFitException()
 
-# %% ../../nbs/13_callbacks.ipynb #cell-008
+# %% ../../nbs/13_callbacks.ipynb #cell-010
 class TrackerCallback(Callback):
     "Watches one column of the training table: `best` is its best value, `new_best` says whether this epoch brought it."
     order = 60

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CheckpointCallback']
 
-# %% ../../nbs/reference/training_checkpoint.ipynb #cell-002
+# %% ../../nbs/reference/training_checkpoint.ipynb #cell-004
 import random
 
 import numpy as np
@@ -17,7 +17,7 @@ from .outputs import get_model
 from .learner import Callback, CancelEpochException
 from .saving import load_into, load_weights, save_weights
 
-# %% ../../nbs/reference/training_checkpoint.ipynb #cell-005
+# %% ../../nbs/reference/training_checkpoint.ipynb #cell-007
 class CheckpointCallback(Callback):
     "Saves model, optimizer, record and random states after each epoch; the same fit, started again after an interruption, goes on from there."
     order = 80

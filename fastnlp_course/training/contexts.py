@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/training_contexts.ipynb #cell-002
+# %% ../../nbs/reference/training_contexts.ipynb #cell-004
 from contextlib import contextmanager
 from functools import partial
 
@@ -14,7 +14,7 @@ from fastcore.basics import noop, patch
 from .metrics import to_detach
 from .learner import known_events, Learner
 
-# %% ../../nbs/reference/training_contexts.ipynb #cell-003
+# %% ../../nbs/reference/training_contexts.ipynb #cell-005
 @patch
 @contextmanager
 def _tidied(self:Learner):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['register_factory', 'load_learner']
 
-# %% ../../nbs/reference/training_export.ipynb #cell-002
+# %% ../../nbs/reference/training_export.ipynb #cell-004
 import os
 import shutil
 import warnings
@@ -24,7 +24,7 @@ from .outputs import get_model
 from .learner import Learner, snake_case
 from .saving import load_into, load_weights, save_weights
 
-# %% ../../nbs/reference/training_export.ipynb #cell-005
+# %% ../../nbs/reference/training_export.ipynb #cell-007
 _factories = {}
 
 def register_factory(

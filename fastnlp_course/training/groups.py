@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['bn_types', 'set_bn_eval', 'BnFreeze']
 
-# %% ../../nbs/reference/training_groups.ipynb #cell-002
+# %% ../../nbs/reference/training_groups.ipynb #cell-004
 from fastcore.basics import patch
 from torch import nn
 
 from .learner import Callback, Learner
 
-# %% ../../nbs/reference/training_groups.ipynb #cell-005
+# %% ../../nbs/reference/training_groups.ipynb #cell-007
 @patch
 def freeze_to(self:Learner,
     n:int,  # first parameter group that is trained; negative numbers count from the end
@@ -32,7 +32,7 @@ def unfreeze(self:Learner):
     "Train all parameter groups."
     self.freeze_to(0)
 
-# %% ../../nbs/reference/training_groups.ipynb #cell-010
+# %% ../../nbs/reference/training_groups.ipynb #cell-012
 bn_types = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 def set_bn_eval(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PrettyString', 'Hook', 'Hooks', 'hook_output', 'hook_outputs', 'has_params', 'total_params', 'layer_info']
 
-# %% ../../nbs/reference/training_hooks.ipynb #cell-002
+# %% ../../nbs/reference/training_hooks.ipynb #cell-004
 from collections.abc import Callable, Mapping
 
 import torch
@@ -17,7 +17,7 @@ from .metrics import find_bs, to_detach
 from .outputs import apply_to_tensors, label_names
 from .learner import Learner, order_of
 
-# %% ../../nbs/reference/training_hooks.ipynb #cell-005
+# %% ../../nbs/reference/training_hooks.ipynb #cell-007
 class PrettyString(str):
     "A string that shows itself as it prints."
     def __repr__(self) -> str:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Interpretation', 'ClassificationInterpretation']
 
-# %% ../../nbs/reference/training_interpret.ipynb #cell-002
+# %% ../../nbs/reference/training_interpret.ipynb #cell-004
 from collections.abc import Mapping
 
 import numpy as np
@@ -21,7 +21,7 @@ from .learner import Learner
 from .recorder import item_of
 from .predictions import complete_order, with_order
 
-# %% ../../nbs/reference/training_interpret.ipynb #cell-004
+# %% ../../nbs/reference/training_interpret.ipynb #cell-006
 def _rows_at(items, idxs):
     "The items at `idxs`, of a list or a DataFrame."
     return items.iloc[list(idxs)] if hasattr(items, 'iloc') else L(items[i] for i in idxs)

@@ -6,7 +6,7 @@
 __all__ = ['copied_state', 'falling_lengths', 'valley', 'need_points', 'minimum', 'steep', 'slide', 'SuggestionMethod',
            'LRFinder', 'suggested_lrs', 'usable_points', 'kept_record']
 
-# %% ../../nbs/reference/training_lr_finder.ipynb #cell-002
+# %% ../../nbs/reference/training_lr_finder.ipynb #cell-004
 import copy
 import math
 from bisect import bisect_left
@@ -22,7 +22,7 @@ from .learner import CancelFitException, CancelValidException, Learner
 from .recorder import Recorder
 from .schedules import ParamScheduler, SchedExp
 
-# %% ../../nbs/reference/training_lr_finder.ipynb #cell-005
+# %% ../../nbs/reference/training_lr_finder.ipynb #cell-007
 def copied_state(
     state, # a state dict, nested or not
 ):
@@ -38,7 +38,7 @@ def copied_state(
         return copy.deepcopy(value)
     return copied(state)
 
-# %% ../../nbs/reference/training_lr_finder.ipynb #cell-010
+# %% ../../nbs/reference/training_lr_finder.ipynb #cell-012
 def falling_lengths(
     losses:list, # one number a step
 ) -> list[int]: # for each step, the length of the longest falling row of losses that ends there
@@ -67,7 +67,7 @@ def valley(
     rate = float(lrs[index])
     return rate, (rate, losses[index])
 
-# %% ../../nbs/reference/training_lr_finder.ipynb #cell-012
+# %% ../../nbs/reference/training_lr_finder.ipynb #cell-014
 def need_points(
     losses, # what a suggestion is to be read from
     least:int, # fewest points it needs
@@ -123,7 +123,7 @@ class SuggestionMethod:
     "The suggestions under fastai's names: `SuggestionMethod.Valley` is `valley`."
     Valley, Slide, Minimum, Steep = valley, slide, minimum, steep
 
-# %% ../../nbs/reference/training_lr_finder.ipynb #cell-014
+# %% ../../nbs/reference/training_lr_finder.ipynb #cell-016
 @patch
 def plot_lr_find(self:Recorder,
     skip_end=5, # leave out this many points at the end, where the loss explodes
@@ -143,7 +143,7 @@ def plot_lr_find(self:Recorder,
             axis.plot(rate, float(loss), marker, label=name, markersize=8)
         axis.legend()
 
-# %% ../../nbs/reference/training_lr_finder.ipynb #cell-015
+# %% ../../nbs/reference/training_lr_finder.ipynb #cell-017
 class LRFinder(ParamScheduler):
     "A mock training with an exponentially growing learning rate; the learner is put back afterwards."
     def __init__(self,
@@ -197,7 +197,7 @@ class LRFinder(ParamScheduler):
         self.learn.opt.load_state_dict(saved['opt'])
         for module, mode in saved['modes']: module.training = mode
 
-# %% ../../nbs/reference/training_lr_finder.ipynb #cell-017
+# %% ../../nbs/reference/training_lr_finder.ipynb #cell-019
 def suggested_lrs(
     suggest_funcs, # one function of (lrs, losses, num_it), or several
     lrs, # learning rates, rising

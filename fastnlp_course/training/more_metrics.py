@@ -6,7 +6,7 @@
 __all__ = ['rmse', 'exp_rmspe', 'optim_metric', 'msle', 'PearsonCorrCoef', 'SpearmanCorrCoef', 'CorpusBLEUMetric',
            'foreground_acc', 'Dice', 'JaccardCoeff', 'DiceMulti', 'JaccardCoeffMulti', 'LossMetric', 'LossMetrics']
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-002
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-004
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from torch import Tensor
 from ..files import configurable
 from .metrics import AccumMetric, ActivationType, as_number, AvgMetric, flatten_check, Metric, name_of_function, rows_of
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-005
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-007
 def optim_metric(
     f:Callable,           # takes predictions, targets and the argument to find
     argname:str,          # name of that argument
@@ -39,7 +39,7 @@ def optim_metric(
     best.__name__ = f'opt_{name_of_function(f)}'
     return best
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-007
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-009
 def msle(
     inp:Tensor,   # predictions, above -1
     targ:Tensor,  # targets, above -1
@@ -48,7 +48,7 @@ def msle(
     inp, targ = flatten_check(inp, targ)
     return F.mse_loss(torch.log(1 + inp), torch.log(1 + targ))
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-008
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-010
 def _rmse(inp, targ):
     "Square root of the mean squared error."
     return torch.sqrt(F.mse_loss(inp, targ))
@@ -64,7 +64,7 @@ def _exp_rmspe(inp, targ):
 exp_rmspe = AccumMetric(_exp_rmspe)
 exp_rmspe.__doc__ = 'Root mean squared relative error of the exponentials over the epoch'
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-009
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-011
 def _pearson(x, y):
     "Pearson's correlation alone, without its p-value."
     from scipy.stats import pearsonr
@@ -75,7 +75,7 @@ def _spearman(x, y, **kwargs):
     from scipy.stats import spearmanr
     return spearmanr(x, y, **kwargs)[0]
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-010
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-012
 def PearsonCorrCoef(
     dim_argmax:int=None,                # axis of the classes, if classes are compared
     *,
@@ -104,7 +104,7 @@ def SpearmanCorrCoef(
     return AccumMetric(partial(_spearman, axis=axis, nan_policy=nan_policy), dim_argmax=dim_argmax, activation=activation,
                        thresh=thresh, to_np=to_np, flatten=flatten, name='spearmanr' if name is None else name)
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-013
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-015
 @configurable
 class CorpusBLEUMetric(Metric):
     "BLEU over the validation set: how many runs of one to four tokens of the output are in the reference."
@@ -172,7 +172,7 @@ class CorpusBLEUMetric(Metric):
         too_short = math.exp(1 - self.targ_len/self.pred_len) if self.pred_len < self.targ_len else 1
         return too_short*precision
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-016
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-018
 def foreground_acc(
     inp:Tensor,     # logits, classes on `axis`
     targ:Tensor,    # class numbers, with an axis of size 1 in place of the classes
@@ -184,7 +184,7 @@ def foreground_acc(
     counts = targ != bkg_idx
     return (inp.argmax(dim=axis)[counts] == targ[counts]).float().mean()
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-017
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-019
 @configurable
 class Dice(Metric):
     "Twice the overlap over the sum of two sets, over the epoch; targets are 0 and 1."
@@ -230,7 +230,7 @@ class JaccardCoeff(Dice):
         "The Jaccard coefficient since `reset`."
         return self.inter/(self.union - self.inter) if self.union > 0 else None
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-018
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-020
 @configurable
 class DiceMulti(Metric):
     "`Dice` of each class against the rest, averaged over the classes that occur."
@@ -282,7 +282,7 @@ class JaccardCoeffMulti(DiceMulti):
         "The coefficient of one class."
         return inter/(union - inter)
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-021
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-023
 @configurable
 class LossMetric(AvgMetric):
     "The mean of an attribute of the loss function, such as one part of a loss that is a sum."

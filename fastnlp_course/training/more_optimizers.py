@@ -6,7 +6,7 @@
 __all__ = ['pytorch_hp_map', 'RMSProp', 'radam_step', 'RAdam', 'qhadam_step', 'QHAdam', 'larc_layer_lr', 'larc_step', 'Larc',
            'lamb_step', 'Lamb', 'Lookahead', 'ranger', 'detuplify_pg', 'set_item_pg', 'OptimWrapper']
 
-# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-002
+# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-004
 import math
 from collections import defaultdict
 from collections.abc import Iterable
@@ -20,14 +20,14 @@ from torch import Tensor
 from fastnlp_course.training.optimizer import (average_grad, average_sqr_grad, BaseOptimizer, debias, l2_reg, Optimizer, rms_options, rms_prop_step, step_stat, TorchOptimizer,
     weight_decay)
 
-# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-005
+# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-007
 def _decay_first(decouple_wd, *cbs):
     "The functions of an optimizer, weight decay in front."
     return [weight_decay if decouple_wd else l2_reg, *cbs]
 
 _average_dampened = partial(average_grad, dampening=True)
 
-# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-006
+# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-008
 def RMSProp(
     params:Tensor|Iterable,  # parameters, or a list of parameter lists
     lr:float|slice,          # learning rate
@@ -43,7 +43,7 @@ def RMSProp(
         return TorchOptimizer(params, torch.optim.RMSprop, rms_options, {'square_avg': 'sqr_avg', 'step': 'step'}, decouple_wd, **hypers)
     return Optimizer(params, _decay_first(decouple_wd, average_grad, average_sqr_grad, rms_prop_step), **hypers)
 
-# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-008
+# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-010
 def radam_step(p, lr, mom, step, sqr_mom, grad_avg, sqr_avg, eps, beta, **kwargs):
     "Adam's step once the variance of its denominator is small enough, momentum before."
     rate = lr/debias(mom, 1-mom, step)
@@ -74,7 +74,7 @@ def RAdam(
     cbs = _decay_first(decouple_wd, _average_dampened, average_sqr_grad, step_stat, radam_step)
     return Optimizer(params, cbs, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd, beta=beta)
 
-# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-010
+# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-012
 def qhadam_step(p, lr, mom, sqr_mom, sqr_avg, nu_1, nu_2, step, grad_avg, eps, **kwargs):
     "Adam's step with the present gradient mixed into both averages."
     grad = p.grad.data
@@ -97,7 +97,7 @@ def QHAdam(
     cbs = _decay_first(decouple_wd, _average_dampened, average_sqr_grad, step_stat, qhadam_step)
     return Optimizer(params, cbs, lr=lr, nu_1=nu_1, nu_2=nu_2, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)
 
-# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-012
+# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-014
 def larc_layer_lr(p, lr, trust_coeff, wd, eps, clip=True, **kwargs):
     "A learning rate in proportion to the size of the weights over that of the gradients."
     weights = torch.linalg.vector_norm(p.data)
@@ -126,7 +126,7 @@ def Larc(
     cbs = _decay_first(decouple_wd, *averages, partial(larc_layer_lr, clip=clip), larc_step)
     return Optimizer(params, cbs, lr=lr, mom=mom, trust_coeff=trust_coeff, eps=eps, wd=wd)
 
-# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-013
+# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-015
 def lamb_step(p, lr, mom, step, sqr_mom, grad_avg, sqr_avg, eps, **kwargs):
     "Adam's step, scaled to the size of the weights."
     size = (sqr_avg/debias(sqr_mom, 1-sqr_mom, step)).sqrt_().add_(eps)
@@ -149,7 +149,7 @@ def Lamb(
     cbs = _decay_first(decouple_wd, _average_dampened, average_sqr_grad, step_stat, lamb_step)
     return Optimizer(params, cbs, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)
 
-# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-016
+# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-018
 class Lookahead(Optimizer):
     "After every `k` steps of `opt`, go a share `alpha` of the way from where the last round began."
     def __init__(
@@ -218,7 +218,7 @@ class Lookahead(Optimizer):
         saved = sd['slow_weights']
         self.slow_weights = None if saved is None else L(L(slow.to(p.device) for slow, p in zip(*pair)) for pair in zip(saved, self.param_lists))
 
-# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-017
+# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-019
 def ranger(
     params:Tensor|Iterable,  # parameters, or a list of parameter lists
     lr:float|slice,          # learning rate
@@ -236,7 +236,7 @@ def ranger(
     inner = RAdam(params, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd, beta=beta, decouple_wd=decouple_wd)
     return Lookahead(inner, k=k, alpha=alpha)
 
-# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-020
+# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-022
 pytorch_hp_map = {'momentum': 'mom', 'weight_decay': 'wd', 'alpha': 'sqr_mom', 'betas__0': 'mom', 'betas__1': 'sqr_mom'}
 
 def detuplify_pg(
@@ -265,7 +265,7 @@ def set_item_pg(
     pg[name] = v
     return pg
 
-# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-021
+# %% ../../nbs/reference/training_more_optimizers.ipynb #cell-023
 class OptimWrapper(BaseOptimizer):
     "Our interface around any optimizer of `torch.optim` or one with its interface."
     def __init__(

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['detuplify', 'apply_to_tensors', 'to_float', 'to_concat', 'nested_reorder', 'get_model', 'open_output', 'own_loss']
 
-# %% ../../nbs/reference/training_outputs.ipynb #cell-002
+# %% ../../nbs/reference/training_outputs.ipynb #cell-004
 from collections.abc import Callable, Mapping
 
 import torch
 from fastcore.foundation import L
 from torch import nn, Tensor
 
-# %% ../../nbs/reference/training_outputs.ipynb #cell-005
+# %% ../../nbs/reference/training_outputs.ipynb #cell-007
 def detuplify(
     x,  # anything
 ):
@@ -74,14 +74,14 @@ def nested_reorder(
         return type(t)([nested_reorder(part, idxs) for part in t])
     raise TypeError(f'Rows of a {type(t).__name__} cannot be reordered: pass tensors, or lists of them.')
 
-# %% ../../nbs/reference/training_outputs.ipynb #cell-006
+# %% ../../nbs/reference/training_outputs.ipynb #cell-008
 def get_model(
     model:nn.Module,  # a model, perhaps inside a wrapper for several devices
 ) -> nn.Module:       # the model itself
     "The model inside `nn.DataParallel` and its like."
     return model.module if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)) else model
 
-# %% ../../nbs/reference/training_outputs.ipynb #cell-007
+# %% ../../nbs/reference/training_outputs.ipynb #cell-009
 def open_output(
     out,     # what a model returned: a tensor, a tuple, a mapping, an object with `logits`
 ) -> tuple:  # (logits, extras): extras is a tuple of the rest, or a mapping of everything else
@@ -120,8 +120,8 @@ def own_loss(
         return next((value for value in out if _is_number(value)), None)
     return getattr(out, 'loss', None)
 
-# %% ../../nbs/reference/training_outputs.ipynb #cell-010
+# %% ../../nbs/reference/training_outputs.ipynb #cell-012
 label_names = ('labels', 'label', 'label_ids')
 
-# %% ../../nbs/reference/training_outputs.ipynb #cell-011
+# %% ../../nbs/reference/training_outputs.ipynb #cell-013
 half_types = torch.float16, torch.bfloat16

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MixedPrecision', 'cpu_has_bf16']
 
-# %% ../../nbs/reference/training_precision.ipynb #cell-002
+# %% ../../nbs/reference/training_precision.ipynb #cell-004
 from functools import cache
 
 import torch
@@ -17,7 +17,7 @@ from ..files import cpu_features
 from .outputs import to_float
 from .learner import Callback, CancelStepException, Learner
 
-# %% ../../nbs/reference/training_precision.ipynb #cell-005
+# %% ../../nbs/reference/training_precision.ipynb #cell-007
 class MixedPrecision(Callback):
     "Computes in 16 bits where that is safe: fp16 with a scaled loss or bf16 on a GPU, bf16 on processors that have it."
     order = 10

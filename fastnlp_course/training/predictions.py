@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GatherPredsCallback', 'FetchPredsCallback']
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-002
+# %% ../../nbs/reference/training_predictions.ipynb #cell-004
 from contextlib import contextmanager, ExitStack
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from .metrics import find_bs, to_detach
 from .outputs import detuplify, nested_reorder, to_concat
 from .learner import Callback, Learner
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-005
+# %% ../../nbs/reference/training_predictions.ipynb #cell-007
 class GatherPredsCallback(Callback):
     "Collects predictions and targets of a validation, and inputs and losses if wanted."
     def __init__(
@@ -112,7 +112,7 @@ class FetchPredsCallback(Callback):
             self.preds = learn.get_preds(ds_idx=self.ds_idx, dl=self.dl, with_input=self.with_input,
                                          with_decoded=self.with_decoded, inner=True, reorder=self.reorder)
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-006
+# %% ../../nbs/reference/training_predictions.ipynb #cell-008
 def complete_order(dl):
     "The loader `dl` in fixed order and with all its items."
     if hasattr(dl, 'new'):
@@ -121,14 +121,14 @@ def complete_order(dl):
         return _torch_loader(dl, dl.dataset)
     return dl
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-007
+# %% ../../nbs/reference/training_predictions.ipynb #cell-009
 def _torch_loader(dl, dataset):
     "A plain torch loader like `dl` for `dataset`, in order and complete."
     if dl.batch_size is None or isinstance(dataset, torch.utils.data.IterableDataset):
         return dl
     return torch.utils.data.DataLoader(dataset, batch_size=dl.batch_size, num_workers=dl.num_workers, collate_fn=dl.collate_fn, pin_memory=dl.pin_memory)
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-008
+# %% ../../nbs/reference/training_predictions.ipynb #cell-010
 def with_order(dl, idxs):
     "A loader like `dl` that serves the items `idxs`, in this order."
     if hasattr(dl, 'new'):
@@ -139,7 +139,7 @@ def with_order(dl, idxs):
         return _torch_loader(dl, torch.utils.data.Subset(dl.dataset, idxs))
     raise TypeError(f'Single items cannot be taken out of a {type(dl).__name__}. Pass a loader that has a data set.')
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-009
+# %% ../../nbs/reference/training_predictions.ipynb #cell-011
 def _method_or_nothing(obj, name):
     "The method `name` of `obj`, or a function that returns what it gets."
     method = getattr(obj, name, None)

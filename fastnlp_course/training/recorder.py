@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['format_time', 'Recorder', 'ProgressCallback', 'CSVLogger', 'ShowGraphCallback']
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-002
+# %% ../../nbs/reference/training_recorder.ipynb #cell-004
 import csv
 import time
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ from .metrics import AvgLoss, AvgSmoothLoss
 from .more_optimizers import OptimWrapper
 from .learner import Callback, Learner, OpenOutput, TrainEvalCallback
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-005
+# %% ../../nbs/reference/training_recorder.ipynb #cell-007
 def format_time(
     seconds:float,  # a duration
 ) -> str:           # such as '01:05' or '1:00:00'
@@ -32,12 +32,12 @@ def format_time(
     hours, minutes = divmod(minutes, 60)
     return f'{hours}:{minutes:02d}:{seconds:02d}' if hours else f'{minutes:02d}:{seconds:02d}'
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-006
+# %% ../../nbs/reference/training_recorder.ipynb #cell-008
 def item_of(value):
     "A number for the table."
     return value.item() if isinstance(value, (Tensor, np.generic)) and getattr(value, 'size', 1) != 0 and (not isinstance(value, Tensor) or value.numel() == 1) else value
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-007
+# %% ../../nbs/reference/training_recorder.ipynb #cell-009
 def _last_lr(opt):
     "The learning rate of the last group, without making a list of all that belongs to the groups."
     return opt.opt.param_groups[-1]['lr'] if isinstance(opt, OptimWrapper) else opt.hypers[-1]['lr']
@@ -209,7 +209,7 @@ class Recorder(Callback):
             ax.legend()
         return ax
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-008
+# %% ../../nbs/reference/training_recorder.ipynb #cell-010
 class ProgressCallback(Callback):
     "A bar for each pass over a loader; it appears if the pass takes longer than a moment, and goes at its end."
     order = 60
@@ -246,7 +246,7 @@ class ProgressCallback(Callback):
 
 defaults.callbacks = [TrainEvalCallback, Recorder, OpenOutput, ProgressCallback]
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-009
+# %% ../../nbs/reference/training_recorder.ipynb #cell-011
 @patch
 @contextmanager
 def no_bar(self:Learner):
@@ -258,7 +258,7 @@ def no_bar(self:Learner):
     finally:
         self.add_cbs(bars)
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-022
+# %% ../../nbs/reference/training_recorder.ipynb #cell-024
 class CSVLogger(Callback):
     "Writes the training table to `learn.path/fname`, line by line."
     order = 60

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['save_weights', 'load_weights', 'MismatchError', 'load_into', 'save_model', 'load_model']
 
-# %% ../../nbs/reference/training_saving.ipynb #cell-002
+# %% ../../nbs/reference/training_saving.ipynb #cell-004
 import errno
 import json
 import warnings
@@ -22,7 +22,7 @@ from ..files import atomic_write
 from .outputs import get_model
 from .learner import Learner
 
-# %% ../../nbs/reference/training_saving.ipynb #cell-005
+# %% ../../nbs/reference/training_saving.ipynb #cell-007
 def _pack(value, tensors):
     "`value` as plain data; its tensors go to `tensors`, and names stand in their places."
     if isinstance(value, (np.generic, np.ndarray)):
@@ -57,7 +57,7 @@ def _place_of(tensor):
     "What two tensors have in common when they are the same memory."
     return tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
-# %% ../../nbs/reference/training_saving.ipynb #cell-006
+# %% ../../nbs/reference/training_saving.ipynb #cell-008
 def save_weights(
     file:str|Path,     # the file, with its suffix
     weights:dict,      # tensors by name, such as a state dict
@@ -128,7 +128,7 @@ def _read_safetensors(file, device):
     weights = {**{name: weights[name] for name in json.loads(metadata.get('names', '[]'))}, **weights}  # in the order of the model
     return weights, _unpack(json.loads(metadata['more']), tensors) if 'more' in metadata else None
 
-# %% ../../nbs/reference/training_saving.ipynb #cell-007
+# %% ../../nbs/reference/training_saving.ipynb #cell-009
 class MismatchError(ValueError, RuntimeError):
     "Saved weights do not fit the model."
 

@@ -9,7 +9,7 @@ __all__ = ['accuracy_thresh', 'LazyFunction', 'skm_to_fastai', 'APScoreBinary', 
            'HammingLossMulti', 'JaccardMulti', 'MatthewsCorrCoefMulti', 'PrecisionMulti', 'RecallMulti', 'RocAucMulti',
            'ExplainedVariance', 'R2Score']
 
-# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-002
+# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-004
 import importlib
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from ..files import configurable
 from .metrics import AccumMetric, ActivationType, flatten_check
 
-# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-005
+# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-007
 @configurable
 class LazyFunction:
     "A function of another library, which is imported at the first call."
@@ -54,7 +54,7 @@ def _of_sklearn(name):
     "A function of `sklearn.metrics`."
     return LazyFunction('sklearn.metrics', name)
 
-# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-006
+# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-008
 def skm_to_fastai(
     func:Callable,          # a function of `sklearn.metrics`: targets first, then predictions
     is_class:bool=True,     # does it compare classes (True) or numbers (False)?
@@ -69,7 +69,7 @@ def skm_to_fastai(
         activation = ActivationType.Sigmoid if is_class and thresh is not None else ActivationType.No
     return AccumMetric(func, dim_argmax=dim_argmax, activation=activation, thresh=thresh, to_np=True, invert_arg=True, **kwargs)
 
-# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-011
+# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-013
 def APScoreBinary(
     axis:int=-1,              # axis of the classes
     average:str='macro',      # how classes are combined: 'binary', 'macro', 'micro', 'weighted' or None
@@ -198,7 +198,7 @@ def MatthewsCorrCoef(
     "Correlation between predicted and true classes."
     return skm_to_fastai(_of_sklearn('matthews_corrcoef'), sample_weight=sample_weight, **kwargs)
 
-# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-014
+# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-016
 def accuracy_multi(
     inp:Tensor,          # one logit per label
     targ:Tensor,         # 0 or 1 per label, of the same shape
@@ -213,7 +213,7 @@ def accuracy_multi(
 
 accuracy_thresh = accuracy_multi  # its name in fastai 1 and in many notes
 
-# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-015
+# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-017
 def _several_labels(name, sigmoid, **kwargs):
     "A metric of scikit-learn for items with several labels."
     activation = ActivationType.Sigmoid if sigmoid else ActivationType.No
@@ -328,7 +328,7 @@ def RocAucMulti(
     return AccumMetric(_of_sklearn('roc_auc_score'), activation=activation, to_np=True, invert_arg=True, flatten=False,
                        average=average, sample_weight=sample_weight, max_fpr=max_fpr)
 
-# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-017
+# %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-019
 def ExplainedVariance(
     sample_weight:list=None,  # weight of each item
 ) -> AccumMetric:             # the metric

@@ -68,6 +68,8 @@ from fastnlp_course.training.optimizer import *
 from fastnlp_course.training.more_optimizers import *
 from fastnlp_course.training.outputs import *
 from fastnlp_course.training.learner import *
+from fastnlp_course.training.full_loop import *
+from fastnlp_course.training.full_loop import *
 from fastnlp_course.training.contexts import *
 from fastnlp_course.training.groups import *
 from fastnlp_course.training.recorder import *

@@ -19,7 +19,8 @@ from ..data.targets import get_c
 from ..data.data_block import test_set
 from ..training.losses import CrossEntropyLossFlat
 from ..training.outputs import detuplify, get_model, open_output
-from ..training.learner import Learner, OpenOutput, TrainEvalCallback
+from ..training.learner import Learner, TrainEvalCallback
+from ..training.full_loop import OpenOutput
 from ..training.recorder import ProgressCallback, Recorder
 from ..training.saving import load_into, load_weights, save_weights
 from ..training.export import register_factory

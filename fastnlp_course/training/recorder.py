@@ -21,7 +21,8 @@ from ..files import bar_stream
 from ..text.tokenization import defaults
 from .metrics import AvgLoss, AvgSmoothLoss
 from .more_optimizers import OptimWrapper
-from .learner import Callback, Learner, OpenOutput, TrainEvalCallback
+from .learner import Callback, Learner, TrainEvalCallback
+from .full_loop import OpenOutput
 
 # %% ../../nbs/reference/training_recorder.ipynb #cell-007
 def format_time(

@@ -117,7 +117,7 @@ def test_headers_of_the_lessons(): run_tool('tools/notebook_headers.py', '--chec
 
 def test_addresses_come_from_settings(config):
     "The repository's address is written by tools, never by hand."
-    for path in [*root.glob('*.md'), *(root/'nbs').glob('*.ipynb')]:
+    for path in [*root.glob('*.md'), *(root/'nbs').rglob('*.ipynb')]:
         for user, repo in re.findall(r'github(?:\.com|/blob)?/([\w-]+)/(fastnlp[\w-]*)', path.read_text(encoding='utf-8')):
             assert (user, repo) == (config['user'], config['repo']), path.name
 

@@ -6,8 +6,8 @@ root = Path(__file__).resolve().parent.parent
 package = root/'fastnlp_course'
 
 def fingerprints():
-    "File name -> hash of the exported modules, whatever the line ends."
-    return {path.name: hashlib.sha256(path.read_bytes().replace(b'\r\n', b'\n')).hexdigest() for path in package.glob('*.py')}
+    "Module, by its place in the package -> hash of its file, whatever the line ends."
+    return {path.relative_to(package).as_posix(): hashlib.sha256(path.read_bytes().replace(b'\r\n', b'\n')).hexdigest() for path in package.rglob('*.py')}
 
 def main():
     before = fingerprints()

@@ -7,8 +7,9 @@ left_out = shutil.ignore_patterns('.venv*', '.git', '__pycache__', '*.egg-info',
 
 def differing(copy):
     "Exported modules that nbdev 3 writes differently, without the index of the documentation."
-    names = {path.name for path in (copy/'fastnlp_course').glob('*.py')} - {'_modidx.py'}
-    return sorted(name for name in names if (copy/'fastnlp_course'/name).read_bytes() != (root/'fastnlp_course'/name).read_bytes())
+    here, there = root/'fastnlp_course', copy/'fastnlp_course'
+    names = {path.relative_to(package).as_posix() for package in (here, there) for path in package.rglob('*.py')} - {'_modidx.py'}
+    return sorted(name for name in names if not all((package/name).exists() for package in (here, there)) or (there/name).read_bytes() != (here/name).read_bytes())
 
 def main(environment=None):
     with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@ from project import root
 smoke = """
 import importlib.util, sys
 assert importlib.util.find_spec('nbdev') is None
+from fastnlp_course.text.all import *
 from fastnlp_course.all import *
 import fastnlp_course
 assert 'site-packages' in fastnlp_course.__file__, fastnlp_course.__file__
@@ -23,6 +24,9 @@ def check_contents(wheel):
     "Embedded data inside, notebooks outside."
     names = zipfile.ZipFile(wheel).namelist()
     assert not [name for name in names if name.endswith('.ipynb')], 'the wheel holds notebooks'
+    package = root/'fastnlp_course'
+    wanted = {f'fastnlp_course/{path.relative_to(package).as_posix()}' for path in [*package.rglob('*.py'), *package.glob('assets/**/*.*')]}
+    assert wanted <= set(names), f'the wheel lacks {sorted(wanted - set(names))}'
     assert [name for name in names if name.startswith('fastnlp_course/assets/') and 'reviews' in name], 'the wheel lacks the embedded reviews'
     assert [name for name in names if name.startswith('fastnlp_course/assets/') and 'licen' in name.lower()], 'the wheel lacks the licence of the data'
 

@@ -57,7 +57,8 @@ def run(path, flags=('cuda', 'network', 'slow')):
 
 def main(names):
     os.environ.setdefault('OMP_NUM_THREADS', '1')
-    paths = [p for p in sorted(notebooks_path.rglob('*.ipynb')) if not names or any(p.name.startswith(n) for n in names)]
+    found = [p for p in sorted(notebooks_path.rglob('*.ipynb')) if '.ipynb_checkpoints' not in p.parts]
+    paths = [p for p in found if not names or any(p.name.startswith(n) for n in names)]
     for path in paths: run(path)
 
 if __name__ == '__main__': main(sys.argv[1:])

@@ -7,6 +7,8 @@ only doors (`all.py`, `cli.py` and every `__init__.py`) look at the whole house.
 import ast
 import json
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -176,3 +178,26 @@ def test_the_checks_see_what_they_look_for():
     assert taken_in_private('text.subwords', ast.parse('from . import tokenization as t\nt._rules'))
     assert taken_in_private('text.subwords', ast.parse('import fastnlp_course.files\nfastnlp_course.files._hidden'))
     assert not taken_in_private('text.subwords', ast.parse('from . import tokenization as t\nt.rules, self._rules'))
+
+def run(code):
+    "What `code` prints in a fresh process."
+    done = subprocess.run([sys.executable, '-c', code], cwd=root, capture_output=True, text=True, encoding='utf-8')
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+def test_heavy_libraries_wait():
+    "The doors load nothing that a reader of plain text does not need."
+    heavy = 'transformers spacy datasets sklearn matplotlib.pyplot lightning accelerate peft sentencepiece tensorboard'.split()
+    assert run(f'import sys, fastnlp_course.all; print([name for name in {heavy} if name in sys.modules])') == '[]'
+
+def test_the_other_doors_give_the_same():
+    names = "sorted(name for name in vars(module) if not name.startswith('_'))"
+    code = f'import fastnlp_course.all as module; one = {names}; import fastnlp_course.text.all as module; two = {names}; import fastnlp_course.vision.all as module; print(one == two == {names}, len(one) > 500)'
+    assert run(code) == 'True True'
+
+@pytest.mark.parametrize('wing', wings[1:])
+def test_a_wing_opens_alone(wing):
+    "Whoever imports one room gets its classes whole, with what later rooms of the wing add to them, and no higher wing."
+    higher = [f'fastnlp_course.{name}' for name in wings[wings.index(wing)+1:]]
+    room = opened_by(wing)[0]
+    assert run(f'import sys, fastnlp_course.{room}; print([name for name in {higher} if name in sys.modules])') == '[]'

@@ -115,6 +115,34 @@ def test_readme_is_made_from_the_index(): run_tool('tools/make_readme.py', '--ch
 
 def test_headers_of_the_lessons(): run_tool('tools/notebook_headers.py', '--check')
 
+@pytest.fixture
+def tools(monkeypatch):
+    "The tools can be imported."
+    monkeypatch.syspath_prepend(str(root/'tools'))
+
+def test_lessons_are_measured_as_the_design_says(tools):
+    nbformat = pytest.importorskip('nbformat')
+    from check_lessons import broken
+    from project import measures
+    def notebook(words, *cells):
+        return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell('word '*words), *map(nbformat.v4.new_code_cell, cells)])
+    found = measures(notebook(360, 'a = 1\n\nb = 2', '#| export\n' + 'c = 3\n'*39))
+    assert found['minutes'] == pytest.approx(360/180 + (2 + 40)*4.5/60) and found['cells'] == 2
+    assert (found['median'], found['longest'], found['longest exported'], found['over 30']) == (21, 40, 40, [40])
+    assert measures(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell('中文 two words')]))['minutes'] == pytest.approx(4/180)
+    assert len(broken('a', found, True)) == 2 and not broken('a', found, False)            # median and longest exported
+    assert len(broken('a', measures(notebook(10, 'a = 1\n'*61)), False)) == 1
+    assert not broken('a', measures(notebook(8900, *['a = 1']*7)), True) and broken('a', measures(notebook(9100, *['a = 1']*7)), True)
+
+def test_minutes_are_not_written_by_hand(tools):
+    pytest.importorskip('nbformat')
+    from notebook_headers import reads_by_hand, without_minutes
+    for by_hand, kept in {'*About 30 minutes to read, a minute to run on a laptop CPU.*': 'Hardware: a laptop CPU, a minute to run.',
+                          '*About 12 minutes to read, a few seconds to run anywhere.*': 'Hardware: any computer, a few seconds to run.',
+                          'Time: 50 minutes of reading, 1 minute of running. Hardware: any CPU.': 'Hardware: any CPU, 1 minute to run.',
+                          '45 minutes. A laptop is enough.': 'Hardware: a laptop is enough.'}.items():
+        assert reads_by_hand(by_hand) and without_minutes(by_hand) == kept and not reads_by_hand(kept)
+
 def test_addresses_come_from_settings(config):
     "The repository's address is written by tools, never by hand."
     for path in [*root.glob('*.md'), *(root/'nbs').rglob('*.ipynb')]:

@@ -21,11 +21,18 @@ def lessons():
     "The lessons in reading order, without the index."
     return sorted(notebooks_path.glob('[0-9]*.ipynb'))
 
+def rooms_of(wing):
+    "The rooms of a wing in their order, as its `__init__.py` opens them."
+    path = root/'fastnlp_course'/wing/'__init__.py'
+    opened = re.search(r'^from \. import \(?([\w\s,]+)', path.read_text(encoding='utf-8'), re.M) if path.exists() else None
+    return re.findall(r'\w+', opened[1]) if opened else []
+
 def references():
-    "The reference rooms, by wing and name."
+    "The reference rooms, in the order of wings and rooms."
+    order = {f'{wing}_{room}': (i, j) for i, wing in enumerate(wings) for j, room in enumerate(rooms_of(wing))}
     def place(path):
-        wing = path.stem.split('_')[0]
-        return (wings.index(wing) if wing in wings else len(wings), path.name)
+        wing = wing_of(path)
+        return order.get(path.stem, (wings.index(wing) if wing in wings else len(wings), len(order))), path.name
     return sorted(notebooks_path.glob('reference/*.ipynb'), key=place)
 
 def number_of(path):

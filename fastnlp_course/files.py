@@ -244,34 +244,15 @@ def cpu_features()->dict: # model, cores, and which instructions matter to us
             'bf16': bool({'avx512_bf16', 'bf16'} & flags), 'amx': 'amx_bf16' in flags}
 
 # %% ../nbs/reference/ground_files.ipynb #cell-035
-# Modules of version 0.1 and the rooms they became: a model saved by that version names functions by their old address.
-_moved = {
-    'tokenization': 'text.tokenization text.fast_tokenization text.tokenizer',
-    'subwords': 'text.subwords',
-    'numericalization': 'text.numericalization text.token_store',
-    'dataloaders': 'data.collate data.loader_hooks data.shown data.dataloaders data.padding',
-    'lm_dataloader': 'data.token_stream data.lm_dataloader',
-    'losses': 'training.losses',
-    'pipeline': 'data.transforms data.shown data.item_lists data.data_block data.splitters data.getters data.text_data data.targets data.data_config',
-    'metrics': 'training.metrics training.sklearn_metrics training.more_metrics',
-    'optimizer': 'training.optimizer training.more_optimizers',
-    'learner': 'training.learner training.outputs training.optimizer training.contexts training.recorder training.groups training.hooks training.predictions training.callbacks models.rnn_callbacks training.precision training.saving training.checkpoint training.export training.interpret',
-    'schedules': 'training.schedules training.lr_finder',
-    'awd_lstm': 'models.awd_lstm models.text_models',
-    'ulmfit': 'models.pretrained models.ulmfit models.generation',
-    'demo': 'applications.stages applications.reviews applications.tables applications.report applications.commands',
-    'see_inside': 'models.see_inside',
-    'hf_bridge': 'bridges.transformers bridges.checks',
-    'hf_models': 'bridges.ulmfit_in_transformers',
-    'lora': 'models.lora',
-    'validation': 'training.validation',
-    'patents': 'applications.pairs applications.kaggle applications.joint',
-    'beyond_text': 'bridges.images bridges.vision',
-    'loops': 'bridges.lightning bridges.tensorboard',
-    'scaling': 'text.read_texts text.corpus',
-    'distributed': 'bridges.distributed',
-    'pretraining': 'models.pretraining',
-}
+# A model saved by version 0.1 names functions by the modules of then. What they held lies in other rooms now.
+_modules_of_before = frozenset("""tokenization subwords numericalization dataloaders lm_dataloader losses pipeline metrics optimizer learner schedules awd_lstm
+    ulmfit demo see_inside hf_bridge hf_models lora validation patents beyond_text loops scaling distributed pretraining""".split())
+
+def _rooms_with(attribute, old_module):
+    "The rooms that define `attribute`, for a function that is named by a module of before."
+    importlib.import_module('fastnlp_course.bridges.ulmfit_in_transformers' if old_module == 'hf_models' else 'fastnlp_course.all')
+    rooms = sorted(name for name in sys.modules if name.startswith('fastnlp_course.'))
+    return [sys.modules[name] for name in rooms if getattr(getattr(sys.modules[name], attribute, None), '__module__', None) == name]
 
 # %% ../nbs/reference/ground_files.ipynb #cell-036
 _registered = {}
@@ -329,9 +310,9 @@ def _find_function(name):
     module, _, attribute = str(name).rpartition('.')
     if module.split('.')[0] != 'fastnlp_course' or not attribute.isidentifier():
         raise ValueError(f"config asks for {name!r}, which is outside fastnlp_course. Do not trust this file.")
-    rooms = _moved.get(module.removeprefix('fastnlp_course.'))
-    modules = [module] if rooms is None else [f'fastnlp_course.{room}' for room in rooms.split()]
-    found = next((getattr(importlib.import_module(m), attribute) for m in modules if hasattr(importlib.import_module(m), attribute)), None)
+    old_module = module.removeprefix('fastnlp_course.')
+    homes = _rooms_with(attribute, old_module) if old_module in _modules_of_before else [importlib.import_module(module)]
+    found = next((getattr(home, attribute) for home in homes if hasattr(home, attribute)), None)
     if not callable(found) or getattr(found, '__module__', '').split('.')[0] != 'fastnlp_course':
         raise ValueError(f"config asks for {name!r}, which fastnlp_course does not have. It was written by another version.")
     return found

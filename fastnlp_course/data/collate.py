@@ -57,7 +57,7 @@ def why_not_collated(items, error):
                     "Pad documents with before_batch=pad_input (or Pad_Chunk()), and bring other data to one size in after_item.")
     return f"these items do not make a batch ({error}): {str(items[0])[:150]}. Bring them to tensors of one shape in after_item, or pass create_batch=."
 
-# %% ../../nbs/reference/data_collate.ipynb #cell-015
+# %% ../../nbs/reference/data_collate.ipynb #cell-012
 def map_tensors(function, b):
     "Call `function` on each tensor in nested tuples, lists and mappings."
     if isinstance(b, Tensor):
@@ -69,7 +69,7 @@ def map_tensors(function, b):
         return same_sequence([map_tensors(function, value) for value in b], b)
     return b
 
-# %% ../../nbs/reference/data_collate.ipynb #cell-016
+# %% ../../nbs/reference/data_collate.ipynb #cell-013
 def to_device(
     b,                        # a tensor, or tuples, lists and mappings of tensors
     device=None,              # where to; the best device here if left out
@@ -85,6 +85,6 @@ def to_cpu(
     "`b` with all its tensors in main memory."
     return to_device(b, 'cpu')
 
-# %% ../../nbs/reference/data_collate.ipynb #cell-019
+# %% ../../nbs/reference/data_collate.ipynb #cell-016
 class SkipItemException(Exception):
     "Raised in `create_item` or `after_item` to leave an item out."

@@ -24,7 +24,7 @@ from .shown import show_table
 from .collate import fa_collate, fa_convert, map_tensors, SkipItemException, to_cpu, to_device, why_not_collated
 from .loader_hooks import LoaderHooks
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-016
+# %% ../../nbs/04_dataloaders.ipynb #cell-019
 class _Batches(IterableDataset):
     "What torch's worker processes read: the batches of a loader."
     def __init__(self, loader):
@@ -444,7 +444,7 @@ class TfmdDL(DataLoader):
             res._n_inp = self._n_inp
         return res
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-024
+# %% ../../nbs/04_dataloaders.ipynb #cell-027
 def _names_of_torch(loader, name):
     "fast.ai's names on a plain torch loader, then those of its dataset."
     if name == 'bs':

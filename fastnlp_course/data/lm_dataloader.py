@@ -13,7 +13,7 @@ import torch
 from .dataloaders import TfmdDL
 from .token_stream import shards_of, TokenStream
 
-# %% ../../nbs/06_lm_dataloader.ipynb #cell-028
+# %% ../../nbs/06_lm_dataloader.ipynb #cell-029
 def _whole_number(name, value, least):
     "Raise unless `value` is a whole number of at least `least`."
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:

@@ -15,7 +15,7 @@ from ..files import configurable
 from .collate import same_sequence
 from .dataloaders import TfmdDL
 
-# %% ../../nbs/05_padding.ipynb #cell-006
+# %% ../../nbs/05_padding.ipynb #cell-007
 def _is_ids(x):
     "Is `x` a document of token ids?"
     return isinstance(x, Tensor) and x.ndim == 1 and x.dtype in (torch.int64, torch.int32, torch.int16)
@@ -74,7 +74,7 @@ class Pad_Input:
 
 pad_input = Pad_Input()
 
-# %% ../../nbs/05_padding.ipynb #cell-012
+# %% ../../nbs/05_padding.ipynb #cell-013
 def _default_sort(x):
     return len(x[0])
 
@@ -166,7 +166,7 @@ class SortedDL(TfmdDL):
             kwargs = {'sort_func': sort_func, 'res': val_res if val_res is not None else self.res if dataset is None else None, **kwargs}
         return super().new(dataset, cls, **kwargs)
 
-# %% ../../nbs/05_padding.ipynb #cell-018
+# %% ../../nbs/05_padding.ipynb #cell-019
 def pad_chunk(
     x:Tensor,               # a document
     pad_idx:int=1,          # id of the padding token
@@ -192,7 +192,7 @@ def pad_input_chunk(
     pad = partial(pad_chunk, pad_idx=pad_idx, pad_first=pad_first, seq_len=seq_len, pad_len=pad_len)
     return [(*[pad(x) for x in sample[:n_inp]], *sample[n_inp:]) for sample in samples]
 
-# %% ../../nbs/05_padding.ipynb #cell-021
+# %% ../../nbs/05_padding.ipynb #cell-022
 @configurable
 class Pad_Chunk:
     "`pad_chunk` for all documents of a batch: the step that classifiers have in `before_batch`."

@@ -81,6 +81,7 @@ from fastnlp_course.training.saving import *
 from fastnlp_course.training.checkpoint import *
 from fastnlp_course.training.export import *
 from fastnlp_course.training.schedules import *
+from fastnlp_course.training.more_schedules import *
 from fastnlp_course.training.lr_finder import *
 from fastnlp_course.training.interpret import *
 from fastnlp_course.training.validation import *

@@ -85,6 +85,8 @@ from fastnlp_course.training.more_schedules import *
 from fastnlp_course.training.lr_finder import *
 from fastnlp_course.training.interpret import *
 from fastnlp_course.training.validation import *
+from fastnlp_course.training.guards import *
+from fastnlp_course.training.calibration import *
 from fastnlp_course.models.awd_lstm import *
 from fastnlp_course.models.text_models import *
 from fastnlp_course.models.rnn_callbacks import *

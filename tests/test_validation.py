@@ -6,7 +6,9 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from fastnlp_course.data.splitters import GroupSplitter, TimeSplitter
-from fastnlp_course.training.validation import _resampled, bootstrap_interval, calibration_table, grouped_folds, leak_of, parse_times, pearson, refuse_shared
+from fastnlp_course.training.calibration import calibration_table
+from fastnlp_course.training.guards import parse_times, refuse_shared
+from fastnlp_course.training.validation import _resampled, bootstrap_interval, grouped_folds, leak_of, pearson
 
 some_groups = st.lists(st.integers(0, 15), min_size=1, max_size=120)
 
@@ -99,3 +101,14 @@ def test_bins_hold_all_rows_with_many_equal_predictions():
     table = calibration_table(preds, preds + .25)
     assert table['rows'].sum() == 120 and np.allclose(table.gap, -.25)
     assert (table.predicted.diff().dropna() > 0).all()
+
+@pytest.mark.parametrize('call, said', [
+    (lambda: pearson([], []), 'there are no predictions to judge'),
+    (lambda: bootstrap_interval(pearson, np.arange(300), np.arange(9)), '300 predictions for 9 targets'),
+    (lambda: bootstrap_interval(pearson, [], []), 'there are no predictions'),
+    (lambda: bootstrap_interval(pearson, np.arange(300), np.ones(300)), 'all 300 targets are 1'),
+    (lambda: bootstrap_interval(pearson, np.arange(300), np.arange(300), level=95), 'level=95'),
+    (lambda: leak_of(lambda train, valid: (valid, valid), 61, np.repeat(np.arange(12), 5), pearson), 'there are 60 groups for 61 rows'),
+])
+def test_what_cannot_be_judged_is_said(call, said):
+    with pytest.raises(ValueError, match=said): call()

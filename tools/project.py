@@ -37,7 +37,7 @@ def references():
 
 def number_of(path):
     "The number of a lesson."
-    return int(path.stem.split('_')[0])
+    return int(re.match(r'\d+', path.stem)[0])
 
 def part_of(path):
     "The part of the course that a lesson belongs to."
@@ -54,7 +54,7 @@ def first_cell(path):
 
 def title(path):
     "The heading of a notebook, without a number that stands in it."
-    return re.sub(r'^#+\s*(\d+\s*[.:·]?\s+)?', '', first_cell(path).splitlines()[0])
+    return re.sub(r'^#+\s*(\d+[a-z]?\s*[.:·]?\s+)?', '', first_cell(path).splitlines()[0])
 
 def promise(path):
     "The line below the heading."

@@ -34,7 +34,8 @@ from ..training.more_metrics import PearsonCorrCoef
 from ..training.outputs import open_output
 from ..training.learner import Learner
 from ..training.export import load_learner
-from ..training.validation import bootstrap_interval, grouped_folds, pearson, refuse_shared
+from ..training.validation import bootstrap_interval, grouped_folds, pearson
+from ..training.guards import refuse_shared
 from ..bridges.transformers import hf_learner, HFTextBlock, word_piece_tokenizer
 
 # %% ../../nbs/26_patent_matching.ipynb #cell-010

@@ -1,2 +1,2 @@
 "The wing that turns batches into a trained model. It opens its rooms in order, so that a class which grows in several of them is whole wherever it is imported from."
-from . import (losses, metrics, sklearn_metrics, more_metrics, optimizer, more_optimizers, outputs, learner, full_loop, contexts, groups, recorder, toy, hooks, predictions, callbacks, precision, saving, checkpoint, export, schedules, more_schedules, lr_finder, interpret, validation)
+from . import (losses, metrics, sklearn_metrics, more_metrics, optimizer, more_optimizers, outputs, learner, full_loop, contexts, groups, recorder, toy, hooks, predictions, callbacks, precision, saving, checkpoint, export, schedules, more_schedules, lr_finder, interpret, validation, guards, calibration)

@@ -16,7 +16,7 @@ def small_bert(tokenizer):
 
 def make_tokenizer(folder):
     "Write a tokenizer to `folder`: training one is not deterministic between processes, so both loops read the same."
-    from fastnlp_course.bridges.transformers import word_piece_tokenizer
+    from fastnlp_course.bridges.hf_tokenizers import word_piece_tokenizer
     from fastnlp_course.sources import get_data
     word_piece_tokenizer(get_data('reviews').text, 4000, model_max_length=128).save_pretrained(folder)
 

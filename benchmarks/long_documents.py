@@ -124,7 +124,8 @@ def windows_of(tokenizer, text, size=512, stride=128):
 def run_transformer(given, train, unlabelled, test):
     "Fine-tuning of all layers; predictions from the first 512 pieces, then from windows."
     import torch, transformers
-    from fastnlp_course.bridges.transformers import HFTextBlock, hf_learner
+    from fastnlp_course.bridges.hf_batches import HFTextBlock
+    from fastnlp_course.bridges.transformers import hf_learner
     from fastnlp_course.data.data_block import CategoryBlock, DataBlock
     from fastnlp_course.data.getters import ColReader
     from fastnlp_course.data.splitters import RandomSplitter

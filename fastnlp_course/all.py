@@ -96,6 +96,8 @@ from fastnlp_course.models.ulmfit import *
 from fastnlp_course.models.see_inside import *
 from fastnlp_course.models.pretraining import *
 from fastnlp_course.models.lora import *
+from fastnlp_course.bridges.hf_tokenizers import *
+from fastnlp_course.bridges.hf_batches import *
 from fastnlp_course.bridges.transformers import *
 from fastnlp_course.bridges.checks import *
 from fastnlp_course.bridges.lightning import *

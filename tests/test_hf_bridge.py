@@ -12,7 +12,9 @@ from torch import nn
 transformers = pytest.importorskip('transformers', reason='skipped: no transformers')
 
 from fastnlp_course.files import set_seed
-from fastnlp_course.bridges.transformers import HFCallback, HFDataLoader, HFTextBlock, HFTokenize, PadRows, TransformersTokenizer, byte_level_tokenizer, hf_learner, hf_save, hf_splitter, load_hf_model, n_positions, pad_values, tokenizer_to_config, word_piece_tokenizer
+from fastnlp_course.bridges.transformers import HFCallback, hf_learner, hf_save, hf_splitter, load_hf_model, n_positions
+from fastnlp_course.bridges.hf_batches import HFDataLoader, HFTextBlock, HFTokenize, PadRows, pad_values
+from fastnlp_course.bridges.hf_tokenizers import TransformersTokenizer, byte_level_tokenizer, tokenizer_to_config, word_piece_tokenizer
 from fastnlp_course.training.learner import Callback, Learner, TrainEvalCallback
 from fastnlp_course.training.interpret import Interpretation
 from fastnlp_course.training.export import load_learner

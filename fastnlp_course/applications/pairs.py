@@ -36,7 +36,9 @@ from ..training.learner import Learner
 from ..training.export import load_learner
 from ..training.validation import bootstrap_interval, grouped_folds, pearson
 from ..training.guards import refuse_shared
-from ..bridges.transformers import hf_learner, HFTextBlock, word_piece_tokenizer
+from ..bridges.transformers import hf_learner
+from ..bridges.hf_batches import HFTextBlock
+from ..bridges.hf_tokenizers import word_piece_tokenizer
 
 # %% ../../nbs/26_patent_matching.ipynb #cell-010
 def phrase_data() -> tuple:   # name of what was found, training table, test table

@@ -96,6 +96,7 @@ from fastnlp_course.models.ulmfit import *
 from fastnlp_course.models.see_inside import *
 from fastnlp_course.models.pretraining import *
 from fastnlp_course.models.lora import *
+from fastnlp_course.models.lora_files import *
 from fastnlp_course.bridges.hf_tokenizers import *
 from fastnlp_course.bridges.hf_batches import *
 from fastnlp_course.bridges.transformers import *
@@ -110,6 +111,8 @@ from fastnlp_course.applications.stages import *
 from fastnlp_course.applications.report import *
 from fastnlp_course.applications.reviews import *
 from fastnlp_course.applications.commands import *
+from fastnlp_course.applications.cpc import *
+from fastnlp_course.applications.encoders import *
 from fastnlp_course.applications.pairs import *
 from fastnlp_course.applications.joint import *
 from fastnlp_course.applications.kaggle import *

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from fastnlp_course.models import lora
-from fastnlp_course.models.lora import LoRALinear, add_lora, load_lora, lora_layers, merge_lora, remove_lora, save_lora, unmerge_lora
+from fastnlp_course.models import lora_files as lora
+from fastnlp_course.models.lora import LoRALinear, add_lora, lora_layers
+from fastnlp_course.models.lora_files import load_lora, merge_lora, remove_lora, save_lora, unmerge_lora
 
 def network(seed=0):
     "A small network with two linear layers."
@@ -26,7 +27,8 @@ def awake(model, seed=1):
 program = """
 import torch
 from torch import nn
-from fastnlp_course.models.lora import add_lora, save_lora
+from fastnlp_course.models.lora import add_lora
+from fastnlp_course.models.lora_files import save_lora
 torch.manual_seed(0)
 save_lora(add_lora(nn.Sequential(nn.Linear(6, 10), nn.ReLU(), nn.Linear(10, 3)), 2, {alpha}, ['0']), {folder!r})
 """

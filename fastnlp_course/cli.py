@@ -101,7 +101,8 @@ def train_language_model(
     Example: fastnlp train-lm articles.parquet books/ --out my_model
     """
     import shlex
-    from fastnlp_course.models.pretraining import make_recipe, train_lm
+    from fastnlp_course.models.lm_runs import train_lm
+    from fastnlp_course.models.pretraining import make_recipe
     recipe = make_recipe(max_vocab=max_vocab, emb_sz=emb_sz, n_hid=n_hid, n_layers=n_layers, bs=bs, lr=lr, backwards=backwards, seed=seed)
     train_lm(files, out, valid=valid, recipe=recipe, tokens=tokens, text_cols=text_col, minutes=minutes, save_minutes=save_minutes,
              also={path.name: path for path in also}, about=about, command=shlex.join(['fastnlp', *sys.argv[1:]]), log=typer.echo)

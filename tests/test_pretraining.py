@@ -10,7 +10,9 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from fastnlp_course.training.saving import load_weights
-from fastnlp_course.models.pretraining import LMRecipe, LMRun, full_cross_entropy, load_language_model, perplexity_of, sampled_cross_entropy, train_lm
+from fastnlp_course.models.pretraining import LMRecipe, LMRun, full_cross_entropy, perplexity_of, sampled_cross_entropy
+from fastnlp_course.models.lm_files import load_language_model
+from fastnlp_course.models.lm_runs import train_lm
 
 tiny = LMRecipe(emb_sz=8, n_hid=12, max_vocab=100, min_freq=1, bs=4, seq_len=10, warmup=2, head=20, sample=30, drop_mult=.5)
 

@@ -41,6 +41,7 @@ from fastnlp_course.text.tokenization import *
 from fastnlp_course.text.fast_tokenization import *
 from fastnlp_course.text.tokenizer import *
 from fastnlp_course.text.subwords import *
+from fastnlp_course.text.subword_models import *
 from fastnlp_course.text.numericalization import *
 from fastnlp_course.text.token_store import *
 from fastnlp_course.text.read_texts import *
@@ -53,9 +54,11 @@ from fastnlp_course.data.dataloaders import *
 from fastnlp_course.data.padding import *
 from fastnlp_course.data.token_stream import *
 from fastnlp_course.data.lm_dataloader import *
+from fastnlp_course.data.overloads import *
 from fastnlp_course.data.transforms import *
 from fastnlp_course.data.item_lists import *
 from fastnlp_course.data.splitters import *
+from fastnlp_course.data.new_items import *
 from fastnlp_course.data.getters import *
 from fastnlp_course.data.targets import *
 from fastnlp_course.data.data_block import *

@@ -16,6 +16,7 @@ from hypothesis import given, settings, strategies as st
 
 import fastnlp_course.files
 import fastnlp_course.text.corpus
+import fastnlp_course.text.counting
 import fastnlp_course.text.token_store
 from fastnlp_course.text.numericalization import Numericalize
 from fastnlp_course.text.token_store import TokenStore
@@ -194,7 +195,7 @@ def test_blocks_of_another_version_are_made_again(tmp_path, expected, monkeypatc
     def interrupted():
         yield from texts[:40]
         raise OSError(errno.EIO, 'gone')
-    monkeypatch.setattr(fastnlp_course.text.corpus, '_segments', 8)
+    for module in (fastnlp_course.text.corpus, fastnlp_course.text.counting): monkeypatch.setattr(module, 'n_segments', 8)
     with pytest.raises(RuntimeError, match='document 40'): build_store(interrupted(), tmp_path/'store', **small)
     monkeypatch.undo()
     build_store(texts, tmp_path/'store', **small)

@@ -5,29 +5,26 @@
 # %% auto #0
 __all__ = ['long_text', 'ChunkMemory', 'numbered', 'ChunkTokenizer', 'make_fast', 'fast_path', 'TextToIds']
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-004
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-005
 import functools
 import hashlib
 import html
 import json
 import re
-from array import array
 from collections import defaultdict
+from contextlib import ExitStack
 from itertools import chain, compress, filterfalse, islice
 from operator import eq
-from string import ascii_lowercase, ascii_uppercase, digits
-from struct import Struct
 from sys import intern
 
 import numpy as np
+from fastcore.basics import patch
 from fastcore.foundation import L
 
-from fastcore.basics import patch
-from .tokenization import TokenizeWithRules
-from .tokenization import (apply_rules, BOS, EOS, fix_html, html_remains, lowercase, need_text, replace_all_caps, replace_maj, replace_rep, replace_space,
-    replace_wrep, rm_useless_spaces, SpacyTokenizer, spec_add_spaces, TK_REP, TokenizeWithRules, WordTokenizer)
+from .tokenization import (BOS, EOS, TK_MAJ, TK_REP, TK_UP, SpacyTokenizer, TokenizeWithRules, WordTokenizer, apply_rules, fix_html, html_remains, lowercase,
+    need_text, replace_all_caps, replace_maj, replace_rep, replace_space, replace_wrep, rm_useless_spaces, spec_add_spaces)
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-007
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-008
 class ChunkMemory(dict):
     "What was made of each chunk of text: frequent chunks stay, rare and very long ones are forgotten."
     def __init__(self,
@@ -44,13 +41,16 @@ class ChunkMemory(dict):
         if value is None and not self.unsure:
             value = self.make(chunk)
         if value is None:
-            # nothing more is made for this text: a second look at it will do that, in the right order
-            self.unsure = True
+            self.unsure = True  # nothing more is made for this text: a second look at it will do that
             return self.nothing
         if len(chunk) <= self.longest:
             # a chunk that is its own token: one string for both is less to keep and less to fetch
             self[value[0] if value == (chunk,) else chunk] = value
         return value
+
+    def unknown(self, chunks):
+        "Those of `chunks` that are not remembered, each once, in their order."
+        return dict.fromkeys(filterfalse(self.__contains__, chunks))
 
     def forget(self):
         "Forget all."
@@ -64,56 +64,7 @@ class ChunkMemory(dict):
             self.older = dict(islice(self.items(), self.max_chunks//4))
             self.clear()
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-010
-_signs_of_remains = [(next((sign for sign in ';\\<@' if sign in remains), remains), remains, meant) for remains, meant in html_remains]
-
-def _quick_fix_html(x):
-    "`fix_html`, which looks for one character before it looks for a string with it."
-    for sign, remains, meant in _signs_of_remains:
-        if sign in x:
-            x = x.replace(remains, meant)
-    return html.unescape(x) if '&' in x else x
-
-def _quick_add_spaces(t):
-    "`spec_add_spaces` without a regular expression."
-    for sign in '/#\\':
-        if sign in t:
-            t = t.replace(sign, f' {sign} ')
-    return t
-
-def _quick_useless_spaces(t):
-    "`rm_useless_spaces`, which has nothing to do for a text without two spaces."
-    return rm_useless_spaces(t) if '  ' in t else t
-
-_quick_rules = {fix_html: _quick_fix_html, spec_add_spaces: _quick_add_spaces, rm_useless_spaces: _quick_useless_spaces}
-_case_rules = (replace_all_caps, replace_maj)
-_order_of_rules = (fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase)
-
-def _our_rule(rule):
-    "Which of our rules `rule` is, or None; `lowercase` may have its options bound by `partial`."
-    if isinstance(rule, functools.partial) and rule.func is lowercase and not rule.args and rule.keywords.keys() <= {'add_bos', 'add_eos'}:
-        return lowercase
-    return next((known for known in _order_of_rules if rule is known), None)
-
-def _split_rules(rules):
-    "Rules that must run as they are, and the longest tail of ours in our order: {ours: as it was given}."
-    tail, later = {}, len(_order_of_rules)
-    for rule in reversed(rules):
-        ours = _our_rule(rule)
-        if ours is None or _order_of_rules.index(ours) >= later:
-            break
-        later = _order_of_rules.index(ours)
-        tail = {ours: rule, **tail}
-    return rules[:len(rules) - len(tail)], tail
-
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-013
-_three_equal = re.compile(r'(\S)\1\1')
-_white = re.compile(r'(\s+)')
-_white_but_a_space = re.compile(r'([^\S ]\s*)')
-_may_repeat = re.compile(r'\w+|[/#\\]').fullmatch  # a word, or a sign that was set apart from others like it
-_lone_space = re.compile(r'(?<=\S) (?=\S)')
-long_text = 2**20  # characters; a longer text is read in windows
-
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-011
 def numbered(
     items,                 # iterable
     begin,                 # function of an item
@@ -131,253 +82,120 @@ def numbered(
         yield item
         number += 1
 
-def _words_and_paragraphs(text):
-    "(what `_words_and_white` gives, words) if there is no other white space than plain spaces and blank lines, and no run of a character behind those; else None."
-    keys, words = [], []
-    for paragraph in text.split('\n\n'):
-        own = paragraph.split()
-        if not own or ' '.join(own) != paragraph.removesuffix(' ') or words and _three_equal.search(own[0]):
-            return None
-        keys += own
-        keys.append('\n\n')
-        words += own
-    return keys[:-1], words
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-014
+_signs_of_remains = [(next((sign for sign in ';\\<@' if sign in remains), remains), remains, meant) for remains, meant in html_remains]
 
-def _words_and_white(text):
-    "Words, and between them the white space that spaCy makes a token of: all but a plain space behind a word."
-    if text.startswith(' ') or '  ' in text:
-        return _words_and_any_white(text)
-    parts, keys = _white_but_a_space.split(text), []
-    for i in range(0, len(parts), 2):
-        keys += parts[i].split()
-        keys += parts[i + 1:i + 2]
-    return keys
+def _quick_fix_html(x):
+    "`fix_html`, which looks for one character before it looks for a string with it."
+    for sign, remains, meant in _signs_of_remains:
+        if sign in x: x = x.replace(remains, meant)
+    return html.unescape(x) if '&' in x else x
 
-def _words_and_any_white(text):
-    "`_words_and_white` for a text with several plain spaces in a row."
-    parts = _white.split(text)
-    for i in range(1, len(parts), 2):
-        if parts[i - 1] and parts[i][0] == ' ':
-            parts[i] = parts[i][1:]
-    return [part for part in parts if part]
+def _quick_add_spaces(t):
+    "`spec_add_spaces` without a regular expression."
+    for sign in '/#\\':
+        if sign in t: t = t.replace(sign, f' {sign} ')
+    return t
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-016
-def _can_match(pattern, letters):
-    "Could a regular expression, as parsed by `re`, match within a text of `letters` alone? If in doubt, yes."
-    return all(_item_can_match(str(kind), value, letters) for kind, value in pattern)
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-017
+_order_of_rules = (fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase)
 
-def _item_can_match(kind, value, letters):
-    if kind == 'LITERAL': return chr(value) in letters
-    if kind == 'IN': return any(_item_can_match(str(inner), item, letters) for inner, item in value)
-    if kind == 'RANGE': return any(value[0] <= ord(letter) <= value[1] for letter in letters)
-    if kind == 'BRANCH': return any(_can_match(part, letters) for part in value[1])
-    if kind == 'SUBPATTERN': return _can_match(value[3], letters)
-    if kind in ('MAX_REPEAT', 'MIN_REPEAT'): return value[0] == 0 or _can_match(value[2], letters)
-    if kind == 'ASSERT': return _can_match(value[1], letters)
-    return True
+def _our_rule(rule):
+    "Which of our rules `rule` is, or None; `lowercase` may have its options bound by `partial`."
+    if isinstance(rule, functools.partial) and rule.func is lowercase and not rule.args and rule.keywords.keys() <= {'add_bos', 'add_eos'}:
+        return lowercase
+    return next((known for known in _order_of_rules if rule is known), None)
 
-def _parsed(split):
-    "The regular expressions of `split` as `re` parses them, or None if one of them does not care for case."
-    from re import _parser
-    functions = [split.prefix_search, split.suffix_search, split.infix_finditer, split.token_match, split.url_match]
-    patterns = [function.__self__ for function in functions if function is not None]
-    return None if any(pattern.flags & re.IGNORECASE for pattern in patterns) else [_parser.parse(pattern.pattern, pattern.flags) for pattern in patterns]
+def _split_rules(rules):
+    "Rules that must run as they are, and the longest tail of ours in our order: {ours: as it was given}."
+    tail, later = {}, len(_order_of_rules)
+    for rule in reversed(rules):
+        ours = _our_rule(rule)
+        if ours is None or _order_of_rules.index(ours) >= later: break
+        later = _order_of_rules.index(ours)
+        tail = {ours: rule, **tail}
+    return rules[:len(rules) - len(tail)], tail
 
-def _letters_stay_whole(patterns):
-    "Do regular expressions find nothing in a word of the letters a to z?"
-    return patterns is not None and not any(_can_match(pattern, ascii_lowercase) for pattern in patterns)
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-020
+_white = re.compile(r'\s|^$').search     # what spaCy makes of white space depends on the next chunk
+_run = re.compile(r'(\S)\1\1').search    # a run is written out, and that may repeat a neighbour
+_on_neighbours = re.compile(rf'\s|^$|(\S)\1\1|^{TK_REP}$').search  # all these, and the word before a written run: it could come three times
+_lines = '\n\n', '\n\n '                 # between paragraphs; looked up like a word
+_may_repeat = re.compile(r'\w+|[/#\\]').fullmatch  # a word, or a sign that was set apart from others like it
 
-def _alike(pattern, letters):
-    "Does a regular expression treat the letters a to z all alike, in a text of `letters` without words of one or two? If in doubt, no."
-    return not _can_match(pattern, letters) or _asks_for_short_words(pattern) or all(_item_alike(str(kind), value, letters) for kind, value in pattern)
+def _word_repeats(words):
+    "Could `replace_wrep` have anything to do, or `replace_rep` with signs that are chunks of their own by now?"
+    # are two neighbours equal, and where: found without a loop in Python
+    if True not in map(eq, words, islice(words, 1, None)): return False
+    places = compress(range(len(words) - 2), map(eq, words, islice(words, 1, None)))
+    return any(words[i + 2].startswith(words[i]) and _may_repeat(words[i]) for i in places)
 
-def _asks_for_short_words(pattern):
-    "Is it a fixed text with a word of one or two letters between signs or ends, such as 's at the end?"
-    kinds = {str(kind) for kind, value in pattern}
-    text = ''.join(chr(value) if str(kind) == 'LITERAL' else '\0' for kind, value in pattern)
-    return kinds <= {'LITERAL', 'AT'} and re.search(r'(?<![a-z])(?<!^)[a-z]{1,2}(?![a-z])(?!$)', text) is not None
-
-def _item_alike(kind, value, letters):
-    if kind in ('LITERAL', 'NOT_LITERAL'): return chr(value) not in ascii_lowercase
-    if kind == 'IN':
-        ranges = [(str(inner), item) for inner, item in value if str(inner) not in ('CATEGORY', 'NEGATE')]
-        return sum(any(_item_can_match(*item, letter) for item in ranges) for letter in ascii_lowercase) in (0, len(ascii_lowercase))
-    if kind == 'BRANCH': return all(_alike(part, letters) for part in value[1])
-    if kind == 'SUBPATTERN': return _alike(value[3], letters)
-    if kind in ('MAX_REPEAT', 'MIN_REPEAT'): return _alike(value[2], letters)
-    if kind in ('ASSERT', 'ASSERT_NOT'): return _alike(value[1], letters)
-    return kind in ('ANY', 'AT')
-
-_usual_signs = '-()[]".,:;!?…\''
-_usual_word = re.compile(r"""([("'\[]{0,2})([A-Za-z]{3,40}(?:(?:--?|[,:;!?()…]{1,2})[A-Za-z]{3,40}){0,3})((?:'s)?[])".,:;!?…']{0,3})""").fullmatch
-_joints = re.compile('([^a-z]+)')
-
-def _usual_parts(chunk):
-    "(signs, word, signs) of a usual chunk; None for others."
-    word = chunk.strip(_usual_signs)
-    # as a rule, letters are all that is left
-    if word.isalpha() and word.isascii():
-        return chunk.partition(word) if len(chunk) < len(word) + 5 else None
-    found = _usual_word(chunk)
-    return found and found.groups()
-
-def _letters_alike(patterns):
-    "Do regular expressions treat a word with the usual signs around it without regard to its letters?"
-    return patterns is not None and all(_alike(pattern, ascii_lowercase + _usual_signs) for pattern in patterns)
-
-class _SuffixSearch(dict):
-    "Last character of a word -> the search for those alternatives of an expression such as 'a$|b$' that could end in it."
-    def __init__(self, search):
-        self.search, self.alternatives = search, _alternatives_at_the_end(search)
-
-    def __missing__(self, last):
-        if self.alternatives is None or not last.isascii():
-            return self.search
-        letters = next((letters for letters in (ascii_lowercase, ascii_uppercase, digits) if last in letters), last)
-        found = re.compile('|'.join(f'{part}$' for part, parsed in self.alternatives if _can_end_in(parsed, letters)) or '(?!)').search
-        self.update(dict.fromkeys(letters, found))
-        return found
-
-def _alternatives_at_the_end(search):
-    "[(a, parsed), ...] for the search of an expression such as 'a$|b$'; None for others."
-    pattern = getattr(search, '__self__', None)
-    if pattern is None or pattern.flags & (re.IGNORECASE | re.VERBOSE) or not pattern.pattern.endswith('$'):
-        return None
-    from re import _parser
-    found, part = [], ''
-    for piece in pattern.pattern[:-1].split('$|'):
-        part = f'{part}$|{piece}' if part else piece
-        try:
-            found.append((part, _parser.parse(part)))
-        except re.error:  # not the end of an alternative, but within a group
-            continue
-        part = ''
-    return None if part else found
-
-def _can_end_in(pattern, letters):
-    "Could what a parsed expression matches end in one of `letters`? If in doubt, yes."
-    if not len(pattern):
-        return True
-    kind, value = pattern[-1]
-    if str(kind) == 'SUBPATTERN': return _can_end_in(value[3], letters)
-    if str(kind) == 'BRANCH': return any(_can_end_in(part, letters) for part in value[1])
-    if str(kind) in ('MAX_REPEAT', 'MIN_REPEAT'): return value[0] == 0 or _can_end_in(value[2], letters)
-    return str(kind) not in ('LITERAL', 'IN') or _item_can_match(str(kind), value, letters)
-
-class _WordSplitter:
-    """spaCy's splitting of one word, step by step as `spacy.tokenizer` does it and with its rules.
-
-    spaCy keeps each new string for ever and asks its slowest expressions also about plain words; a corpus has millions of them."""
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-023
+class _Splitter:
+    "spaCy's rules with a vocab of their own, which a memory zone keeps small, and what is known of their special cases."
     def __init__(self, split):
-        self.split, self.n_whole = split, 0
-        never = re.compile('(?!)')
-        self.prefix_search, self.suffix_search = split.prefix_search or never.search, _SuffixSearch(split.suffix_search or never.search)
-        self.infix_finditer, self.token_match, self.url_match = split.infix_finditer or never.finditer, split.token_match, split.url_match
-        pieces, wholes = ({special: [token.text for token in function(special)] for special in split.rules} for function in (self._spacy_rules({}), split))
-        self.special = wholes
-        patterns = _parsed(split)
-        self.is_plain = re.compile('[a-z]+' if _letters_stay_whole(patterns) else '(?!)').fullmatch
-        self.usual = _usual_parts if _letters_alike(patterns) else never.search
-        # words that are, or belong to, a special case
-        self.unusual = set(re.findall('[a-z]+', ' '.join(special.lower() for special in wholes)))
-        self.pairs = {pair for found in pieces.values() for pair in zip(found, found[1:])}
-        self.lefts = {left for left, right in self.pairs}
-        # a special case that spaCy finds among tokens, where it would not find the special case as a word
-        self.lone = {found[0] for special, found in pieces.items() if len(found) == 1 and found != wholes[special]}
-        # places such as '( :' where the last token of one chunk and the first of the next are neighbours in a special case
-        self.places = re.compile('|'.join(sorted(re.escape(f'{left} {right}') for left, right in self.pairs)) or r'(?!)')
-
-    def __call__(self, word):
-        "(tokens, is a special case at work within the word, which a neighbour could undo)."
-        if word in self.special:
-            return self.special[word], False
-        if self.is_plain(word):
-            return [word], False
-        tokens = self._by_rules(word)
-        if len(tokens) > 1 and not (self.lone.isdisjoint(tokens) and self.pairs.isdisjoint(zip(tokens, tokens[1:]))):
-            merged = self.whole(word)
-            return merged, merged != tokens
-        return tokens, False
-
-    def whole(self, text):
-        "spaCy's own tokens. Its store of strings grows with each new word, so it gets a new one from time to time."
-        if self.n_whole % 10_000 == 0:
-            self.own = self._spacy_rules(self.split.rules)
-        self.n_whole += 1
-        return [token.text for token in self.own(text)]
-
-    def _spacy_rules(self, special):
-        "A splitter like `split` with other special cases and a vocab of its own."
         from spacy.tokenizer import Tokenizer as SpacyRules
         from spacy.vocab import Vocab
-        split = self.split
-        return SpacyRules(Vocab(), special, split.prefix_search, split.suffix_search, split.infix_finditer, split.token_match, split.url_match)
+        self.searches = split.prefix_search, split.suffix_search, split.infix_finditer, split.token_match, split.url_match
+        self.vocab, self.cases, self.zone, self.n_asked = Vocab(), split.rules, ExitStack(), 0
+        self.spacy, self.without_cases = (SpacyRules(self.vocab, cases, *self.searches) for cases in (self.cases, {}))
+        pieces, wholes = ({case: self.split(spacy, case) for case in self.cases} for spacy in (self.without_cases, self.spacy))
+        # the characters on both sides of each place where tokens of a special case meet
+        self.joints = {(left.lower()[-1], right.lower()[0]) for found in pieces.values() for left, right in zip(found, found[1:])}
+        # of each special case that spaCy looks for among tokens, a token that shows that it was found
+        among_tokens = [case for case in self.cases if wholes[case] != pieces[case] and (split.find_prefix(case) or split.find_suffix(case) or split.find_infix(case) or ' ' in case)]
+        self.signs = {max(set(wholes[case]) - set(pieces[case]) or wholes[case], key=lambda token: (len(token), token)) for case in among_tokens}
+        self.spaced = [case.lower() for case in self.cases if len(case.split()) > 1]
 
-    def _by_rules(self, word):
-        "Prefixes and suffixes off, as long as there are any; then the rest at its infixes."
-        before, behind, last = [], [], -1
-        special, is_plain = self.special, self.is_plain
-        while word and len(word) != last and word not in special and not is_plain(word):
-            if self.token_match and self.token_match(word):
-                break
-            last = len(word)
-            found = self.prefix_search(word)
-            prefix = found.end() - found.start() if found else 0
-            if prefix and word[prefix:] in special:
-                before.append(word[:prefix])
-                word = word[prefix:]
-                break
-            found = self.suffix_search[word[-1]](word[prefix:] if prefix else word)
-            suffix = found.end() - found.start() if found else 0
-            if suffix and word[:-suffix] in special:
-                behind.append(word[-suffix:])
-                word = word[:-suffix]
-                break
-            if prefix:
-                before.append(word[:prefix])
-            if suffix and prefix + suffix <= len(word):
-                behind.append(word[-suffix:])
-                word = word[prefix:-suffix]
-            else:
-                word = word[prefix:]
-        return before + self._rest(word) + behind[::-1]
+    def split(self, spacy, form): return [token.text for token in spacy(form)]
 
-    def _rest(self, word):
-        "What is left between prefixes and suffixes: a special case, a word, an address, or parts with infixes between them."
-        if word in self.special:
-            return self.special[word]
-        if not word:
-            return []
-        if self.is_plain(word) or self.token_match and self.token_match(word) or self.url_match and self.url_match(word):
-            return [word]
-        parts, start = [], 0
-        for infix in self.infix_finditer(word):
-            if infix.start() == 0:
-                continue
-            parts += [word[start:infix.start()], infix[0]]
-            start = infix.end()
-        return [part for part in [*parts, word[start:]] if part]
+    def __call__(self, form):
+        "(tokens, is there a special case among them that a neighbour could undo)."
+        if self.n_asked % 1000 == 0:
+            self.zone.close()
+            self.zone.enter_context(self.vocab.memory_zone())
+        self.n_asked += 1
+        tokens = tuple(map(intern, self.split(self.spacy, form)))
+        in_doubt = not self.signs.isdisjoint(tokens) and form.removeprefix(f'{TK_MAJ} ').removeprefix(f'{TK_UP} ') not in self.cases
+        return tokens, in_doubt and tokens != tuple(self.split(self.without_cases, form))
 
-def _marks_of(rule):
-    "The function of a stripped text that sets the marks of `lowercase`, or of a `partial` of it, and leaves the case."
-    options = getattr(rule, 'keywords', {})
-    begin, end = f'{BOS} '*bool(options.get('add_bos', True)), f' {EOS}'*bool(options.get('add_eos', False))
-    return lambda text: f'{begin}{text}{end}'
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-026
+_usual_signs = '-()[]".,:;!?…\''
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-019
-class _AsTokens:
-    "What is remembered of a chunk: its tokens. What is given out for a text: an `L` of tokens."
-    nothing = ()
-    def place(self, memory): pass
-    def go_back(self, memory, place): pass
-    def convert(self, tokens): return tokens
-    def gather(self, keys, memory):
-        found = []
-        for tokens in map(memory.__getitem__, keys):
-            found += tokens                # copied as a block: quicker than one token after the other
-        return found
-    def finish(self, parts): return L(parts[0] if len(parts) == 1 else list(chain.from_iterable(parts)))
+def _names_a_word(search):
+    "Does an expression spell out three letters in a row? Units that must stand behind a digit do not count."
+    if search is None: return False
+    pattern = getattr(getattr(search, '__self__', None), 'pattern', 'unknown')
+    pattern = re.sub(r'\(\?<=\[0-9\]\)\(\?:[^()]*\)|\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}', ' ', pattern)
+    return re.search('[A-Za-z]{3}', re.sub(r'\[(?:\\.|[^\]\\])*\]|\\[wDS]', 'x', pattern)) is not None
 
+class _UsualWords(_Splitter):
+    "A splitter that asks spaCy once for signs with two letters of the word beside them."
+    def __init__(self, split):
+        super().__init__(split)
+        self.known, self.unusual = {}, set(re.findall('[a-z]+', ' '.join(self.cases).lower()))  # a word of a special case is never usual
+        self.marks = () if split.token_match or any(map(_names_a_word, self.searches)) else ('', TK_MAJ, TK_UP)
+
+    def __call__(self, form):
+        mark, space, chunk = form.rpartition(' ')
+        word = chunk.strip(_usual_signs)
+        if word[-2:] == "'s": word = word[:-2]
+        if not (word.isalpha() and word.isascii() and 2 < len(word) < 41) or word in self.unusual or mark not in self.marks or not word.islower():
+            return super().__call__(form)
+        before, _, behind = chunk.partition(word)
+        left = self._beside((f'{mark}{space}{before}', word[:2]), f'{mark}{space}{before}{word}', word, -1)
+        right = self._beside((word[-2:], behind, 'right'), f'{word}{behind}', word, 0)
+        return super().__call__(form) if left is None or right is None else ((*left, intern(word), *right), False)
+
+    def _beside(self, key, form, word, at):
+        "The tokens beside a word at one end of `form`; None if it is not a token there."
+        if key not in self.known:
+            if len(self.known) > 2**17: self.known = {}
+            tokens, undone = super().__call__(form)
+            self.known[key] = (tokens[:-1] if at else tokens[1:]) if tokens[at] == word and not undone else None
+        return self.known[key]
+
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-029
 class ChunkTokenizer:
     "What `TokenizeWithRules` makes of texts, each different chunk made once and remembered."
     def __init__(self,
@@ -385,29 +203,17 @@ class ChunkTokenizer:
         rules,                 # on texts
         post_rules,            # on tokens
         max_chunks:int=2**19,  # how many chunks are remembered, at most
-        outcome=None,          # what to remember of a chunk and to give out for a text; tokens if left out
+        outcome=None,          # function: list of tokens -> what to give out for a text; `L` if left out
     ):
-        self.split, self.post_rules = split, list(post_rules)
-        # `replace_space` has nothing to do for tokens of a chunk without a space
-        self.post_rules_without_space = self.post_rules[self.post_rules[:1] == [replace_space]:]
+        self.split, self.post_rules, self.outcome = split, list(post_rules), L if outcome is None else outcome
         self.first, self.tail = _split_rules(list(rules))
-        self.outcome = _AsTokens() if outcome is None else outcome
-        self.split_word = _WordSplitter(split)
-        self.before, self.between, self.useless = ([_quick_rules[rule]]*(rule in self.tail) for rule in (fix_html, spec_add_spaces, rm_useless_spaces))
-        self.lower = _marks_of(self.tail[lowercase]) if lowercase in self.tail else None
-        self.looks_around = [rule for rule in self.tail if rule in (replace_rep, replace_wrep)]
-        self.case = [rule for rule in self.tail if rule in (replace_all_caps, replace_maj)]
-        # what is made of usual words can be seen without asking all rules if none of them is missing or unknown
-        all_known = {replace_all_caps, replace_maj, lowercase} <= self.tail.keys() and not self.post_rules_without_space
-        self.usual = self.split_word.usual if all_known else lambda chunk: None
-        self.words = {}                    # of usual words without signs: pieces in lower case, number of the kind
-        self.kinds = {}                    # capitals and joints (hyphens and the like) of a word: number
-        self.shapes = {}                   # tokens around words of one kind with the same signs
-        self.parts = {}                    # tokens of what runs of a character are written out as
-        self.memory = ChunkMemory(self._make, self.outcome.nothing, max_chunks)
-        self.made = {}                     # tokens of new chunks of this text
-        # tokens of chunks whose neighbours matter: not in the memory, so that looking one up leads to a second look
-        self.marked, self.runs, self.special = {}, {}, set()
+        self.before, self.between = ([quick]*(rule in self.tail) for rule, quick in ((fix_html, _quick_fix_html), (spec_add_spaces, _quick_add_spaces)))
+        self.looks_around, self.useless, self.case = ([rule for rule in some if rule in self.tail] for some in ((replace_rep, replace_wrep), (rm_useless_spaces,), (replace_all_caps, replace_maj)))
+        self.lowers, options = lowercase in self.tail, getattr(self.tail.get(lowercase), 'keywords', {})
+        self.begins, self.ends = [BOS]*(self.lowers and options.get('add_bos', True)), [EOS]*(self.lowers and options.get('add_eos', False))
+        self.is_tidy = bool(self.lowers and self.useless)  # one space between words, none at the ends
+        self.splitter, self.part_tokens = _UsualWords(split), functools.lru_cache(2**14)(self._tokens)
+        self.memory = ChunkMemory(self._make, (), max_chunks)
 
     def __call__(self,
         texts,                 # iterable of texts
@@ -415,270 +221,151 @@ class ChunkTokenizer:
         "Tokens of each text, in order."
         return map(self._one, numbered(texts, self._begin))
 
-    def _one(self, text):
-        "What is given out for one text after `_begin`. The first look is enough for nearly all of them."
-        self._tidy()
-        if len(text) > long_text:
-            return self.outcome.finish([self._found(keys) for keys in self._windows(text)])
-        keys, chunks, other_white = self._keys(self._ready(text))
-        if not self._word_repeats(chunks):
-            place = self.outcome.place(self.memory)
-            found = self.outcome.gather(keys, self.memory)
-            if not self.memory.unsure and not (other_white and self._run_behind_white(keys)):
-                return self.outcome.finish([found])
-            self.outcome.go_back(self.memory, place)
-        return self.outcome.finish([self._found(self._with_neighbours(text, keys, chunks))])
-
     def _begin(self, text):
         "`text` through the rules that are not ours, and `fix_html`."
         text = apply_rules(text, self.first)
-        if type(text) is not str:
-            text = need_text(text) if self.tail else str(text)
+        if type(text) is not str: text = need_text(text) if self.tail else str(text)
         return apply_rules(text, self.before)
 
-    def _ready(self, text):
-        "`text` through `spec_add_spaces`, and what `lowercase` does apart from the case. Useless spaces stay until they are noticed."
-        text = apply_rules(text, self.between)
-        return text if self.lower is None else self.lower(text.strip())
-
-    def _keys(self, text):
-        "(what to look up for a text after `_ready`, its words, could a run of a character follow white space)."
-        known = _words_and_paragraphs(text) if '\n\n' in text else None
-        if known:
-            return *known, False
-        chunks = text.split()
-        # plain spaces between words, as nearly always
-        if ' '.join(chunks) == text:
-            return chunks, chunks, False
-        if self.useless and '  ' in text:
-            return self._keys(rm_useless_spaces(text))
-        return _words_and_white(text), chunks, True
-
-    def _found(self, keys):
-        "What is remembered for `keys`, of which some are new or marked. Tokens are numbered in the order of the text."
-        new = self._know(keys)
-        if not self.special.isdisjoint(new):
-            keys = self._joined(keys)
-            new = dict.fromkeys(filterfalse(self.memory.__contains__, keys))
-        marked = []
-        for key in new:
-            if key in self.marked:
-                self.memory[key] = self.outcome.convert(self.marked[key])
-                marked.append(key)
-            self.memory[key]
-        found = self.outcome.gather(keys, self.memory)
-        for key in marked:
-            del self.memory[key]
-            if len(key) > self.memory.longest:
-                del self.marked[key]
-                self.runs.pop(key, None)
-                self.special.discard(key)
-        return found
-
-    def _know(self, keys):
-        "What of `keys` is not in the memory. It is learnt, so that it is known which of it is marked; nothing is numbered yet."
-        self.memory.unsure = False
-        new = dict.fromkeys(filterfalse(self.memory.__contains__, keys))
-        for key in new:
-            if key not in self.marked and key not in self.memory.older and key not in self.made:
-                tokens = self._learn(key)
-                if tokens is not None:
-                    self.made[key] = tokens
-        return new
-
-    def _make(self, chunk):
-        "What is remembered of a chunk, or None for a marked one."
-        if chunk in self.marked:
-            return None
-        tokens = self.made.pop(chunk, None) or self._learn(chunk)
-        return None if tokens is None else self.outcome.convert(tokens)
-
-    def _word_repeats(self, chunks):
-        "Could `replace_wrep` have anything to do, or `replace_rep` with signs that are chunks of their own by now?"
-        # are two neighbours equal, and where: found without a loop in Python
-        if True not in map(eq, chunks, islice(chunks, 1, None)):
-            return False
-        places = compress(range(len(chunks) - 2), map(eq, chunks, islice(chunks, 1, None)))
-        return any(chunks[i + 2].startswith(chunks[i]) and _may_repeat(chunks[i]) for i in places)
-
-    def _run_behind_white(self, keys):
-        "Does a run of a character follow white space? The space before its count makes another token of that."
-        return any(key in self.runs and keys[i - 1].isspace() for i, key in enumerate(keys))
-
-    def _with_neighbours(self, text, keys, chunks):
-        "What to look up where neighbours matter: words that come again, runs of a character, special cases of spaCy."
-        self._know(keys)
-        repeats, runs = self._word_repeats(chunks), [i for i, key in enumerate(keys) if key in self.runs]
-        if runs and not repeats and {rm_useless_spaces, lowercase} <= self.tail.keys() and not any(keys[i - 1].isspace() for i in runs):
-            # behind a plain space a run may be written out alone, unless words then come again
-            keys = self._with_runs(keys, runs)
-            repeats = runs = self._word_repeats([key for key in keys if not key.isspace()])
-        if repeats or runs:
-            keys = self._keys(self._ready(apply_rules(text, self.looks_around)))[0]
-        return keys
-
-    def _with_runs(self, keys, runs):
-        "`keys` with count and character for each run."
-        keys = list(keys)
-        for i in reversed(runs):
-            keys[i:i + 1] = self.runs[keys[i]]
-        return keys
-
-    def _joined(self, keys):
-        "`keys` with several of them in one where a special case of spaCy might reach from one into the other."
-        places = set()
-        for i in [i for i, key in enumerate(keys) if key in self.special]:
-            # from there to both sides, as far as each chunk may belong with the next
-            left, right = i - 1, i
-            while left >= 0 and left not in places and self._at_risk(keys[left], keys[left + 1]):
-                places.add(left)
-                left -= 1
-            while right < len(keys) - 1 and right not in places and self._at_risk(keys[right], keys[right + 1]):
-                places.add(right)
-                right += 1
-        keys = list(keys)
-        for i in sorted(places, reverse=True):
-            keys[i:i + 2] = [f'{keys[i]} {keys[i + 1]}']
-        return keys
-
-    def _at_risk(self, left, right):
-        return not left.isspace() and not right.isspace() and self.split_word.places.search(self._form(f'{left} {right}')) is not None
-
-    def _windows(self, text):
-        "What to look up for a very long text, some of it at a time: all its chunks in a list would need ten times its room."
-        text, start = apply_rules(self._ready(apply_rules(text, self.looks_around)), self.useless), 0
-        while start < len(text):
-            end = self._window_end(text, start + long_text)
-            yield self._keys(text[start:end])[0]
-            start = end + 1
-            self._tidy()
-
-    def _window_end(self, text, start):
-        "A plain space between two words that have nothing to do with each other."
-        for space in _lone_space.finditer(text, start):
-            at = space.start()
-            if not self._at_risk(text[at - 50:at].split()[-1], text[at + 1:at + 50].split()[0]):
-                return at
-        return len(text)
-
-    def _form(self, text):
-        "What the rules on chunks make of `text`; without capitals that is nothing."
-        lower = text.lower()
-        if lower == text:
-            return text
-        text = apply_rules(text, self.case)
-        return text if self.lower is None else text.lower()
-
-    def _learn(self, chunk):
-        "The tokens of a chunk; None if its neighbours matter: it is marked then."
-        usual = self.usual(chunk)
-        if usual and chunk != TK_REP:
-            tokens = self._by_shape(*usual)
-            if tokens is not None:
-                return tokens
-        if replace_rep in self.tail and _three_equal.search(chunk):
-            self.runs[chunk] = parts = replace_rep(chunk).split()
-            written = self._written_out(chunk, parts)
-            if written is not None:
-                return written
-        tokens, at_work = self._tokens_of(chunk, self._form(chunk))
-        for rule in self.post_rules if ' ' in chunk else self.post_rules_without_space:
-            tokens = list(map(rule, tokens))
-        # equal strings become one object: less to keep, and more of it in the processor's cache
-        tokens = tuple([intern(token) if type(token) is str else token for token in tokens])
-        if at_work:
-            self.special.add(chunk)
-        # two words 'xxrep' in front of a run such as '!!!', which is written out as 'xxrep 3 !', are three equal words
-        if chunk not in self.runs and not at_work and chunk != TK_REP:
-            return tokens
-        self.marked[chunk] = tokens
-
-    def _written_out(self, chunk, parts):
-        "The tokens of a run such as 'well!!!' or '1999', if no repeated word can begin or end at it unseen; None for others."
-        if len(chunk) > self.memory.longest or TK_REP in chunk or self._word_repeats(parts) or not {rm_useless_spaces, lowercase} <= self.tail.keys():
-            return None
-        tokens, last = [self.parts.get(part) or self._learn(part) for part in parts], parts[-1]
-        if None in tokens:
-            return None
-        self.parts.update(zip(parts, tokens))
-        if _may_repeat(last):
-            # '1999 9 9' repeats a word: from now on a lone 9 asks for a second look, unless that is too late
-            if any(last in known for known in (self.memory, self.memory.older, self.made)):
-                return None
-            self.marked[last] = tokens[-1]
-        return tuple(chain.from_iterable(tokens))
-
-    def _by_shape(self, before, word, behind):
-        "The tokens of a usual chunk, from what was made of an earlier one with the same signs, capitals and joints; None for others."
-        known = self.words.get(word)
-        if known is None:
-            known = self.words[word] = self._pieces_and_kind(word)
-        pieces, kind = known
-        if not pieces:
-            return None
-        shape = before, kind, behind
-        around = self.shapes.get(shape)
-        if around is None:
-            around = self.shapes[shape] = self._around(f'{before}{word}{behind}', list(pieces))
-        return around[0] + pieces + around[1] if around else None
-
-    def _pieces_and_kind(self, word):
-        "(a word in lower case, cut at its joints, number of its capitals and joints); pieces are () if its letters matter."
-        lower = word.lower()
-        if replace_rep in self.tail and _three_equal.search(lower):
-            return (), None
-        if lower.isalpha():  # as a rule: one piece
-            pieces = (intern(word if lower == word else lower),)  # one string for the word, its token and its key
-            known = 2 < len(lower) < 41 and lower not in self.split_word.unusual
-        else:
-            pieces = tuple(map(intern, _joints.split(lower)))
-            known = max(map(len, pieces)) < 41 and self.split_word.unusual.isdisjoint(pieces)
-        if not known:
-            return (), None
-        case = '' if lower == word else (word[0].isupper(), word[1:].islower(), word.isupper())
-        return pieces, self.kinds.setdefault((case, *pieces[1::2]), len(self.kinds))
-
-    def _around(self, chunk, pieces):
-        "What stands before and behind `pieces` in the tokens of `chunk`; () if they are not there, or if neighbours could matter."
-        tokens, at_work = self._tokens_of(chunk, self._form(chunk))
-        places = [i for i in range(len(tokens)) if tokens[i:i + len(pieces)] == pieces]
-        if at_work or len(places) != 1 or _three_equal.search(chunk):
-            return ()
-        return tuple(map(intern, tokens[:places[0]])), tuple(map(intern, tokens[places[0] + len(pieces):]))
-
-    def _tokens_of(self, chunk, form):
-        "(tokens, is a special case at work in it)."
-        *marks, word = form.split(' ')
-        if ' ' in chunk or chunk.isspace() or not self.split_word.lefts.isdisjoint(marks):
-            return self.split_word.whole(form), False
-        tokens, at_work = self.split_word(word)
-        return [*chain.from_iterable(self.split_word(mark)[0] for mark in marks), *tokens] if marks else tokens, at_work
-
-    def _tidy(self):
-        "Forget what came seldom."
+    def _one(self, text):
+        "What is given out for one text after `_begin`. The first look is enough for nearly all of them."
         self.memory.tidy()
-        if self.made:
-            self.made = {}
-        if len(self.words) > self.memory.max_chunks//2:
-            self.words = {}
-        if len(self.shapes) > self.memory.max_chunks//4:
-            self.shapes = {}
-        if len(self.marked) + len(self.runs) > self.memory.max_chunks//4:
-            # what is remembered of a run counts on the run being known
-            self.marked, self.runs, self.parts, self.special = {}, {}, {}, set()
-            self.memory.forget()
+        if len(text) > long_text: return self.outcome(list(chain.from_iterable(map(self._found, self._windows(text)))))
+        keys, words = self._keys(self._ready(text))
+        repeats, self.memory.unsure = _word_repeats(words), False
+        if not repeats and not self.splitter.spaced:
+            tokens = list(chain.from_iterable(map(self.memory.__getitem__, keys)))
+            if not self.memory.unsure: return self.outcome(tokens)
+        return self.outcome(self._found(self._with_neighbours(text, keys, repeats)))
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-021
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-031
+@patch
+def _ready(self:ChunkTokenizer, text):
+    "`text` through `spec_add_spaces`, and stripped as `lowercase` does it."
+    text = apply_rules(text, self.between)
+    return text.strip() if self.lowers else text
+
+@patch
+def _whole(self:ChunkTokenizer, ready): return ' '.join([*self.begins, apply_rules(ready, self.useless), *self.ends])
+
+def _chunks(whole):
+    "Chunks between plain spaces; one that ends in white space in one with the next, because spaCy makes one token of that and the space."
+    keys = []
+    for chunk in whole.split(' '):
+        if keys and (not keys[-1] or keys[-1][-1].isspace()): keys[-1] = f'{keys[-1]} {chunk}'
+        else: keys.append(chunk)
+    return keys
+
+@patch
+def _keys(self:ChunkTokenizer, text):
+    "(what to look up for a text after `_ready`, its words). Blank lines are looked up like words; other white space is noticed when it is."
+    if not self.is_tidy: return _chunks(self._whole(text)), text.split()
+    keys, words = [], []
+    for paragraph in text.split('\n\n'):
+        own = paragraph.split(' ')
+        if '  ' in paragraph or ' ' in (paragraph[:1], paragraph[-1:]): own = list(filter(None, own))
+        if words:
+            if not own or _run(own[0]): return _chunks(self._whole(text)), text.split()
+            keys.append(_lines[paragraph[0] == ' '])
+        keys += own
+        words += own
+    return self.begins + keys + self.ends, words
+
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-033
+@patch
+def _form(self:ChunkTokenizer, text):
+    "What the rules on chunks make of `text`; without capitals that is nothing."
+    lower = text.lower()
+    if lower == text: return text
+    text = apply_rules(text, self.case)
+    return text.lower() if self.lowers else text
+
+@patch
+def _tokens(self:ChunkTokenizer, chunk):
+    "(tokens of a chunk, is there a special case in it that a neighbour could undo)."
+    tokens, undone = self.splitter(self._form(chunk))
+    # `replace_space` has nothing to do for tokens of a chunk without a space
+    for rule in self.post_rules[self.post_rules[:1] == [replace_space] and ' ' not in chunk:]: tokens = map(rule, tokens)
+    return tuple(tokens), undone
+
+@patch
+def _make(self:ChunkTokenizer, chunk):
+    "What is remembered of a chunk; None if it depends on its neighbours. A run such as 'well!!!' is written out, if no repeated word can begin or end in it."
+    if not _on_neighbours(chunk) or chunk in _lines:
+        tokens, undone = self._tokens(chunk)
+        return None if undone else tokens
+    parts = replace_rep(chunk).split()
+    if _white(chunk) or not self.is_tidy or replace_rep not in self.tail or TK_REP in chunk or _may_repeat(parts[-1]) or _word_repeats(parts): return None
+    made = [self.part_tokens(part) for part in parts]
+    return None if any(undone for tokens, undone in made) else tuple(chain.from_iterable(tokens for tokens, undone in made))
+
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-035
+@patch
+def _with_neighbours(self:ChunkTokenizer, text, keys, repeats):
+    "What to look up where neighbours matter: odd white space, words that come again, runs of a character."
+    if repeats or any(map(_on_neighbours, self.memory.unknown(keys).keys() - set(_lines))):
+        text = apply_rules(text, self.looks_around)
+        keys, _ = self._keys(self._ready(text))
+        if any(map(_white, set(keys).difference(_lines))): keys = _chunks(self._whole(self._ready(text)))
+    # a special case with a space in it: all to spaCy
+    return [self._whole(self._ready(text))] if any(case in text.lower() for case in self.splitter.spaced) else keys
+
+@patch
+def _found(self:ChunkTokenizer, keys):
+    "The tokens of `keys`, of which some depend on their neighbours: these are made, and not remembered."
+    made = {key: self._tokens(key) for key in self.memory.unknown(keys)}
+    special = {key for key, (tokens, undone) in made.items() if undone}
+    if special:
+        keys = self._joined(keys, special)
+        made |= {key: self._tokens(key) for key in self.memory.unknown(keys) if key not in made}
+    for key in made:
+        if len(key) <= self.memory.longest and key not in special and (key in _lines or not _on_neighbours(key)): self.memory[key] = made[key][0]
+    return list(chain.from_iterable(made[key][0] if key in made else self.memory[key] for key in keys))
+
+@patch
+def _joined(self:ChunkTokenizer, keys, special):
+    "`keys` with several of them in one where a special case of spaCy might reach from one into the other."
+    joints, found = set(), []
+    for i in [i for i, key in enumerate(keys) if key in special]:
+        # from there to both sides, as far as each chunk may belong with the next
+        for at, step in ((i - 1, -1), (i, 1)):
+            while 0 <= at < len(keys) - 1 and at not in joints and self._at_risk(keys[at], keys[at + 1]):
+                joints.add(at)
+                at += step
+    for i, key in enumerate(keys):
+        if _run(key) and key in self.memory: key = ' '.join(replace_rep(key).split())
+        if i - 1 in joints: found[-1] = f'{found[-1]} {key}'
+        else: found.append(key)
+    return found
+
+@patch
+def _at_risk(self:ChunkTokenizer, left, right): return (left[-1:].lower()[-1:], right[:1].lower()[:1]) in self.splitter.joints
+
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-037
+long_text = 2**20  # characters; a longer text is read in windows
+
+@patch
+def _windows(self:ChunkTokenizer, text):
+    "What to look up for a very long text, some of it at a time: all its chunks in a list would need ten times its room."
+    text, start = self._whole(self._ready(apply_rules(text, self.looks_around))), 0
+    for space in re.finditer(r'(?<=\S) (?=\S)', text):
+        at = space.start()
+        if at - start > long_text and not self.splitter.spaced and not self._at_risk(text[at - 1], text[at + 1]):
+            yield _chunks(text[start:at])
+            start = at + 1
+            self.memory.tidy()
+    yield _chunks(text[start:])
+
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-040
 def make_fast(
     tok,                   # splitter
     rules,                 # on texts
     post_rules,            # on tokens
     max_chunks:int=2**19,  # how many chunks are remembered, at most
-    outcome=None,          # what to make of a text; tokens if left out
+    outcome=None,          # function: list of tokens -> what to make of a text; `L` if left out
 ):                         # a `ChunkTokenizer`, or None if the splitter is not spaCy's
     "A fast path with a memory of its own."
-    if not isinstance(tok, SpacyTokenizer) or type(tok).__call__ is not SpacyTokenizer.__call__:
-        return None
+    if not isinstance(tok, SpacyTokenizer) or type(tok).__call__ is not SpacyTokenizer.__call__: return None
     from spacy.tokenizer import Tokenizer as SpacyRules
     # some languages (Chinese, Japanese, Thai) have splitters of another kind
     return ChunkTokenizer(tok.split, rules, post_rules, max_chunks, outcome) if type(tok.split) is SpacyRules else None
@@ -689,17 +376,14 @@ def fast_path(
     post_rules,            # on tokens
 ):                         # a `ChunkTokenizer`, or None
     "The fast path of a splitter with these rules; its memory stays with the splitter."
-    if not isinstance(tok, SpacyTokenizer):
-        return None
+    if not isinstance(tok, SpacyTokenizer): return None
     key = (*map(id, rules), None, *map(id, post_rules))
     if key not in tok._fast:
-        if len(tok._fast) >= 3:
-            tok._fast.pop(next(iter(tok._fast)))
+        if len(tok._fast) >= 3: tok._fast.pop(next(iter(tok._fast)))
         # the rules are kept beside the path, so that their ids stay theirs
         tok._fast[key] = make_fast(tok, rules, post_rules), list(rules), list(post_rules)
     return tok._fast[key][0]
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-022
 @patch
 def __call__(self:TokenizeWithRules,
     batch,             # iterable of texts
@@ -708,62 +392,11 @@ def __call__(self:TokenizeWithRules,
     fast = fast_path(self.tok, self.rules, self.post_rules)
     return self.plain(batch) if fast is None else fast(batch)
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-026
-def _describe_rule(rule):
-    "Name and version of a rule, and whether a name says it all: that of a lambda or a bound function does not."
-    name, version = getattr(rule, '__qualname__', None), getattr(rule, 'version', None)
-    named = name is not None and '<' not in name and getattr(rule, '__self__', None) is None
-    described = {'name': f'{rule.__module__}.{name}' if named else type(rule).__name__}
-    return described if version is None else {**described, 'version': version}, named or _our_rule(rule) is not None
-
-def _describe_rules(rules):
-    described = []
-    for rule in rules:
-        entry, named = _describe_rule(rule)
-        if isinstance(rule, functools.partial) and named:
-            entry = {'name': 'fastnlp_course.text.tokenization.lowercase', 'options': rule.keywords}
-        described.append((entry, named))
-    return [entry for entry, _ in described], all(named for _, named in described)
-
-def _describe_splitter(tok):
-    "Class and config of a splitter; a long config, such as a model, by its hash."
-    described = {'name': f'{type(tok).__module__}.{type(tok).__qualname__}'}
-    if not hasattr(tok, 'to_config'):
-        return described, False
-    config = tok.to_config()
-    text = json.dumps(config, sort_keys=True, default=repr)
-    return {**described, 'config': config if len(text) < 2000 else hashlib.sha256(text.encode()).hexdigest()}, True
-
-_int32 = Struct('i').pack
-
-class _AsIds:
-    "What is remembered of a chunk: its ids as bytes, which are quick to join. What is given out for a text: an array."
-    nothing = b''
-    def __init__(self, numbers, types):
-        self.numbers, self.types, self.number_of = numbers, types, numbers.__getitem__
-
-    def place(self, memory): return len(memory), len(self.types)
-
-    def go_back(self, memory, place):
-        "Take back the numbers given since `place`: the text turns out to have other tokens, or others before them."
-        chunks, types = place
-        if len(self.types) > types:
-            for chunk in list(islice(reversed(memory), len(memory) - chunks)):
-                del memory[chunk]
-            for token in self.types[types:]:
-                del self.numbers[token]
-            del self.types[types:]
-
-    def convert(self, tokens):
-        # nearly always one
-        return _int32(self.number_of(tokens[0])) if len(tokens) == 1 else array('i', map(self.number_of, tokens)).tobytes()
-
-    def gather(self, keys, memory): return bytearray().join(map(memory.__getitem__, keys))
-    def finish(self, parts): return np.frombuffer(parts[0] if len(parts) == 1 else bytearray().join(parts), np.int32)
-
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-045
 class _Numbers(dict):
     "A number for each token, by first sight."
     def __init__(self, types):
+        super().__init__((token, i) for i, token in enumerate(types))
         self.types = types
 
     def __missing__(self, token):
@@ -772,7 +405,7 @@ class _Numbers(dict):
         return number
 
 class TextToIds:
-    "Texts to arrays of ids in one step, by chunks that are remembered with their ids."
+    "Texts to arrays of ids in one step, by chunks that are remembered."
     def __init__(self,
         tok=None,              # splitter; `WordTokenizer()` if left out
         rules=None,            # on texts; `defaults.text_proc_rules` if left out
@@ -789,23 +422,18 @@ class TextToIds:
     def _forget(self):
         "As after a journey to another process: numbers are known, chunks are not."
         self._encode = None
-        if self.vocab is None:
-            self._numbers = _Numbers(self.types)
-            self._numbers.update((token, i) for i, token in enumerate(self.types))
-        else:
-            self._numbers = defaultdict(int, {token: i for i, token in enumerate(self.vocab) if token != 'xxfake'})
+        self._numbers = _Numbers(self.types) if self.vocab is None else defaultdict(int, {token: i for i, token in enumerate(self.vocab) if token != 'xxfake'})
+
+    def _ids(self, tokens): return np.fromiter(map(self._numbers.__getitem__, tokens), np.int32, len(tokens))
 
     def encode_all(self,
         texts,                 # iterable of texts
     ):                         # iterator of arrays of int32
         "The ids of each text, one after the other."
         if self._encode is None:
-            outcome, parts = _AsIds(self._numbers, self.types), (self.tokenize.tok, self.tokenize.rules, self.tokenize.post_rules)
-            self._encode = make_fast(*parts, self.max_chunks, outcome) or self._plainly
+            fast = make_fast(self.tokenize.tok, self.tokenize.rules, self.tokenize.post_rules, self.max_chunks, self._ids)
+            self._encode = fast or (lambda texts: map(self._ids, self.tokenize(texts)))
         return self._encode(texts)
-
-    def _plainly(self, texts):
-        return (np.fromiter(map(self._numbers.__getitem__, tokens), np.int32) for tokens in self.tokenize(texts))
 
     def encode_batch(self,
         texts,                 # list of texts
@@ -819,15 +447,32 @@ class TextToIds:
         "The ids of one text."
         return next(self.encode_all([text]))
 
-    def settings(self)->dict:  # what JSON can hold; 'reusable' is False if a part has no name
-        "What decides on the tokens: splitter, rules, rules on tokens."
-        splitter, known = _describe_splitter(self.tokenize.tok)
-        rules, named = _describe_rules(self.tokenize.rules)
-        post_rules, post_named = _describe_rules(self.tokenize.post_rules)
-        return {'splitter': splitter, 'rules': rules, 'post_rules': post_rules, 'reusable': known and named and post_named}
-
     def __getstate__(self): return {**self.__dict__, '_encode': None, '_numbers': None}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
         self._forget()
+
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-048
+def _address(thing): return f'{thing.__module__}.{thing.__qualname__}'.replace('fastnlp_course.text.', 'fastnlp_course.')
+
+def _describe_rule(rule):
+    "(name, options and version of a rule, does that say it all): a lambda or a bound function has no name."
+    function = rule.func if isinstance(rule, functools.partial) and _our_rule(rule) else rule
+    named = '<' not in getattr(function, '__qualname__', '<') and getattr(function, '__self__', None) is None
+    options = {} if function is rule else {'options': rule.keywords}
+    version = {'version': rule.version} if getattr(rule, 'version', None) is not None else {}
+    return {'name': _address(function) if named else type(rule).__name__, **options, **version}, named
+
+@patch
+def settings(self:TextToIds)->dict:  # what JSON can hold; 'reusable' is False if a part has no name
+    "What decides on the tokens: splitter, rules, rules on tokens."
+    tok, described = self.tokenize.tok, [[_describe_rule(rule) for rule in some] for some in (self.tokenize.rules, self.tokenize.post_rules)]
+    splitter, configurable = {'name': _address(type(tok))}, hasattr(tok, 'to_config')
+    if configurable:
+        config = tok.to_config()
+        text = json.dumps(config, sort_keys=True, default=repr)
+        # a long config, such as a model, by its hash
+        splitter['config'] = config if len(text) < 2000 else hashlib.sha256(text.encode()).hexdigest()
+    rules, post_rules = ([entry for entry, named in some] for some in described)
+    return {'splitter': splitter, 'rules': rules, 'post_rules': post_rules, 'reusable': configurable and all(named for some in described for entry, named in some)}

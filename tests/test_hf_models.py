@@ -10,7 +10,9 @@ import transformers
 
 from fastnlp_course.models.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from fastnlp_course.files import set_seed
-from fastnlp_course.bridges.ulmfit_in_transformers import AWDLSTMConfig, AWDLSTMForCausalLM, AWDLSTMForSequenceClassification, AWDLSTMTokenizer, LSTMState, from_hf, read_on, to_hf
+from fastnlp_course.bridges.ulmfit_models import AWDLSTMConfig, AWDLSTMForCausalLM, AWDLSTMForSequenceClassification, LSTMState, read_on
+from fastnlp_course.bridges.ulmfit_tokenizer import AWDLSTMTokenizer
+from fastnlp_course.bridges.ulmfit_in_transformers import from_hf, to_hf
 from fastnlp_course.data.text_data import TextDataLoaders
 from fastnlp_course.sources import get_data
 from fastnlp_course.models.ulmfit import language_model_learner, text_classifier_learner

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fastnlp_course.applications.pairs import PhrasePairs, context_title, predict_pairs, small_encoder
+from fastnlp_course.applications.pairs import PhrasePairs, predict_pairs
+from fastnlp_course.applications.cpc import context_title
+from fastnlp_course.applications.encoders import small_encoder
 from fastnlp_course.applications.kaggle import check_submission, kaggle_folder, make_submission, read_pairs
 from fastnlp_course.sources import get_data
 

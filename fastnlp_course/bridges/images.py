@@ -20,7 +20,8 @@ from torch.nn import functional as F
 
 from ..files import configurable
 from ..data.dataloaders import TfmdDL
-from ..data.transforms import DisplayedTransform, Overloads, ToTensor, Transform
+from ..data.transforms import DisplayedTransform, ToTensor, Transform
+from ..data.overloads import Overloads
 from ..data.data_config import loader_types, shown_types
 from ..training.interpret import Interpretation
 

@@ -61,7 +61,9 @@ from fastnlp_course.data.splitters import *
 from fastnlp_course.data.new_items import *
 from fastnlp_course.data.getters import *
 from fastnlp_course.data.targets import *
+from fastnlp_course.data.block_checks import *
 from fastnlp_course.data.data_block import *
+from fastnlp_course.data.block_details import *
 from fastnlp_course.data.text_data import *
 from fastnlp_course.data.data_config import *
 from fastnlp_course.training.losses import *

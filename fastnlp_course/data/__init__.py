@@ -1,2 +1,2 @@
 "The wing that turns numbers into batches. It opens its rooms in order, so that a class which grows in several of them is whole wherever it is imported from."
-from . import (shown, collate, loader_hooks, dataloaders, loader_details, shown_batches, padding, padding_details, token_stream, lm_dataloader, lm_loader_details, overloads, transforms, item_lists, splitters, new_items, getters, targets, data_block, text_data, data_config)
+from . import (shown, collate, loader_hooks, dataloaders, loader_details, shown_batches, padding, padding_details, token_stream, lm_dataloader, lm_loader_details, overloads, transforms, item_lists, splitters, new_items, getters, targets, block_checks, data_block, block_details, text_data, data_config)

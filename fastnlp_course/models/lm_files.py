@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['save_language_model', 'load_language_model']
 
-# %% ../../nbs/reference/models_lm_files.ipynb #cell-002
+# %% ../../nbs/reference/models_lm_files.ipynb #cell-004
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -20,7 +20,7 @@ from .awd_lstm import AWD_LSTM
 from .text_models import get_language_model
 from .pretraining import LMRecipe
 
-# %% ../../nbs/reference/models_lm_files.ipynb #cell-005
+# %% ../../nbs/reference/models_lm_files.ipynb #cell-007
 _card = """# A small English language model for ULMFiT
 
 AWD-LSTM, {emb_sz} numbers per token, {n_layers} layers of {n_hid} units, a vocab of {vocab:,} tokens, embedding and decoder shared, read {direction}.
@@ -60,7 +60,7 @@ def _hardware():
     features = cpu_features()
     return f"{features['model']}, {torch.get_num_threads()} threads, {'bf16' if cpu_has_bf16() else 'fp32'}"
 
-# %% ../../nbs/reference/models_lm_files.ipynb #cell-008
+# %% ../../nbs/reference/models_lm_files.ipynb #cell-010
 def save_language_model(
     folder,            # to write, beside nothing else
     model:nn.Module,   # language model
@@ -93,7 +93,7 @@ def save_language_model(
         handle.write(card)
     return folder
 
-# %% ../../nbs/reference/models_lm_files.ipynb #cell-012
+# %% ../../nbs/reference/models_lm_files.ipynb #cell-014
 def load_language_model(
     folder,   # what `save_language_model` wrote
 ):            # model in single precision, vocab, config

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['train_lm']
 
-# %% ../../nbs/reference/models_lm_runs.ipynb #cell-002
+# %% ../../nbs/reference/models_lm_runs.ipynb #cell-004
 import math
 import time
 from pathlib import Path
@@ -16,7 +16,7 @@ from ..text.corpus import build_store
 from .pretraining import LMRecipe, LMRun, perplexity_of, reversed_store
 from .lm_files import save_language_model
 
-# %% ../../nbs/reference/models_lm_runs.ipynb #cell-005
+# %% ../../nbs/reference/models_lm_runs.ipynb #cell-007
 def _stores(source, valid, folder, recipe, text_cols):
     "The text and the text to be asked about, as ids in one vocab."
     how = dict(text_cols=text_cols, block_chars=1 << 22)
@@ -31,14 +31,14 @@ def _source_of(text):
     path = Path(text) if isinstance(text, (str, Path)) else None
     return list(text_lines(path)) if path is not None and path.suffix == '.gz' and '.csv' not in path.suffixes else text
 
-# %% ../../nbs/reference/models_lm_runs.ipynb #cell-008
+# %% ../../nbs/reference/models_lm_runs.ipynb #cell-010
 def _end(flat_until, steps, recipe):
     "Where the rate begins to fall and where it reaches zero; never before what has been done."
     decay_steps = max(1, round(steps*recipe.decay))
     decay_from = max(flat_until, steps - decay_steps)
     return decay_from, decay_from + decay_steps
 
-# %% ../../nbs/reference/models_lm_runs.ipynb #cell-011
+# %% ../../nbs/reference/models_lm_runs.ipynb #cell-013
 def _resume(run, folder, steps, log):
     "Load the last checkpoint; if it is falling towards another end, the one before the fall."
     last, flat = folder/'checkpoint.safetensors', folder/'flat.safetensors'
@@ -50,7 +50,7 @@ def _resume(run, folder, steps, log):
         run.load(flat)
     log(f'Going on at step {run.step:,}, after {run.tokens:,} tokens.')
 
-# %% ../../nbs/reference/models_lm_runs.ipynb #cell-013
+# %% ../../nbs/reference/models_lm_runs.ipynb #cell-015
 def _train(run, folder, steps, valid, save_minutes, minutes, report_steps, log):
     "Steps, reports and checkpoints; True when the end is reached, False when the minutes are over."
     def checkpoint():
@@ -84,7 +84,7 @@ def _train(run, folder, steps, valid, save_minutes, minutes, report_steps, log):
         if over:
             return False
 
-# %% ../../nbs/reference/models_lm_runs.ipynb #cell-015
+# %% ../../nbs/reference/models_lm_runs.ipynb #cell-017
 def train_lm(
     source,                   # folder, file, list of files, table, or texts: see `read_texts`
     out,                      # folder of the finished model

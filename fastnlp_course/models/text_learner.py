@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/models_text_learner.ipynb #cell-002
+# %% ../../nbs/reference/models_text_learner.ipynb #cell-004
 from pathlib import Path
 
 import torch
@@ -24,7 +24,7 @@ from .rnn_callbacks import ModelResetter, RNNCallback, RNNRegularizer
 from .pretrained import check_rows, clean_raw_keys, load_model_text, match_embeds, pretrained_file, read_vocab, vocab_of_texts
 from .ulmfit import TextLearner
 
-# %% ../../nbs/reference/models_text_learner.ipynb #cell-007
+# %% ../../nbs/reference/models_text_learner.ipynb #cell-009
 @patch
 def save_encoder(self:TextLearner,
     file,                   # name below `path/model_dir`, or an absolute path
@@ -44,7 +44,7 @@ def save_encoder(self:TextLearner,
         return path
     return save_weights(path, state, {'vocab': vocab_of_texts(self.dls)})
 
-# %% ../../nbs/reference/models_text_learner.ipynb #cell-012
+# %% ../../nbs/reference/models_text_learner.ipynb #cell-014
 @patch
 def load_pretrained(self:TextLearner,
     wgts_fname,             # weights of a language model, .safetensors or .pth
@@ -68,7 +68,7 @@ def load_pretrained(self:TextLearner,
     self.freeze()
     return self
 
-# %% ../../nbs/reference/models_text_learner.ipynb #cell-015
+# %% ../../nbs/reference/models_text_learner.ipynb #cell-017
 @patch
 def load(self:TextLearner,
     file,                   # a name or a path, as given to `save`
@@ -82,7 +82,7 @@ def load(self:TextLearner,
     load_model_text(self._file_to_load(file), self.model, self.opt, with_opt=with_opt, device=self.dls.device if device is None else device, **kwargs)
     return self
 
-# %% ../../nbs/reference/models_text_learner.ipynb #cell-018
+# %% ../../nbs/reference/models_text_learner.ipynb #cell-020
 _standard_callbacks = (TrainEvalCallback, Recorder, OpenOutput, ProgressCallback, ModelResetter, RNNCallback, RNNRegularizer)
 
 def _can_be_quick(learn):
@@ -90,7 +90,7 @@ def _can_be_quick(learn):
     dataset = getattr(getattr(learn.dls, 'valid', None), 'dataset', None)
     return isinstance(dataset, (Datasets, TfmdLists)) and all(type(cb) in _standard_callbacks for cb in learn.cbs)
 
-# %% ../../nbs/reference/models_text_learner.ipynb #cell-021
+# %% ../../nbs/reference/models_text_learner.ipynb #cell-023
 @patch
 def predict(self:TextLearner,
     item,                     # one item, such as a text
@@ -118,7 +118,7 @@ def predict(self:TextLearner,
     result = detuplify(tuple(row[n_inp:])), decoded[0], probabilities[0]
     return (detuplify(tuple(row[:n_inp])), *result) if with_input else result
 
-# %% ../../nbs/reference/models_text_learner.ipynb #cell-025
+# %% ../../nbs/reference/models_text_learner.ipynb #cell-027
 @patch
 def _call_model(self:TextLearner):
     "The model's output for the present batch."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/models_weight_dropout.ipynb #cell-002
+# %% ../../nbs/reference/models_weight_dropout.ipynb #cell-004
 import warnings
 
 import torch
@@ -14,7 +14,7 @@ from fastcore.basics import patch
 
 from .awd_lstm import WeightDropout
 
-# %% ../../nbs/reference/models_weight_dropout.ipynb #cell-006
+# %% ../../nbs/reference/models_weight_dropout.ipynb #cell-008
 @patch
 def _lies_there(self:WeightDropout):
     "Nothing is dropped, nothing is differentiated, and the module looks at the true weights already: then there is nothing to do."
@@ -36,7 +36,7 @@ def _lay_out(self:WeightDropout, detached=False):
         weight = raw.detach() if detached else F.dropout(raw.view_as(raw), p=self.weight_p, training=self.training)
         setattr(self.module, name, weight)
 
-# %% ../../nbs/reference/models_weight_dropout.ipynb #cell-008
+# %% ../../nbs/reference/models_weight_dropout.ipynb #cell-010
 @patch
 def forward(self:WeightDropout, *args, **kwargs):
     "Call the module with dropped weights."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/models_writing.ipynb #cell-002
+# %% ../../nbs/reference/models_writing.ipynb #cell-004
 import warnings
 
 import torch
@@ -18,7 +18,7 @@ from .pretrained import is_read_backwards, text_steps_of, vocab_of_texts
 from .generation import draw_weights, OneStep, WholeModel
 from .ulmfit import LMLearner
 
-# %% ../../nbs/reference/models_writing.ipynb #cell-007
+# %% ../../nbs/reference/models_writing.ipynb #cell-009
 @patch
 def _prompt_ids(self:LMLearner, text):
     "The ids of a prompt; an empty one begins a new text."
@@ -37,7 +37,7 @@ def _prompt_ids(self:LMLearner, text):
         warnings.warn(f"no word of {text[:60]!r} is in the vocab of {len(vocab)} tokens: what follows will not depend on it. Use words of the texts that the model was trained on.")
     return ids
 
-# %% ../../nbs/reference/models_writing.ipynb #cell-010
+# %% ../../nbs/reference/models_writing.ipynb #cell-012
 @patch
 @torch.no_grad()
 def _read_prompt(self:LMLearner, ids):
@@ -67,7 +67,7 @@ def _draw_tokens(self:LMLearner, prompt, n_words, no_unk, only_last_word, seed, 
     finally:
         self.model.reset()
 
-# %% ../../nbs/reference/models_writing.ipynb #cell-012
+# %% ../../nbs/reference/models_writing.ipynb #cell-014
 @patch
 def _shown_tokens(self:LMLearner, ids):
     "Tokens without those that only mark where texts begin."
@@ -79,7 +79,7 @@ def _separator(self:LMLearner):
     "What joins words: the tokenizer's own."
     return next((step.sep for step in text_steps_of(self.dls) if hasattr(step, 'sep')), ' ')
 
-# %% ../../nbs/reference/models_writing.ipynb #cell-014
+# %% ../../nbs/reference/models_writing.ipynb #cell-016
 @patch
 def predict(self:LMLearner,
     text:str,                       # how the text begins; how it ends, if the data are read from the end
@@ -102,7 +102,7 @@ def predict(self:LMLearner,
         written.reverse()
     return self._separator().join(decoder(self._shown_tokens(written)))
 
-# %% ../../nbs/reference/models_writing.ipynb #cell-019
+# %% ../../nbs/reference/models_writing.ipynb #cell-021
 @patch
 def predict_stream(self:LMLearner,
     text:str,                       # how the text begins
@@ -127,7 +127,7 @@ def predict_stream(self:LMLearner,
             waiting = []
             yield from words
 
-# %% ../../nbs/reference/models_writing.ipynb #cell-023
+# %% ../../nbs/reference/models_writing.ipynb #cell-025
 @patch
 def get_preds(self:LMLearner,
     concat_dim:int=1,       # batches go on in time, so they are joined along the tokens

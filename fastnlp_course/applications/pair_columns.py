@@ -5,18 +5,18 @@
 # %% auto #0
 __all__ = ['others_of']
 
-# %% ../../nbs/reference/applications_pair_columns.ipynb #cell-002
+# %% ../../nbs/reference/applications_pair_columns.ipynb #cell-004
 import numpy as np
 import pandas as pd
 
-# %% ../../nbs/reference/applications_pair_columns.ipynb #cell-005
+# %% ../../nbs/reference/applications_pair_columns.ipynb #cell-007
 def pair_column(df, column, role, advice=''):
     "A column of a table, or a sentence."
     if column not in df.columns:
         raise ValueError(f"column {column!r} is not in the table: it has {list(df.columns)}. Pass {role}=... with the name of yours{advice}.")
     return df[column].reset_index(drop=True)
 
-# %% ../../nbs/reference/applications_pair_columns.ipynb #cell-008
+# %% ../../nbs/reference/applications_pair_columns.ipynb #cell-010
 def ids_of(df, column):
     "A name for each row, all different."
     if len(df) == 0:
@@ -26,7 +26,7 @@ def ids_of(df, column):
         raise ValueError(f"{int(ids.duplicated().sum())} ids occur more than once, the first is {ids.tolist()[int(ids.duplicated().argmax())]!r}: drop the copies, or pass id=None to number the rows.")
     return ids
 
-# %% ../../nbs/reference/applications_pair_columns.ipynb #cell-011
+# %% ../../nbs/reference/applications_pair_columns.ipynb #cell-013
 def phrases_of(df, column, role, ids):
     "A column of phrases, none of them empty."
     values = pair_column(df, column, role)
@@ -41,7 +41,7 @@ def contexts_of(df, column, ids):
         return pd.Series('', index=ids.index)
     return pair_column(df, column, 'context', ', or context=None if there is none').fillna('').astype(str).str.strip()
 
-# %% ../../nbs/reference/applications_pair_columns.ipynb #cell-014
+# %% ../../nbs/reference/applications_pair_columns.ipynb #cell-016
 def scores_of(df, column, scale, ids):
     "A column of scores, brought to 0 to 1."
     low, high = scale
@@ -56,7 +56,7 @@ def scores_of(df, column, scale, ids):
                          f"drop these rows, or pass scale=(lowest, highest), as scale=(0, 5) for STS.")
     return (values - low)/(high - low)
 
-# %% ../../nbs/reference/applications_pair_columns.ipynb #cell-017
+# %% ../../nbs/reference/applications_pair_columns.ipynb #cell-019
 def others_of(
     table:pd.DataFrame,     # with anchor, context and target
     n:int,                  # at most so many

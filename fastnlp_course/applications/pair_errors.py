@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['residuals', 'residuals_by', 'worst_pairs', 'pair_attention', 'pair_saliency']
 
-# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-002
+# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-004
 import re
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..training.outputs import open_output
 from ..training.learner import Learner
 from .pairs import frame_of, PhrasePairs, text_of_row
 
-# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-006
+# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-008
 def residuals(
     pairs:PhrasePairs,  # with scores
     preds,              # (N,) predictions
@@ -31,7 +31,7 @@ def residuals(
     table['length'] = (table.anchor + ' ' + table.target).str.split().str.len()
     return table
 
-# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-009
+# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-011
 def residuals_by(
     pairs:PhrasePairs,  # with scores
     preds,              # (N,) predictions
@@ -43,7 +43,7 @@ def residuals_by(
     groups = residuals(pairs, preds).groupby(by)
     return groups.agg(rows=('score', 'size'), score=('score', 'mean'), predicted=('pred', 'mean'), bias=('residual', 'mean'), error=('residual', lambda values: values.abs().mean()))
 
-# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-013
+# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-015
 def worst_pairs(
     pairs:PhrasePairs,  # with scores
     preds,              # (N,) predictions
@@ -53,7 +53,7 @@ def worst_pairs(
     table = residuals(pairs, preds)
     return table.loc[table.residual.abs().sort_values(ascending=False, kind='stable').index[:n], ['anchor', 'target', 'context', 'score', 'pred', 'residual']]
 
-# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-018
+# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-020
 def _one_batch(learn, anchor, target, context):
     "One pair as the model reads it, and its tokens."
     one = PhrasePairs.from_df(pd.DataFrame([{'anchor': anchor, 'target': target, 'context': context}]), score=None, id=None)
@@ -62,7 +62,7 @@ def _one_batch(learn, anchor, target, context):
     tokenizer = next(step.tokenizer for step in learn.dls.valid_ds.tls[0].tfms.fs if hasattr(step, 'tokenizer'))
     return x, tokenizer.convert_ids_to_tokens(x['input_ids'][0].tolist())
 
-# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-021
+# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-023
 def pair_attention(
     learn,          # of `pair_learner`
     anchor:str,     # first phrase
@@ -81,7 +81,7 @@ def pair_attention(
         model.train(was_training)
     return tokens, weights[0, :, 0].mean(0).float().cpu()
 
-# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-024
+# %% ../../nbs/reference/applications_pair_errors.ipynb #cell-026
 def pair_saliency(
     learn,          # of `pair_learner`
     anchor:str,     # first phrase

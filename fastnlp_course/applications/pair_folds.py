@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CrossValidated', 'overlap_scores', 'tfidf_scores', 'cross_validate', 'ensemble']
 
-# %% ../../nbs/reference/applications_pair_folds.ipynb #cell-002
+# %% ../../nbs/reference/applications_pair_folds.ipynb #cell-004
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..training.export import load_learner
 from ..training.validation import bootstrap_interval, grouped_folds, pearson
 from .pairs import check_sides, PhrasePairs, predict_pairs
 
-# %% ../../nbs/reference/applications_pair_folds.ipynb #cell-005
+# %% ../../nbs/reference/applications_pair_folds.ipynb #cell-007
 def overlap_scores(
     pairs:PhrasePairs,  # what to score
     n:int=3,            # letters per piece
@@ -31,7 +31,7 @@ def overlap_scores(
     found = [(pieces(a), pieces(b)) for a, b in zip(pairs.table.anchor, pairs.table.target)]
     return np.array([2*len(a & b)/(len(a) + len(b)) for a, b in found])
 
-# %% ../../nbs/reference/applications_pair_folds.ipynb #cell-007
+# %% ../../nbs/reference/applications_pair_folds.ipynb #cell-009
 def tfidf_scores(
     pairs:PhrasePairs,  # what to score
     texts,              # phrases that the weights are counted on: those of training
@@ -42,7 +42,7 @@ def tfidf_scores(
     a, b = vectorizer.transform(pairs.table.anchor), vectorizer.transform(pairs.table.target)
     return np.asarray(a.multiply(b).sum(1)).reshape(-1)
 
-# %% ../../nbs/reference/applications_pair_folds.ipynb #cell-010
+# %% ../../nbs/reference/applications_pair_folds.ipynb #cell-012
 CrossValidated = namedtuple('CrossValidated', 'preds fold_scores score low high models')
 
 def cross_validate(
@@ -75,7 +75,7 @@ def cross_validate(
         scores.append(pearson(preds[list(valid)], pairs.scores[list(valid)]))
     return CrossValidated(preds, scores, *bootstrap_interval(pearson, preds, pairs.scores, groups=pairs.groups), models)
 
-# %% ../../nbs/reference/applications_pair_folds.ipynb #cell-021
+# %% ../../nbs/reference/applications_pair_folds.ipynb #cell-023
 def ensemble(
     models,             # learners of `pair_learner`, folders of theirs, or arrays of predictions
     pairs:PhrasePairs,  # what to score

@@ -55,7 +55,6 @@ def _same_tuple(values, like):
     except Exception:
         return tuple(values)
 
-
 @patch
 def _apply(self:Transform, which, x, args, kwargs):
     if isinstance(x, tuple):
@@ -290,7 +289,6 @@ Pipeline.__getattr__ = _answer_for_steps
 def step_name(step):
     "The name of a step, or of its class."
     return getattr(step, 'name', None) or type(step).__name__
-
 
 @patch
 def __getitem__(self:Pipeline, i):

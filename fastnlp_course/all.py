@@ -67,6 +67,7 @@ from fastnlp_course.data.block_details import *
 from fastnlp_course.data.text_data import *
 from fastnlp_course.data.data_config import *
 from fastnlp_course.training.losses import *
+from fastnlp_course.training.loss_details import *
 from fastnlp_course.training.metrics import *
 from fastnlp_course.training.sklearn_metrics import *
 from fastnlp_course.training.more_metrics import *

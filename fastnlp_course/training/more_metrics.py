@@ -21,7 +21,41 @@ from torch import Tensor
 from ..files import configurable
 from .metrics import AccumMetric, ActivationType, as_number, AvgMetric, flatten_check, Metric, name_of_function, rows_of
 
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-008
+@patch
+def __call__(
+    self:AccumMetric,
+    preds:Tensor,  # predictions as `func` wants them: no activation is applied
+    targs:Tensor,  # targets
+):
+    "The metric on one batch, outside of a Learner."
+    self.reset()
+    self.accum_values(preds, targs)
+    return self.value
+
 # %% ../../nbs/reference/training_more_metrics.ipynb #cell-009
+def _set_name(self, value:str):
+    self._name = value
+
+AccumMetric.name = AccumMetric.name.setter(_set_name)
+
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-010
+@patch
+def to_config(self:AccumMetric) -> dict:
+    "What `from_config` needs to make this metric again."
+    settings = {name: getattr(self, name) for name in ('func', 'dim_argmax', 'activation', 'thresh', 'to_np', 'flatten', 'name')}
+    return {**settings, 'invert_arg': self.invert_args, **self.kwargs}
+
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-011
+@patch(cls_method=True)
+def from_config(
+    cls:AccumMetric,
+    config:dict,  # what `to_config` returned
+):
+    "The metric described by `config`."
+    return cls(**config)
+
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-015
 def optim_metric(
     f:Callable,           # takes predictions, targets and the argument to find
     argname:str,          # name of that argument
@@ -40,7 +74,7 @@ def optim_metric(
     best.__name__ = f'opt_{name_of_function(f)}'
     return best
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-014
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-020
 def msle(
     inp:Tensor,   # predictions, above -1
     targ:Tensor,  # targets, above -1
@@ -49,7 +83,7 @@ def msle(
     inp, targ = flatten_check(inp, targ)
     return F.mse_loss(torch.log(1 + inp), torch.log(1 + targ))
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-017
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-023
 def _rmse(inp, targ):
     "Square root of the mean squared error."
     return torch.sqrt(F.mse_loss(inp, targ))
@@ -57,7 +91,7 @@ def _rmse(inp, targ):
 rmse = AccumMetric(_rmse)
 rmse.__doc__ = 'Root mean squared error over the epoch'
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-018
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-024
 def _exp_rmspe(inp, targ):
     "Root mean squared error of the exponentials, each relative to its target."
     inp, targ = torch.exp(inp), torch.exp(targ)
@@ -66,7 +100,7 @@ def _exp_rmspe(inp, targ):
 exp_rmspe = AccumMetric(_exp_rmspe)
 exp_rmspe.__doc__ = 'Root mean squared relative error of the exponentials over the epoch'
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-021
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-027
 def _pearson(x, y):
     "Pearson's correlation alone, without its p-value."
     from scipy.stats import pearsonr
@@ -77,7 +111,7 @@ def _spearman(x, y, **kwargs):
     from scipy.stats import spearmanr
     return spearmanr(x, y, **kwargs)[0]
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-022
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-028
 def PearsonCorrCoef(
     dim_argmax:int=None,                # axis of the classes, if classes are compared
     *,
@@ -91,7 +125,7 @@ def PearsonCorrCoef(
     return AccumMetric(_pearson, dim_argmax=dim_argmax, activation=activation, thresh=thresh, to_np=to_np, flatten=flatten,
                        name='pearsonr' if name is None else name)
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-023
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-029
 def SpearmanCorrCoef(
     dim_argmax:int=None,                # axis of the classes, if classes are compared
     axis:int=0,                         # axis of the observations
@@ -107,7 +141,7 @@ def SpearmanCorrCoef(
     return AccumMetric(partial(_spearman, axis=axis, nan_policy=nan_policy), dim_argmax=dim_argmax, activation=activation,
                        thresh=thresh, to_np=to_np, flatten=flatten, name='spearmanr' if name is None else name)
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-026
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-032
 @configurable
 class CorpusBLEUMetric(Metric):
     "BLEU over the validation set: how many runs of one to four tokens of the output are in the reference."
@@ -140,7 +174,7 @@ class CorpusBLEUMetric(Metric):
         self.corrects = [0]*4
         self.counts = [0]*4
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-028
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-034
 @patch
 def get_grams(self:CorpusBLEUMetric, x, n, max_n=5000):
     "All runs of `n` tokens in `x`."
@@ -152,7 +186,7 @@ def get_correct_ngrams(self:CorpusBLEUMetric, pred, targ, n, max_n=5000):
     in_pred, in_targ = Counter(self.get_grams(pred, n)), Counter(self.get_grams(targ, n))
     return (in_pred & in_targ).total(), in_pred.total()
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-030
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-036
 @patch
 def accumulate(self:CorpusBLEUMetric, learn):
     "Take in one batch, unless the model is training."
@@ -171,7 +205,7 @@ def accumulate(self:CorpusBLEUMetric, learn):
             self.corrects[i] += correct
             self.counts[i] += count
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-031
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-037
 @patch(as_prop=True)
 def value(self:CorpusBLEUMetric):
     "BLEU since `reset`."
@@ -181,7 +215,7 @@ def value(self:CorpusBLEUMetric):
     too_short = math.exp(1 - self.targ_len/self.pred_len) if self.pred_len < self.targ_len else 1
     return too_short*precision
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-034
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-040
 def foreground_acc(
     inp:Tensor,     # logits, classes on `axis`
     targ:Tensor,    # class numbers, with an axis of size 1 in place of the classes
@@ -193,7 +227,7 @@ def foreground_acc(
     counts = targ != bkg_idx
     return (inp.argmax(dim=axis)[counts] == targ[counts]).float().mean()
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-035
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-041
 @configurable
 class Dice(Metric):
     "Twice the overlap over the sum of two sets, over the epoch; targets are 0 and 1."
@@ -231,7 +265,7 @@ class Dice(Metric):
         "The Dice coefficient since `reset`."
         return 2*self.inter/self.union if self.union > 0 else None
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-036
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-042
 @configurable
 class JaccardCoeff(Dice):
     "The overlap of two sets over their union, over the epoch; targets are 0 and 1."
@@ -240,7 +274,7 @@ class JaccardCoeff(Dice):
         "The Jaccard coefficient since `reset`."
         return self.inter/(self.union - self.inter) if self.union > 0 else None
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-038
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-044
 @configurable
 class DiceMulti(Metric):
     "`Dice` of each class against the rest, averaged over the classes that occur."
@@ -285,7 +319,7 @@ class DiceMulti(Metric):
         scores = [self._score(self.inter[number], self.union[number]) if self.union[number] else np.nan for number in self.inter]
         return np.nanmean(scores)
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-039
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-045
 @configurable
 class JaccardCoeffMulti(DiceMulti):
     "`JaccardCoeff` of each class against the rest, averaged over the classes that occur."
@@ -293,7 +327,7 @@ class JaccardCoeffMulti(DiceMulti):
         "The coefficient of one class."
         return inter/(union - inter)
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-042
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-048
 @configurable
 class LossMetric(AvgMetric):
     "The mean of an attribute of the loss function, such as one part of a loss that is a sum."
@@ -328,7 +362,7 @@ class LossMetric(AvgMetric):
         "Title of its column."
         return self.attr if self.nm is None else self.nm
 
-# %% ../../nbs/reference/training_more_metrics.ipynb #cell-043
+# %% ../../nbs/reference/training_more_metrics.ipynb #cell-049
 def LossMetrics(
     attrs,      # names of attributes: a list, or one string with commas
     nms=None,   # titles of the columns, in the same form; the names if None

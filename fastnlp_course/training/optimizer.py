@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 from torch import nn, Tensor
 
-# %% ../../nbs/11_optimizer.ipynb #cell-021
+# %% ../../nbs/11_optimizer.ipynb #cell-025
 def param_groups_of(
     params:Tensor|Iterable,  # one tensor, an iterable of tensors, or a list of lists of tensors
 ) -> L:                      # list of parameter lists, one per group
@@ -29,7 +29,7 @@ def param_groups_of(
         return L(L(group) for group in params)
     return L([L(params)])
 
-# %% ../../nbs/11_optimizer.ipynb #cell-024
+# %% ../../nbs/11_optimizer.ipynb #cell-027
 def values_per_group(
     value,              # a number, a sequence of numbers or a slice
     n_groups:int,       # how many groups
@@ -53,11 +53,11 @@ def values_per_group(
         raise ValueError(f'{len(values)} values were given for {name} and there are {n_groups} parameter groups. Pass one value, one per group, or a slice.')
     return values
 
-# %% ../../nbs/11_optimizer.ipynb #cell-028
+# %% ../../nbs/11_optimizer.ipynb #cell-030
 class BaseOptimizer:
     "What every optimizer here can do: groups, hyperparameters per group, freezing."
 
-# %% ../../nbs/11_optimizer.ipynb #cell-029
+# %% ../../nbs/11_optimizer.ipynb #cell-031
 @patch
 def all_params(
     self:BaseOptimizer,
@@ -72,7 +72,7 @@ def all_params(
              for p in group
              if not with_grad or getattr(p, 'grad', None) is not None)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-031
+# %% ../../nbs/11_optimizer.ipynb #cell-033
 @patch
 def set_hyper(
     self:BaseOptimizer,
@@ -82,20 +82,20 @@ def set_hyper(
     "Set a hyperparameter: `slice(lo, hi)` spreads by equal factors over the groups, `slice(hi)` gives `hi/10` to all but the last."
     self._set_hyper(k, values_per_group(v, len(self.param_lists), k))
 
-# %% ../../nbs/11_optimizer.ipynb #cell-032
+# %% ../../nbs/11_optimizer.ipynb #cell-034
 @patch
 def _set_hyper(self:BaseOptimizer, k, v):
     for hyper, value in zip(self.hypers, v):
         hyper[k] = value
 
-# %% ../../nbs/11_optimizer.ipynb #cell-033
+# %% ../../nbs/11_optimizer.ipynb #cell-035
 @patch
 def set_hypers(self:BaseOptimizer, **kwargs):
     "Call `set_hyper` for each keyword argument."
     for name, value in kwargs.items():
         self.set_hyper(name, value)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-035
+# %% ../../nbs/11_optimizer.ipynb #cell-037
 class Optimizer(BaseOptimizer):
     "An optimizer made of small functions that are called for each parameter, one after the other."
     _keep_on_clear = ('force_train', 'do_wd')
@@ -116,7 +116,7 @@ class Optimizer(BaseOptimizer):
         self.set_hypers(**defaults)
         self.frozen_idx = 0
 
-# %% ../../nbs/11_optimizer.ipynb #cell-037
+# %% ../../nbs/11_optimizer.ipynb #cell-039
 @patch
 def step(
     self:Optimizer,
@@ -131,7 +131,7 @@ def step(
             if isinstance(news, dict):
                 state.update(news)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-038
+# %% ../../nbs/11_optimizer.ipynb #cell-040
 @patch
 def zero_grad(
     self:Optimizer,
@@ -145,7 +145,7 @@ def zero_grad(
             p.grad.detach_()
             p.grad.zero_()
 
-# %% ../../nbs/11_optimizer.ipynb #cell-041
+# %% ../../nbs/11_optimizer.ipynb #cell-043
 def average_grad(p, mom, dampening=False, grad_avg=None, **kwargs):
     "Running average (`dampening`) or running sum of the gradients of `p`."
     share = 1 - mom if dampening else 1.
@@ -155,7 +155,7 @@ def average_grad(p, mom, dampening=False, grad_avg=None, **kwargs):
 
 average_grad.defaults = dict(mom=0.9)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-043
+# %% ../../nbs/11_optimizer.ipynb #cell-045
 def average_sqr_grad(p, sqr_mom, dampening=True, sqr_avg=None, **kwargs):
     "Running average (`dampening`) or running sum of the squared gradients of `p`."
     share = 1 - sqr_mom if dampening else 1.
@@ -166,33 +166,33 @@ def average_sqr_grad(p, sqr_mom, dampening=True, sqr_avg=None, **kwargs):
 
 average_sqr_grad.defaults = dict(sqr_mom=0.99)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-044
+# %% ../../nbs/11_optimizer.ipynb #cell-046
 def step_stat(p, step=0, **kwargs):
     "Count the steps of `p`."
     return {'step': step + 1}
 
-# %% ../../nbs/11_optimizer.ipynb #cell-046
+# %% ../../nbs/11_optimizer.ipynb #cell-048
 def sgd_step(p, lr, **kwargs):
     "Go down the gradient."
     p.data.sub_(p.grad.data, alpha=lr)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-047
+# %% ../../nbs/11_optimizer.ipynb #cell-049
 def momentum_step(p, lr, grad_avg, **kwargs):
     "Go down the averaged gradient."
     p.data.sub_(grad_avg, alpha=lr)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-049
+# %% ../../nbs/11_optimizer.ipynb #cell-051
 def debias(mom, damp, step):
     "What the weights in a running average sum to after `step` steps from zero."
     return damp*(1 - mom**step)/(1 - mom)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-051
+# %% ../../nbs/11_optimizer.ipynb #cell-053
 def adam_step(p, lr, mom, step, sqr_mom, grad_avg, sqr_avg, eps, **kwargs):
     "Go down the averaged gradient, divided by its usual size, both corrected for their start at zero."
     size = (sqr_avg/debias(sqr_mom, 1-sqr_mom, step)).sqrt_().add_(eps)
     p.data.addcdiv_(grad_avg, size, value=-lr/debias(mom, 1-mom, step))
 
-# %% ../../nbs/11_optimizer.ipynb #cell-053
+# %% ../../nbs/11_optimizer.ipynb #cell-055
 def weight_decay(p, lr, wd, do_wd=True, **kwargs):
     "Shrink `p` by the share `lr*wd`."
     if do_wd and wd:
@@ -200,7 +200,7 @@ def weight_decay(p, lr, wd, do_wd=True, **kwargs):
 
 weight_decay.defaults = dict(wd=0.)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-054
+# %% ../../nbs/11_optimizer.ipynb #cell-056
 def l2_reg(p, lr, wd, do_wd=True, **kwargs):
     "Add `wd*p`, the gradient of `wd/2 * p**2`, to the gradient of `p`."
     if do_wd and wd:
@@ -208,7 +208,7 @@ def l2_reg(p, lr, wd, do_wd=True, **kwargs):
 
 l2_reg.defaults = dict(wd=0.)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-064
+# %% ../../nbs/11_optimizer.ipynb #cell-067
 class TorchOptimizer(Optimizer):
     "Our groups, hyperparameters and weight decay around an optimizer of `torch.optim`, which does the math."
     def __init__(
@@ -227,34 +227,34 @@ class TorchOptimizer(Optimizer):
         self.opt = opt_cls(self._torch_groups(), **self._kernel(opt_cls))
         self.n_linked = 0
 
-# %% ../../nbs/11_optimizer.ipynb #cell-066
+# %% ../../nbs/11_optimizer.ipynb #cell-069
 @patch
 def _torch_groups(self:TorchOptimizer) -> list[dict]:
     "The groups as `torch.optim` wants them."
     return [{'params': list(group), **self.options(hyper)} for group, hyper in zip(self.param_lists, self.hypers)]
 
-# %% ../../nbs/11_optimizer.ipynb #cell-067
+# %% ../../nbs/11_optimizer.ipynb #cell-070
 @patch
 def _kernel(self:TorchOptimizer, opt_cls) -> dict:
     "Arguments that choose how `opt_cls` computes."
     return {}
 
-# %% ../../nbs/11_optimizer.ipynb #cell-068
+# %% ../../nbs/11_optimizer.ipynb #cell-071
 def _adam_options(hyper):
     "The names `torch.optim.Adam` has for our hyperparameters."
     return dict(lr=float(hyper['lr']), betas=(float(hyper['mom']), float(hyper['sqr_mom'])), eps=float(hyper['eps']))
 
-# %% ../../nbs/11_optimizer.ipynb #cell-069
+# %% ../../nbs/11_optimizer.ipynb #cell-072
 def _sgd_options(hyper):
     "The names `torch.optim.SGD` has, without momentum."
     return dict(lr=float(hyper['lr']))
 
-# %% ../../nbs/11_optimizer.ipynb #cell-070
+# %% ../../nbs/11_optimizer.ipynb #cell-073
 def _momentum_options(hyper):
     "The names `torch.optim.SGD` has; at exactly 0 torch would stop to update its buffer."
     return dict(lr=float(hyper['lr']), momentum=float(hyper['mom']) or 1e-30)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-072
+# %% ../../nbs/11_optimizer.ipynb #cell-075
 @patch
 @torch.no_grad()
 def step(
@@ -272,7 +272,7 @@ def step(
     if len(self.opt.state) != self.n_linked:
         self._link_state()
 
-# %% ../../nbs/11_optimizer.ipynb #cell-073
+# %% ../../nbs/11_optimizer.ipynb #cell-076
 @patch
 def _decay(self:TorchOptimizer, params, lr, wd):
     "Weight decay for those of `params` that have a gradient and are not excepted."
@@ -284,7 +284,7 @@ def _decay(self:TorchOptimizer, params, lr, wd):
     else:
         torch._foreach_add_([p.grad for p in params], params, alpha=wd)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-075
+# %% ../../nbs/11_optimizer.ipynb #cell-078
 @patch
 def _link_state(self:TorchOptimizer):
     "Show the averages that torch keeps in our state too: the same tensors, under our names."
@@ -294,7 +294,7 @@ def _link_state(self:TorchOptimizer):
                 self.state[p][name] = torch_state[torch_name]
     self.n_linked = len(self.opt.state)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-076
+# %% ../../nbs/11_optimizer.ipynb #cell-079
 def SGD(
     params:Tensor|Iterable,  # parameters, or a list of parameter lists
     lr:float|slice,          # learning rate
@@ -306,7 +306,7 @@ def SGD(
     options = _momentum_options if mom != 0 else _sgd_options
     return TorchOptimizer(params, torch.optim.SGD, options, {'momentum_buffer': 'grad_avg'}, decouple_wd, lr=lr, mom=mom, wd=wd)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-077
+# %% ../../nbs/11_optimizer.ipynb #cell-080
 def Adam(
     params:Tensor|Iterable,  # parameters, or a list of parameter lists
     lr:float|slice,          # learning rate
@@ -320,7 +320,7 @@ def Adam(
     names = {'exp_avg': 'grad_avg', 'exp_avg_sq': 'sqr_avg', 'step': 'step'}
     return TorchOptimizer(params, torch.optim.Adam, _adam_options, names, decouple_wd, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-087
+# %% ../../nbs/11_optimizer.ipynb #cell-084
 @patch
 def no_decay(
     self:BaseOptimizer,
@@ -330,21 +330,21 @@ def no_decay(
     for p in params:
         self.state[p]['do_wd'] = False
 
-# %% ../../nbs/11_optimizer.ipynb #cell-090
+# %% ../../nbs/11_optimizer.ipynb #cell-087
 def params(
     m:nn.Module,  # a model
 ) -> list:        # its parameters
     "All parameters of `m`."
     return list(m.parameters())
 
-# %% ../../nbs/11_optimizer.ipynb #cell-091
+# %% ../../nbs/11_optimizer.ipynb #cell-088
 def trainable_params(
     m:nn.Module,  # a model
 ) -> list:        # those parameters that get a gradient
     "All parameters of `m` that are trained."
     return [p for p in m.parameters() if p.requires_grad]
 
-# %% ../../nbs/11_optimizer.ipynb #cell-092
+# %% ../../nbs/11_optimizer.ipynb #cell-089
 norm_types = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.LayerNorm)
 
 def norm_bias_params(
@@ -359,7 +359,7 @@ def norm_bias_params(
         found.append(m.bias)
     return found
 
-# %% ../../nbs/11_optimizer.ipynb #cell-098
+# %% ../../nbs/11_optimizer.ipynb #cell-096
 @patch
 def freeze_to(
     self:BaseOptimizer,
@@ -377,7 +377,7 @@ def freeze_to(
         if not p.requires_grad:
             p.grad = None  # an old gradient would let the next step move a frozen weight
 
-# %% ../../nbs/11_optimizer.ipynb #cell-099
+# %% ../../nbs/11_optimizer.ipynb #cell-097
 @patch
 def freeze(self:BaseOptimizer):
     "Train only the last group."
@@ -385,13 +385,13 @@ def freeze(self:BaseOptimizer):
         raise ValueError('freeze() trains only the last group, and this optimizer has one group. Give the Learner a splitter that makes several.')
     self.freeze_to(-1)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-100
+# %% ../../nbs/11_optimizer.ipynb #cell-098
 @patch
 def unfreeze(self:BaseOptimizer):
     "Train all groups."
     self.freeze_to(0)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-101
+# %% ../../nbs/11_optimizer.ipynb #cell-099
 @patch
 def force_train(
     self:BaseOptimizer,

@@ -34,11 +34,12 @@ BaseLoss.__init__ = _init
 def __repr__(self:BaseLoss) -> str:
     return f'FlattenedLoss of {self.func}'
 
-@patch
-def __getattr__(self:BaseLoss, name):
+def _attribute_of_loss(self, name):
     if name == 'func' or name.startswith('__'):
         raise AttributeError(name)
     return getattr(self.func, name)
+
+BaseLoss.__getattr__ = _attribute_of_loss  # not by `@patch`, which would leave a `__getattr__` in the module
 
 @patch
 def to(

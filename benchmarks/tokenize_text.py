@@ -2,6 +2,7 @@
 
     python benchmarks/tokenize_text.py --peer PYTHON [--paragraphs N] [--reviews N] [--parity] [--write]
     python benchmarks/tokenize_text.py --processes [--write]    two processes against one
+    python benchmarks/tokenize_text.py --tricks [--write]       each trick of the fast path taken away alone
 
 PYTHON is an interpreter with fastai. Each line is measured in a fresh process; ratios come from processes that ran one after the other.
 (It is not called tokenize.py, because that would hide the standard module of this name from all scripts of this folder.)"""
@@ -168,6 +169,43 @@ def work_roofline(texts):
     return [timed(tokenize, texts), timed(lambda texts: map(str.split, texts), texts), timed(neighbours, texts),
             timed(lambda texts: (list(chain.from_iterable(map(lookup, chunks))) for chunks in known), texts)]
 
+def without_tricks():
+    "What the fast path is without one of its tricks: {description: function that takes it away}."
+    from fastnlp_course.text import fast_tokenization as fast
+    from fastnlp_course.text.tokenization import fix_html, spec_add_spaces
+    def rules_as_they_are(path): path.before, path.between = [fix_html], [spec_add_spaces]
+    def paragraphs(path): path._keys = lambda text: (fast._chunks(path._whole(text)), text.split())
+    def usual_words(path): path.splitter.marks = ()
+    def own_vocab(path): path.splitter.spacy = path.split
+    def runs(path):
+        make = path.memory.make
+        path.memory.make = lambda chunk: None if fast._run(chunk) else make(chunk)
+    return {'all tricks': lambda path: None, 'one character looked for before `fix_html` and `spec_add_spaces`': rules_as_they_are, 'blank lines looked up like words': paragraphs,
+            'signs with two letters beside them instead of a question to spaCy': usual_words, "an empty vocab instead of the language's": own_vocab, 'runs such as `well!!!` written out once': runs}
+
+def work_tricks(texts):
+    "Cold over a half and warm over the other, with all tricks but one; the same for `replace_rep` and `replace_wrep` on each text, and for no memory at all."
+    from fastnlp_course.text.fast_tokenization import _quick_fix_html, make_fast
+    from fastnlp_course.text.tokenization import TokenizeWithRules, defaults, replace_rep, replace_wrep
+    rules, half, found = defaults.text_proc_rules, len(texts)//2, {}
+    def seconds(tokenize, texts):
+        "Of the processor, not of the clock: other work on the machine counts for neither."
+        start = time.process_time()
+        for tokens in tokenize(texts): pass
+        return time.process_time() - start
+    as_they_are = [_quick_fix_html, lambda text: replace_rep(text), lambda text: replace_wrep(text), *rules[3:]]
+    variants = without_tricks()
+    seconds(make_fast(splitter(), rules, defaults.text_postproc_rules), texts)  # the first run of a process is slower
+    for name, take_away in [*variants.items(), ('all tricks, again', variants['all tricks'])]:
+        path = make_fast(splitter(), rules, defaults.text_postproc_rules)
+        take_away(path)
+        found[name] = [seconds(path, texts[:half]), seconds(path, texts[half:])]
+    path = make_fast(splitter(), as_they_are, defaults.text_postproc_rules)
+    found['equal neighbours looked for before `replace_rep` and `replace_wrep`'] = [seconds(path, texts[:half]), seconds(path, texts[half:])]
+    plain, few = TokenizeWithRules(splitter()).plain, texts[:half//6]
+    found['each chunk once: the memory'] = [6*seconds(plain, few)]*2
+    return found
+
 def work_parity_fastai(_):
     split, tokenize = fastai_tokenizer()
     return {name: [digest(tokens) for tokens in tokenize(texts)] for name, texts in parity_texts().items()}
@@ -253,6 +291,15 @@ def two_processes(corpora):
     return '\n'.join(lines + ['', 'The middle of three runs, one process before and after two, each in a fresh process. "Limit": two processes with a half each, which learn each for itself and give nothing back. '
                               '"Store": each of two processes writes the blocks of its rank, one call joins them into the store that one would have made; the joining is counted.'])
 
+def tricks(n):
+    "What the fast path costs without each of its tricks, the middle of three runs."
+    runs = [ask(sys.executable, 'tricks', 'imdb', n) for _ in range(3)]
+    lines = ['| trick taken away | cold, times as long | warm, times as long |', '| --- | --- | --- |']
+    for name in [name for name in runs[0] if not name.startswith('all tricks')]:
+        cold, warm = (sorted(2*run[name][i]/(run['all tricks'][i] + run['all tricks, again'][i]) for run in runs) for i in (0, 1))
+        lines.append(f'| {name} | {cold[1]:.2f} ({cold[0]:.2f} to {cold[2]:.2f}) | {warm[1]:.2f} ({warm[0]:.2f} to {warm[2]:.2f}) |')
+    return '\n'.join(lines + ['', f'{n:,} IMDb reviews: the first half cold, the other warm. Seconds of the processor; the middle of three runs, each in a fresh process, and their range. Without a memory: a sixth of the first half, times six.'])
+
 def parity(peer):
     "How many texts have the same tokens."
     theirs, ours = ask(peer, 'parity_fastai'), ask(sys.executable, 'parity_ours')
@@ -266,6 +313,7 @@ def main():
     parser.add_argument('--reviews', type=int, default=50_000, help='of IMDb; 0 for none')
     parser.add_argument('--parity', action='store_true', help='compare all tokens with fastai, and measure nothing')
     parser.add_argument('--processes', action='store_true', help='measure two processes against one, and nothing else')
+    parser.add_argument('--tricks', action='store_true', help='take the tricks of the fast path away, one at a time, and measure nothing else')
     parser.add_argument('--write', action='store_true', help='write results.md')
     for hidden in ('--work', '--corpus'): parser.add_argument(hidden, help=argparse.SUPPRESS)
     parser.add_argument('--n', type=int, help=argparse.SUPPRESS)
@@ -274,18 +322,20 @@ def main():
         texts = load(options.corpus, options.n) if options.corpus else None
         print(json.dumps(globals()[f'work_{options.work}'](texts)))
         return
-    if not options.peer and not options.processes:
+    if not options.peer and not options.processes and not options.tricks:
         raise SystemExit('--peer is missing. Pass the Python of an environment with fastai.')
     corpora = [('WikiText-2 train', 'wikitext', options.paragraphs)] + [(f'{options.reviews:,} IMDb reviews', 'imdb', options.reviews)]*bool(options.reviews)
     if options.processes:
         sections = {'Tokenization: two processes': two_processes(corpora)}
+    elif options.tricks:
+        sections = {'Tokenization: what each trick brings': tricks(min(options.reviews, 20_000))}
     elif options.parity:
         sections = {'Tokens: the same as fastai': parity(options.peer)}
     else:
         sections = {f'Tokenization: {title}': table(name, n, options.peer) for title, name, n in corpora}
     from common import machine, write_section
     for title, text in sections.items():
-        note = '' if options.parity or options.processes else ' "Cold" is a fresh process, "second pass" the same texts once more, "warm" are unseen documents of the same corpus after a first pass over others; one thread. Five turns of fastai and ours, one after the other: the turn in the middle and, in brackets, the range (fastai and the plain composition on 12,000 paragraphs or 5,000 reviews). Times fastai is by bytes of text per second.'
+        note = '' if options.parity or options.processes or options.tricks else ' "Cold" is a fresh process, "second pass" the same texts once more, "warm" are unseen documents of the same corpus after a first pass over others; one thread. Five turns of fastai and ours, one after the other: the turn in the middle and, in brackets, the range (fastai and the plain composition on 12,000 paragraphs or 5,000 reviews). Times fastai is by bytes of text per second.'
         print(f'## {title}\n\n{text}\n')
         if options.write:
             write_section(title, f'`benchmarks/tokenize_text.py`, {machine()}.{note}\n\n{text}')

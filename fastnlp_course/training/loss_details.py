@@ -77,9 +77,8 @@ def to_config(self:BaseLoss) -> dict:
     return config
 
 # %% ../../nbs/reference/training_loss_details.ipynb #cell-013
-@patch(cls_method=True)
-def from_config(
-    cls:BaseLoss,
+def _from_config(
+    cls,
     config:dict,  # what `to_config` returned
 ):
     "The loss described by `config`."
@@ -94,6 +93,8 @@ def from_config(
             raise ValueError(f'{name!r} is not a loss of torch.nn. Make the loss by hand and pass it as loss_func.')
         return cls(loss_cls, **config)
     return cls(**config)
+
+BaseLoss.from_config = classmethod(_from_config)
 
 # %% ../../nbs/reference/training_loss_details.ipynb #cell-017
 @patch

@@ -47,13 +47,14 @@ def to_config(self:AccumMetric) -> dict:
     return {**settings, 'invert_arg': self.invert_args, **self.kwargs}
 
 # %% ../../nbs/reference/training_more_metrics.ipynb #cell-011
-@patch(cls_method=True)
-def from_config(
-    cls:AccumMetric,
+def _from_config(
+    cls,
     config:dict,  # what `to_config` returned
 ):
     "The metric described by `config`."
     return cls(**config)
+
+AccumMetric.from_config = classmethod(_from_config)
 
 # %% ../../nbs/reference/training_more_metrics.ipynb #cell-015
 def optim_metric(

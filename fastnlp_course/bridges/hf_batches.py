@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HFTokenize', 'pad_values', 'PadRows', 'HFDataLoader', 'HFTextBlock']
 
-# %% ../../nbs/reference/bridges_hf_batches.ipynb #cell-002
+# %% ../../nbs/reference/bridges_hf_batches.ipynb #cell-004
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,7 +22,7 @@ from ..data.data_block import TransformBlock
 from ..data.data_config import loader_types
 from .hf_tokenizers import tokenizer_from_config, tokenizer_to_config
 
-# %% ../../nbs/reference/bridges_hf_batches.ipynb #cell-005
+# %% ../../nbs/reference/bridges_hf_batches.ipynb #cell-007
 @configurable
 class HFTokenize(ItemTransform):
     "A text, or a pair of texts, to everything that a Hugging Face tokenizer makes of it."
@@ -72,7 +72,7 @@ class HFTokenize(ItemTransform):
         "Made again from `to_config`."
         return cls(tokenizer_from_config(config['tokenizer']), config['max_length'], config['keep'])
 
-# %% ../../nbs/reference/bridges_hf_batches.ipynb #cell-008
+# %% ../../nbs/reference/bridges_hf_batches.ipynb #cell-010
 def pad_values(
     tokenizer,      # a tokenizer of transformers
 ) -> dict:          # name of a key -> what its rows are filled up with
@@ -81,7 +81,7 @@ def pad_values(
         raise ValueError(f'{type(tokenizer).__name__} has no padding token, so texts of different length do not fit into one batch. Set tokenizer.pad_token = tokenizer.eos_token first, as GPT-2 needs it.')
     return {'input_ids': tokenizer.pad_token_id, 'token_type_ids': tokenizer.pad_token_type_id, 'attention_mask': 0, 'special_tokens_mask': 1, 'labels': -100}
 
-# %% ../../nbs/reference/bridges_hf_batches.ipynb #cell-009
+# %% ../../nbs/reference/bridges_hf_batches.ipynb #cell-011
 @configurable
 class PadRows:
     "Fills up the rows of a batch to the longest of them: each key with its own value, on the side of the tokenizer."
@@ -122,7 +122,7 @@ class PadRows:
     def __repr__(self):
         return f'PadRows({self.values["input_ids"]}, {self.side!r})'
 
-# %% ../../nbs/reference/bridges_hf_batches.ipynb #cell-013
+# %% ../../nbs/reference/bridges_hf_batches.ipynb #cell-015
 def _n_ids(item):
     "The length of an item, by which texts are sorted."
     return len(item[0]['input_ids'])
@@ -153,7 +153,7 @@ class HFDataLoader(SortedDL):
 
 loader_types['HFDataLoader'] = HFDataLoader
 
-# %% ../../nbs/reference/bridges_hf_batches.ipynb #cell-014
+# %% ../../nbs/reference/bridges_hf_batches.ipynb #cell-016
 class HFTextBlock(TransformBlock):
     "Texts, or pairs of texts, for a Hugging Face model."
     def __init__(self,

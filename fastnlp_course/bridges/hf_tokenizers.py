@@ -6,7 +6,7 @@
 __all__ = ['byte_level_tokenizer', 'word_piece_tokenizer', 'tokenizer_to_config', 'tokenizer_from_config',
            'TransformersTokenizer']
 
-# %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-002
+# %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-004
 import torch
 from torch import Tensor
 
@@ -14,7 +14,7 @@ from ..files import configurable
 from ..data.shown import TitledStr
 from ..data.transforms import Transform
 
-# %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-005
+# %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-007
 def byte_level_tokenizer(
     texts,                  # what it learns from
     vocab_size:int=1000,    # at most so many tokens
@@ -42,7 +42,7 @@ def word_piece_tokenizer(
     raw.train_from_iterator(texts, vocab_size=vocab_size, min_frequency=2, show_progress=False)
     return BertTokenizerFast(vocab=raw.get_vocab(), **kwargs)
 
-# %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-008
+# %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-010
 _special = ('bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token')
 
 def tokenizer_to_config(
@@ -70,7 +70,7 @@ def tokenizer_from_config(
     return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(config['json']), padding_side=padding_side, truncation_side=truncation_side,
                                    model_max_length=config['model_max_length'], model_input_names=config['input_names'], **config['special'])
 
-# %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-011
+# %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-013
 @configurable
 class TransformersTokenizer(Transform):
     "A text to the ids of a Hugging Face tokenizer, without special tokens, and back."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['as_lightning']
 
-# %% ../../nbs/reference/bridges_lightning.ipynb #cell-002
+# %% ../../nbs/reference/bridges_lightning.ipynb #cell-004
 import importlib.util
 import random
 import warnings
@@ -24,7 +24,7 @@ from ..training.precision import MixedPrecision
 from ..training.checkpoint import CheckpointCallback
 from ..training.schedules import ParamScheduler
 
-# %% ../../nbs/reference/bridges_lightning.ipynb #cell-006
+# %% ../../nbs/reference/bridges_lightning.ipynb #cell-008
 class _InTorchCoat(torch.optim.Optimizer):
     "An optimizer of a learner behind the interface of `torch.optim`."
     _shown = {'lr': 'lr', 'mom': 'momentum'}   # our name -> the name that torch's schedulers write to
@@ -75,7 +75,7 @@ class _InTorchCoat(torch.optim.Optimizer):
         self.inner.load_state_dict(state_dict)
         self._show()
 
-# %% ../../nbs/reference/bridges_lightning.ipynb #cell-009
+# %% ../../nbs/reference/bridges_lightning.ipynb #cell-011
 _TO_THE_LOSS = ('before_fit', 'before_train', 'before_validate', 'before_batch', 'after_pred', 'after_loss', 'after_fit')
 _REPLACED = {TrainEvalCallback: '', Recorder: '', ProgressCallback: '', MixedPrecision: "precision='bf16-mixed' or '16-mixed'", GradientClip: 'gradient_clip_val=',
              GradientAccumulation: 'accumulate_grad_batches=', EarlyStoppingCallback: 'callbacks=[EarlyStopping(...)]', SaveModelCallback: 'callbacks=[ModelCheckpoint(...)]',
@@ -121,13 +121,13 @@ def _forward(learn, batch):
         learn.loss = learn.loss_grad.detach().clone()
     _announce(learn, 'after_loss')
 
-# %% ../../nbs/reference/bridges_lightning.ipynb #cell-010
+# %% ../../nbs/reference/bridges_lightning.ipynb #cell-012
 def reset_model(learn):
     "Forget the hidden state, if the model has one."
     if hasattr(learn.model, 'reset'):
         learn.model.reset()
 
-# %% ../../nbs/reference/bridges_lightning.ipynb #cell-012
+# %% ../../nbs/reference/bridges_lightning.ipynb #cell-014
 def _share(part, rank, world):
     "Every `world`-th row of the tensors of a batch; a process without a row takes one that another has, too."
     if isinstance(part, Tensor):
@@ -157,7 +157,7 @@ class _RowsOf:
 
     def __iter__(self): return (_share(batch, self.rank, self.world) for batch in self.loader)
 
-# %% ../../nbs/reference/bridges_lightning.ipynb #cell-015
+# %% ../../nbs/reference/bridges_lightning.ipynb #cell-017
 def _import_lightning():
     "The package, or one sentence about how to get it."
     if importlib.util.find_spec('lightning') is None:
@@ -165,7 +165,7 @@ def _import_lightning():
     import lightning
     return lightning
 
-# %% ../../nbs/reference/bridges_lightning.ipynb #cell-016
+# %% ../../nbs/reference/bridges_lightning.ipynb #cell-018
 class _Steps:
     "What a `LightningModule` made of a learner does; Lightning's class is mixed in by `_classes`."
 
@@ -202,7 +202,7 @@ class _Steps:
         learn.epoch, learn.n_iter, learn.training = self.current_epoch, max(int(self.trainer.num_training_batches), 1), True
         _announce(learn, 'before_train')
 
-# %% ../../nbs/reference/bridges_lightning.ipynb #cell-017
+# %% ../../nbs/reference/bridges_lightning.ipynb #cell-019
 @patch
 def training_step(self:_Steps, batch, batch_idx):
     "The loss of a batch, with what the learner's callbacks add to it; None skips the batch."
@@ -242,7 +242,7 @@ def _measure(self:_Steps, batch, batch_idx):
         for metric in learn.metrics:
             metric.accumulate(learn)
 
-# %% ../../nbs/reference/bridges_lightning.ipynb #cell-018
+# %% ../../nbs/reference/bridges_lightning.ipynb #cell-020
 @patch
 def _log_measured(self:_Steps, loss_name, before):
     "Log the loss and the metrics of the learner; several processes log their mean."
@@ -297,7 +297,7 @@ def on_predict_start(self:_Steps):
     self.learn.training = False
     _announce(self.learn, 'before_validate')
 
-# %% ../../nbs/reference/bridges_lightning.ipynb #cell-019
+# %% ../../nbs/reference/bridges_lightning.ipynb #cell-021
 @patch
 def predict_step(self:_Steps, batch, batch_idx):
     "Predictions of a batch, through the activation of the loss."
@@ -310,7 +310,7 @@ def on_fit_end(self:_Steps):
     _announce(self.learn, 'after_fit')
     self.learn._end_cleanup()
 
-# %% ../../nbs/reference/bridges_lightning.ipynb #cell-020
+# %% ../../nbs/reference/bridges_lightning.ipynb #cell-022
 class _Loaders:
     "What a `LightningDataModule` made of a learner does."
     def __init__(self, dls):
@@ -355,7 +355,7 @@ def as_lightning(
     _warn_of_left_out(learn)
     return __getattr__('LearnerModule')(learn), __getattr__('LearnerData')(learn.dls)
 
-# %% ../../nbs/reference/bridges_lightning.ipynb #cell-021
+# %% ../../nbs/reference/bridges_lightning.ipynb #cell-023
 def __getattr__(name):
     "The two classes by name, so that other processes find them; made at the first use."
     parts = {'LearnerModule': (_Steps, 'LightningModule'), 'LearnerData': (_Loaders, 'LightningDataModule')}

@@ -6,7 +6,7 @@
 __all__ = ['rank_and_world', 'is_main', 'same_everywhere', 'from_everywhere', 'own_items', 'shard_items', 'ShardedRows',
            'EveryNthBatch', 'shard_loader', 'collected_names', 'merge_collected', 'gather_metric']
 
-# %% ../../nbs/reference/bridges_sharing.ipynb #cell-002
+# %% ../../nbs/reference/bridges_sharing.ipynb #cell-004
 import copy
 import random
 from functools import partial
@@ -19,7 +19,7 @@ from ..data.dataloaders import DataLoader
 from ..data.lm_dataloader import LMDataLoader
 from ..training.metrics import AvgSmoothLoss, to_detach
 
-# %% ../../nbs/reference/bridges_sharing.ipynb #cell-005
+# %% ../../nbs/reference/bridges_sharing.ipynb #cell-007
 def rank_and_world() -> tuple:   # (number of this process, number of processes)
     "Which process this is, and of how many; (0, 1) outside of a distributed run."
     distributed = torch.distributed
@@ -51,7 +51,7 @@ def from_everywhere(
     torch.distributed.all_gather_object(found, value)
     return found
 
-# %% ../../nbs/reference/bridges_sharing.ipynb #cell-008
+# %% ../../nbs/reference/bridges_sharing.ipynb #cell-010
 def own_items(
     order:list,        # the items of an epoch, as one process would read them
     bs:int,            # items per batch and process
@@ -67,7 +67,7 @@ def own_items(
         own += batch[rank*size:(rank + 1)*size]
     return own
 
-# %% ../../nbs/reference/bridges_sharing.ipynb #cell-011
+# %% ../../nbs/reference/bridges_sharing.ipynb #cell-013
 def _is_items(dl):
     "Can we say which items `dl` reads, in which order?"
     if isinstance(dl, DataLoader):
@@ -105,7 +105,7 @@ def shard_items(
         batches = [batch for batch in batches if len(batch) == bs]
     return TorchLoader(dl.dataset, batch_sampler=batches, collate_fn=dl.collate_fn, num_workers=dl.num_workers, pin_memory=dl.pin_memory, worker_init_fn=dl.worker_init_fn)
 
-# %% ../../nbs/reference/bridges_sharing.ipynb #cell-017
+# %% ../../nbs/reference/bridges_sharing.ipynb #cell-019
 class ShardedRows:
     "The rows of one process in the batches of a language model."
     def __init__(self,
@@ -128,7 +128,7 @@ class ShardedRows:
         for batch in self.whole:
             yield tuple(x[self.rows] for x in batch)
 
-# %% ../../nbs/reference/bridges_sharing.ipynb #cell-020
+# %% ../../nbs/reference/bridges_sharing.ipynb #cell-022
 class EveryNthBatch:
     "Of all batches of a loader every so many-th; the loader must give the same batches in every process."
     def __init__(self,
@@ -165,7 +165,7 @@ def shard_loader(
         raise TypeError(f'A {type(dl).__name__} without a length cannot be shared by {world} processes: nobody knows when all have to stop. Give it a length, or share the data before you make the loader.')
     return EveryNthBatch(dl, rank, world, even)
 
-# %% ../../nbs/reference/bridges_sharing.ipynb #cell-023
+# %% ../../nbs/reference/bridges_sharing.ipynb #cell-025
 def collected_names(
     metric,        # a metric
 ) -> list[str]:    # names of attributes

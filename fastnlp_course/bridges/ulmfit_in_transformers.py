@@ -6,7 +6,7 @@
 __all__ = ['to_hf', 'from_hf', 'AWDLSTMConfig', 'AWDLSTMForCausalLM', 'AWDLSTMForSequenceClassification',
            'AWDLSTMPreTrainedModel', 'AWDLSTMTokenizer', 'LSTMState', 'read_on']
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-002
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-004
 from pathlib import Path
 
 from fastcore.basics import patch
@@ -26,13 +26,13 @@ from .ulmfit_tokenizer import AWDLSTMTokenizer
 
 _all_ = ['AWDLSTMConfig', 'AWDLSTMForCausalLM', 'AWDLSTMForSequenceClassification', 'AWDLSTMPreTrainedModel', 'AWDLSTMTokenizer', 'LSTMState', 'read_on']
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-005
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-007
 AutoConfig.register(AWDLSTMConfig.model_type, AWDLSTMConfig, exist_ok=True)
 AutoModelForCausalLM.register(AWDLSTMConfig, AWDLSTMForCausalLM, exist_ok=True)
 AutoModelForSequenceClassification.register(AWDLSTMConfig, AWDLSTMForSequenceClassification, exist_ok=True)
 AutoTokenizer.register(AWDLSTMConfig, AWDLSTMTokenizer, exist_ok=True)
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-007
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-009
 def _tokenizer_step(dls):
     "The step of the pipeline that makes tokens."
     for step in text_steps_of(dls):
@@ -72,7 +72,7 @@ def _settings_of(learn):
     return AWDLSTMForSequenceClassification, {**settings, **head, 'id2label': {i: str(label) for i, label in enumerate(labels)}, 'label2id': {str(label): i for i, label in enumerate(labels)},
                                              'tie_word_embeddings': False}
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-008
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-010
 def to_hf(
     learn:TextLearner,   # of `language_model_learner` or `text_classifier_learner`
 )->tuple:                # model and tokenizer of transformers
@@ -116,7 +116,7 @@ def from_hf(
     load_into(learn.model, {name: matched[name if is_lm else name.replace('0.module.', '0.', 1)] for name in ours}, 'the model of transformers')
     return learn
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-009
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-011
 @patch
 def save_pretrained(self:TextLearner,
     folder,      # is made

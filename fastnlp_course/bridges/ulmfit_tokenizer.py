@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['AWDLSTMTokenizer']
 
-# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-002
+# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-004
 import json
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ..files import atomic_write, from_config, read_json, to_config
 from ..text.tokenization import BOS, decode_spec_tokens, PAD, UNK, WordTokenizer
 from ..text.tokenizer import Tokenizer
 
-# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-005
+# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-007
 class AWDLSTMTokenizer(PreTrainedTokenizer):
     "The tokenizer and the vocab of a learner, as transformers wants them."
     vocab_files_names = {'vocab_file': 'vocab.json'}
@@ -72,7 +72,7 @@ class AWDLSTMTokenizer(PreTrainedTokenizer):
     def _convert_id_to_token(self, index):
         return self.tokens[index]
 
-# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-006
+# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-008
 @patch
 def build_inputs_with_special_tokens(self:AWDLSTMTokenizer, token_ids_0, token_ids_1=None):
     "As they are: the rules have put the mark at the beginning already."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/data_block_checks.ipynb #cell-002
+# %% ../../nbs/reference/data_block_checks.ipynb #cell-004
 from pathlib import Path
 
 from ..text.numericalization import Numericalize
@@ -13,7 +13,7 @@ from .transforms import compose_tfms
 from .item_lists import mask2idxs, overlap_of, take_items
 from .targets import Categorize
 
-# %% ../../nbs/reference/data_block_checks.ipynb #cell-005
+# %% ../../nbs/reference/data_block_checks.ipynb #cell-007
 def brief(source):
     "A source in a few words: a path as it is, anything else by its type."
     return type(source).__name__ if not isinstance(source, (str, Path)) else str(source)
@@ -29,7 +29,7 @@ def check_splits(splits, n, splitter):
     if len(twice) > 0:
         raise ValueError(f"the splits overlap at {len(twice)} of {n} positions, first at {twice[0]}: validation would test what was trained on. Correct the splitter")
 
-# %% ../../nbs/reference/data_block_checks.ipynb #cell-008
+# %% ../../nbs/reference/data_block_checks.ipynb #cell-010
 def open_vocabs(pipelines):
     "The label steps that have yet to learn their names."
     return [step for steps in pipelines for step in steps if isinstance(step, Categorize) and step.vocab is None]
@@ -40,7 +40,7 @@ def check_classes(steps):
         if len(step.vocab) - bool(step.add_na) < 2:
             raise ValueError(f"all labels of the training set are the same: {list(step.vocab)}. A classifier needs two classes or more: check the label column or folder, and how you split")
 
-# %% ../../nbs/reference/data_block_checks.ipynb #cell-011
+# %% ../../nbs/reference/data_block_checks.ipynb #cell-013
 def given_vocabs(pipelines):
     "The numericalizing steps that came with their vocab."
     return [step for steps in pipelines for step in steps if isinstance(step, Numericalize) and step.vocab is not None]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/data_block_details.ipynb #cell-002
+# %% ../../nbs/reference/data_block_details.ipynb #cell-004
 from collections.abc import Callable
 
 import pandas as pd
@@ -20,7 +20,7 @@ from .item_lists import take_items
 from .getters import ItemGetter
 from .data_block import DataBlock
 
-# %% ../../nbs/reference/data_block_details.ipynb #cell-005
+# %% ../../nbs/reference/data_block_details.ipynb #cell-007
 @patch(cls_method=True)
 def from_columns(cls:DataBlock,
     blocks=None,             # one block per column
@@ -36,7 +36,7 @@ def from_columns(cls:DataBlock,
         return L(list(zip(*columns)))
     return cls(blocks=blocks, getters=getters, get_items=rows, **kwargs)
 
-# %% ../../nbs/reference/data_block_details.ipynb #cell-008
+# %% ../../nbs/reference/data_block_details.ipynb #cell-010
 def _short(value):
     "A value in one line."
     line = repr(value.to_dict() if isinstance(value, pd.Series) else value).replace('\n', ' ')
@@ -52,7 +52,7 @@ def _walk(dsets):
             x = call_step(step, x, 0)
             print(f"    after {step_name(step)}: {_short(x)}")
 
-# %% ../../nbs/reference/data_block_details.ipynb #cell-009
+# %% ../../nbs/reference/data_block_details.ipynb #cell-011
 @patch
 def summary(self:DataBlock,
     source,                  # what to fill the template with
@@ -75,7 +75,7 @@ def summary(self:DataBlock,
     if show_batch:
         dls.show_batch(**kwargs)
 
-# %% ../../nbs/reference/data_block_details.ipynb #cell-012
+# %% ../../nbs/reference/data_block_details.ipynb #cell-014
 @patch
 def show_results(self:DataLoader,
     b:tuple,                 # a batch

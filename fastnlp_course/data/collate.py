@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['fa_collate', 'fa_convert', 'to_device', 'to_cpu', 'SkipItemException']
 
-# %% ../../nbs/reference/data_collate.ipynb #cell-002
+# %% ../../nbs/reference/data_collate.ipynb #cell-004
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,17 +16,17 @@ from torch.utils.data import default_collate, default_convert
 
 from ..sources import default_device
 
-# %% ../../nbs/reference/data_collate.ipynb #cell-005
+# %% ../../nbs/reference/data_collate.ipynb #cell-007
 _for_torch = (np.ndarray, Tensor, Mapping, str)  # torch collates these itself
 
-# %% ../../nbs/reference/data_collate.ipynb #cell-006
+# %% ../../nbs/reference/data_collate.ipynb #cell-008
 def same_sequence(values, like):
     "`values` as the kind of sequence that `like` is."
     if hasattr(like, '_fields'):  # a named tuple takes its fields one by one
         return type(like)(*values)
     return type(like)(values)
 
-# %% ../../nbs/reference/data_collate.ipynb #cell-007
+# %% ../../nbs/reference/data_collate.ipynb #cell-009
 def fa_collate(
     t:list,   # the items of a batch
 ):            # tensors stacked, numbers made a tensor; tuples, lists and mappings part by part; strings kept
@@ -38,7 +38,7 @@ def fa_collate(
         return torch.stack([item.as_subclass(Tensor) for item in t])
     return default_collate(t)
 
-# %% ../../nbs/reference/data_collate.ipynb #cell-010
+# %% ../../nbs/reference/data_collate.ipynb #cell-012
 def fa_convert(
     t,        # a batch that the dataset has made itself
 ):            # the same with its arrays as tensors
@@ -47,7 +47,7 @@ def fa_convert(
         return same_sequence([fa_convert(part) for part in t], t)
     return default_convert(t)
 
-# %% ../../nbs/reference/data_collate.ipynb #cell-013
+# %% ../../nbs/reference/data_collate.ipynb #cell-015
 def why_not_collated(items, error):
     "A sentence about items that do not fit into one batch."
     columns = list(zip(*items)) if isinstance(items[0], (tuple, list)) else [items]
@@ -58,7 +58,7 @@ def why_not_collated(items, error):
                     "Pad documents with before_batch=pad_input (or Pad_Chunk()), and bring other data to one size in after_item.")
     return f"these items do not make a batch ({error}): {str(items[0])[:150]}. Bring them to tensors of one shape in after_item, or pass create_batch=."
 
-# %% ../../nbs/reference/data_collate.ipynb #cell-016
+# %% ../../nbs/reference/data_collate.ipynb #cell-018
 def map_tensors(function, b):
     "Call `function` on each tensor in nested tuples, lists and mappings."
     if isinstance(b, Tensor):
@@ -70,7 +70,7 @@ def map_tensors(function, b):
         return same_sequence([map_tensors(function, value) for value in b], b)
     return b
 
-# %% ../../nbs/reference/data_collate.ipynb #cell-017
+# %% ../../nbs/reference/data_collate.ipynb #cell-019
 def to_device(
     b,                        # a tensor, or tuples, lists and mappings of tensors
     device=None,              # where to; the best device here if left out
@@ -86,6 +86,6 @@ def to_cpu(
     "`b` with all its tensors in main memory."
     return to_device(b, 'cpu')
 
-# %% ../../nbs/reference/data_collate.ipynb #cell-021
+# %% ../../nbs/reference/data_collate.ipynb #cell-023
 class SkipItemException(Exception):
     "Raised in `create_item` or `after_item` to leave an item out."

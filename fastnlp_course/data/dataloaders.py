@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DataLoader', 'TfmdDL', 'DataLoaders']
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-003
+# %% ../../nbs/04_dataloaders.ipynb #cell-005
 import random
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from fastcore.foundation import L
 from .collate import fa_collate, SkipItemException, to_device
 from .loader_hooks import LoaderHooks
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-021
+# %% ../../nbs/04_dataloaders.ipynb #cell-023
 class DataLoader:
     "Batches from a dataset, every step of it a method that you can replace by an argument."
     _methods = ('wif before_iter after_item before_batch after_batch after_iter create_batches create_item create_batch retain '
@@ -36,7 +36,7 @@ class DataLoader:
         for name, hook in hooks.items():
             if hook is not None: setattr(self, name, hook)
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-023
+# %% ../../nbs/04_dataloaders.ipynb #cell-025
 @patch
 def shuffle_fn(self:DataLoader,
     idxs:list,   # positions of all items
@@ -50,7 +50,7 @@ def get_idxs(self:DataLoader):
     idxs = list(range(self.n))
     return self.shuffle_fn(idxs) if self.shuffle else idxs
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-026
+# %% ../../nbs/04_dataloaders.ipynb #cell-028
 @patch
 def create_item(self:DataLoader,
     s:int,   # position
@@ -75,7 +75,7 @@ def do_item(self:DataLoader,
     except SkipItemException:
         return None
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-029
+# %% ../../nbs/04_dataloaders.ipynb #cell-031
 @patch
 def chunkify(self:DataLoader,
     items,   # iterator over items
@@ -89,12 +89,12 @@ def chunkify(self:DataLoader,
             chunk = []
     if chunk and not self.drop_last: yield chunk
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-032
+# %% ../../nbs/04_dataloaders.ipynb #cell-034
 @patch
 def __len__(self:DataLoader):
     return self.n // self.bs if self.drop_last else -(-self.n // self.bs)
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-035
+# %% ../../nbs/04_dataloaders.ipynb #cell-037
 @patch
 def before_batch(self:DataLoader,
     items:list,   # the items of a batch
@@ -109,7 +109,7 @@ def create_batch(self:DataLoader,
     "Items to one batch."
     return fa_collate(b)
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-036
+# %% ../../nbs/04_dataloaders.ipynb #cell-038
 @patch
 def retain(self:DataLoader,
     res,   # the batch
@@ -125,7 +125,7 @@ def do_batch(self:DataLoader,
     "`before_batch`, then `create_batch`."
     return self.retain(self.create_batch(self.before_batch(b)), b)
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-038
+# %% ../../nbs/04_dataloaders.ipynb #cell-040
 @patch
 def create_batches(self:DataLoader,
     samps,   # positions
@@ -134,7 +134,7 @@ def create_batches(self:DataLoader,
     items = (item for item in map(self.do_item, samps) if item is not None)
     yield from map(self.do_batch, self.chunkify(items))
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-041
+# %% ../../nbs/04_dataloaders.ipynb #cell-043
 @patch
 def after_batch(self:DataLoader,
     b,   # a batch, on its device
@@ -153,7 +153,7 @@ def __iter__(self:DataLoader):
     for b in self.create_batches(self.get_idxs()):
         yield self.after_batch(b if self.device is None else to_device(b, self.device))
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-055
+# %% ../../nbs/04_dataloaders.ipynb #cell-057
 @patch
 def one_batch(self:DataLoader):
     "The first batch of an epoch."
@@ -170,7 +170,7 @@ def new(self:DataLoader,
     settings = {name: getattr(self, name) for name in names}
     return (cls or type(self))(**{'dataset': self.dataset if dataset is None else dataset, **settings, **kwargs})
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-058
+# %% ../../nbs/04_dataloaders.ipynb #cell-060
 def _ask_dataset(self, name):
     if name.startswith('_') or name in ('dataset', 'it'):
         raise AttributeError(name)
@@ -181,10 +181,10 @@ def _ask_dataset(self, name):
 
 DataLoader.__getattr__ = _ask_dataset   # no @patch: a module that has a `__getattr__` would be asked for its own names, too
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-063
+# %% ../../nbs/04_dataloaders.ipynb #cell-065
 hook_names = ('after_item', 'before_batch', 'after_batch')
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-064
+# %% ../../nbs/04_dataloaders.ipynb #cell-066
 class TfmdDL(DataLoader):
     "A `DataLoader` with three chains of steps: `after_item`, `before_batch` and `after_batch`."
     _each = True   # as fast.ai's transforms: a plain function is called on each element of a tuple
@@ -211,7 +211,7 @@ class TfmdDL(DataLoader):
         if verbose: print(f"Setting up {name}: {getattr(self, name).fs}")
         getattr(self, name).setup(self)
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-068
+# %% ../../nbs/04_dataloaders.ipynb #cell-070
 class DataLoaders:
     "A training loader and its validation loaders, ours or torch's own."
     _device = None
@@ -230,7 +230,7 @@ class DataLoaders:
     def __len__(self):
         return len(self.loaders)
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-070
+# %% ../../nbs/04_dataloaders.ipynb #cell-072
 @patch(as_prop=True)
 def train(self:DataLoaders):
     "The training loader."
@@ -251,7 +251,7 @@ def valid_ds(self:DataLoaders):
     "The validation set."
     return self.valid.dataset
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-071
+# %% ../../nbs/04_dataloaders.ipynb #cell-073
 @patch
 def one_batch(self:DataLoaders):
     "The first training batch."
@@ -266,7 +266,7 @@ def to(self:DataLoaders,
         loader.device = device
     return self
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-073
+# %% ../../nbs/04_dataloaders.ipynb #cell-075
 def _from_dsets(cls,
     *ds,               # datasets, the training set first
     path='.',          # where a learner writes its files

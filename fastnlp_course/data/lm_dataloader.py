@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LMDataLoader']
 
-# %% ../../nbs/06_lm_dataloader.ipynb #cell-003
+# %% ../../nbs/06_lm_dataloader.ipynb #cell-005
 import numpy as np
 import torch
 from fastcore.basics import patch
@@ -13,7 +13,7 @@ from fastcore.basics import patch
 from .dataloaders import TfmdDL
 from .token_stream import TokenStream
 
-# %% ../../nbs/06_lm_dataloader.ipynb #cell-023
+# %% ../../nbs/06_lm_dataloader.ipynb #cell-025
 class LMDataLoader(TfmdDL):
     "Batches for a language model: the documents as one stream, the stream cut into `bs` rows, a window of `seq_len` tokens moving over them."
     def __init__(self,
@@ -35,7 +35,7 @@ class LMDataLoader(TfmdDL):
         "Tokens per row in batch `number`."
         return self.last_len if number == self.n_batches - 1 else self.seq_len
 
-# %% ../../nbs/06_lm_dataloader.ipynb #cell-025
+# %% ../../nbs/06_lm_dataloader.ipynb #cell-027
 @patch
 def create_item(self:LMDataLoader,
     seq:int,   # number of the row: batch * bs + row
@@ -46,7 +46,7 @@ def create_item(self:LMDataLoader,
     ids = torch.from_numpy(ids.astype(np.int64))
     return ids[:-1], ids[1:]
 
-# %% ../../nbs/06_lm_dataloader.ipynb #cell-035
+# %% ../../nbs/06_lm_dataloader.ipynb #cell-037
 @patch
 def shuffle_fn(self:LMDataLoader,
     idxs:list,   # numbers of the rows: they stay as they are
@@ -55,7 +55,7 @@ def shuffle_fn(self:LMDataLoader,
     self.stream.reorder(np.random.permutation(len(self.dataset)))
     return idxs
 
-# %% ../../nbs/06_lm_dataloader.ipynb #cell-044
+# %% ../../nbs/06_lm_dataloader.ipynb #cell-046
 @patch
 def whole_batches(self:LMDataLoader,
     numbers,   # of the batches

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-002
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-004
 import itertools
 import pickle
 import random
@@ -26,7 +26,7 @@ from .collate import fa_collate, fa_convert, map_tensors, to_device, why_not_col
 from .loader_hooks import LoaderHooks
 from .dataloaders import DataLoader, DataLoaders, hook_names, TfmdDL
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-005
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-007
 def _wants_loader(hook):
     "Is `hook` a method of another loader, or marked by fastcore's `method` as one to be?"
     return isinstance(hook, MethodType) and isinstance(hook.__self__, (int, DataLoader))
@@ -56,7 +56,7 @@ def _set_up_chain(self:TfmdDL, name, verbose):
         print(f"Setting up {name}: {hook.fs}")
     hook.setup(self)
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-007
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-009
 @patch
 def _check_settings(self:DataLoader, bs, drop_last, hooks):
     "Raise if a loader cannot be made so."
@@ -68,7 +68,7 @@ def _check_settings(self:DataLoader, bs, drop_last, hooks):
     if bs is None and drop_last:
         raise ValueError("drop_last=True leaves out an incomplete batch, but without bs each item is a batch. Pass bs=, or drop_last=False.")
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-008
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-010
 DataLoader._each = False  # plain functions as hooks see the whole item or batch
 
 @patch
@@ -102,7 +102,7 @@ def __init__(self:DataLoader,
     self._set_hooks(hooks)
     self.device = device
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-010
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-012
 @patch
 def _possible_workers(self:DataLoader, num_workers):
     "A new process of Windows and macOS must import your functions, and cannot import those of a notebook."
@@ -115,7 +115,7 @@ def _possible_workers(self:DataLoader, num_workers):
 def __repr__(self:DataLoader):
     return f"{type(self).__name__}: {'?' if self.n is None else self.n} items, bs={self.bs}, shuffle={self.shuffle}, device={self.device}"
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-011
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-013
 def _as_device(device):
     "None, a `torch.device`, the number of a GPU or a name, as torch knows it."
     if device is None or isinstance(device, torch.device):
@@ -142,7 +142,7 @@ def to(self:DataLoader,
     self.device = device
     return self
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-014
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-016
 @patch(as_prop=True)
 def prebatched(self:DataLoader):
     "Is each item a batch already?"
@@ -175,7 +175,7 @@ def create_item(self:DataLoader,
         raise IndexError(f"item {s} was asked for, but {type(self.dataset).__name__} can only be read from start to end.")
     return next(self.it)
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-015
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-017
 @patch
 def create_batch(self:DataLoader,
     b,   # list of items, or one item if it is a batch already
@@ -211,7 +211,7 @@ def create_batches(self:DataLoader,
     items = (item for item in map(self.do_item, samps) if item is not None)
     yield from map(self.do_batch, self.chunkify(items))
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-017
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-019
 class _Batches(IterableDataset):
     "What torch's worker processes read: the batches of a loader."
     def __init__(self, loader):
@@ -242,7 +242,7 @@ def _in_workers(self:DataLoader):
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise RuntimeError(f"the loader cannot be sent to worker processes ({error}). Use functions defined in a module instead of lambdas, or num_workers=0.") from error
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-018
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-020
 @patch
 def wif(self:DataLoader):
     "Called in each worker process when it starts."
@@ -269,7 +269,7 @@ def _batches(self:DataLoader):
     torch.empty((), dtype=torch.int64).random_()   # torch draws a seed for workers here: later random numbers stay those of any other loader
     return self.create_batches(self.sample())
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-019
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-021
 @patch
 def __iter__(self:DataLoader):
     self.randomize()
@@ -301,7 +301,7 @@ def one_batch(self:DataLoader):
         self.num_workers = workers
         self.__dict__.pop('it', None)
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-022
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-024
 @patch
 def new(self:DataLoader,
     dataset=None,   # the same one if left out
@@ -328,7 +328,7 @@ def new(self:TfmdDL,
         res._n_inp = self._n_inp
     return res
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-025
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-027
 def _names_of_torch(loader, name):
     "fast.ai's names on a plain torch loader, then those of its dataset."
     if name == 'bs':
@@ -358,7 +358,7 @@ def one_batch(self:DataLoaders):
         return to_device(next(iter(self.train)), self.device)
     return self.train.one_batch()
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-026
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-028
 def _loader(self, i):
     if i < len(self.loaders):
         return self.loaders[i]
@@ -380,7 +380,7 @@ def _set_valid(self, loader):
 
 DataLoaders.train, DataLoaders.valid = property(_train, _set_train), property(_valid, _set_valid)
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-028
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-030
 def _device_of_all(self):
     "Where batches go."
     if self._device is not None or not self.loaders:
@@ -414,7 +414,7 @@ def cpu(self:DataLoaders):
     "Batches to main memory."
     return self.to('cpu')
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-029
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-031
 @patch
 def new_empty(self:DataLoaders) -> 'DataLoaders':
     "The same loaders without items."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LoaderHooks']
 
-# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-002
+# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-004
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
 
@@ -14,7 +14,7 @@ from fastcore.foundation import L
 
 from .collate import same_sequence
 
-# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-005
+# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-007
 class _Each:
     "A plain function, called on each element of a tuple that its annotation allows."
     def __init__(self, function):
@@ -32,7 +32,7 @@ class _Each:
     def __repr__(self):
         return getattr(self.function, '__name__', repr(self.function))
 
-# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-008
+# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-010
 class LoaderHooks:
     "Functions called one after the other, sorted by their `order`."
     def __init__(self,
@@ -57,7 +57,7 @@ class LoaderHooks:
     def __repr__(self):
         return f"LoaderHooks: {self.fs}"
 
-# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-009
+# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-011
 @patch
 def add(self:LoaderHooks,
     fs,   # a callable, or a list of them
@@ -80,7 +80,7 @@ def __call__(self:LoaderHooks, x, *args, **kwargs):
             x = f(x, split_idx=wanted)
     return x
 
-# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-012
+# %% ../../nbs/reference/data_loader_hooks.ipynb #cell-014
 @patch
 def decode(self:LoaderHooks,
     x,   # what the functions returned

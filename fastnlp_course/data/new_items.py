@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['test_set']
 
-# %% ../../nbs/reference/data_new_items.ipynb #cell-002
+# %% ../../nbs/reference/data_new_items.ipynb #cell-004
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +17,7 @@ from .dataloaders import DataLoader, DataLoaders
 from .item_lists import Datasets, take_items, TfmdLists
 from .splitters import column_of
 
-# %% ../../nbs/reference/data_new_items.ipynb #cell-005
+# %% ../../nbs/reference/data_new_items.ipynb #cell-007
 def _with_text_column(items, tl):
     "A new table has its text in the column of the training data, not yet where the tokens are read: put it there."
     steps = list(tl.tfms.fs)
@@ -34,7 +34,7 @@ def _with_text_column(items, tl):
         joined = joined + ' ' + text
     return items.assign(**{wanted[0]: joined})
 
-# %% ../../nbs/reference/data_new_items.ipynb #cell-007
+# %% ../../nbs/reference/data_new_items.ipynb #cell-009
 def test_set(
     dsets,                       # `Datasets` or `TfmdLists`
     test_items,                  # new items
@@ -65,7 +65,7 @@ def test_set(
 
 test_set.__test__ = False        # its name makes pytest take it for a test
 
-# %% ../../nbs/reference/data_new_items.ipynb #cell-011
+# %% ../../nbs/reference/data_new_items.ipynb #cell-013
 @patch
 def test_dl(self:DataLoaders,
     test_items,                      # new items: a list, or a DataFrame with the columns of the training data

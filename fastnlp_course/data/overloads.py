@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['accepts', 'Overloads']
 
-# %% ../../nbs/reference/data_overloads.ipynb #cell-002
+# %% ../../nbs/reference/data_overloads.ipynb #cell-004
 import inspect
 import typing
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-# %% ../../nbs/reference/data_overloads.ipynb #cell-005
+# %% ../../nbs/reference/data_overloads.ipynb #cell-007
 @lru_cache(maxsize=None)
 def _first_annotation(function, is_method):
     "What the first argument of `function` is annotated with, `None` where there is nothing to check."
@@ -39,7 +39,7 @@ def _first_annotation(function, is_method):
         return None                        # typing.Any and the like: everything is welcome
     return annotation
 
-# %% ../../nbs/reference/data_overloads.ipynb #cell-006
+# %% ../../nbs/reference/data_overloads.ipynb #cell-008
 def accepts(
     function:Callable,   # an `encodes`, or any function of one argument
     x,                   # the value it would be called with
@@ -49,7 +49,7 @@ def accepts(
     annotation = _first_annotation(plain, plain is not function)
     return annotation is None or isinstance(x, annotation)
 
-# %% ../../nbs/reference/data_overloads.ipynb #cell-009
+# %% ../../nbs/reference/data_overloads.ipynb #cell-011
 class Overloads:
     "Several methods of one name in one class: the first whose annotation fits is called, the narrowest first."
     def __init__(self,
@@ -83,7 +83,7 @@ def _is_wider(left, right):
         return left is not right and issubclass(right, left)
     return False
 
-# %% ../../nbs/reference/data_overloads.ipynb #cell-011
+# %% ../../nbs/reference/data_overloads.ipynb #cell-013
 class _BoundOverloads:
     "`Overloads` of one object."
     def __init__(self, overloads, instance):
@@ -101,7 +101,7 @@ class _BoundOverloads:
             raise TypeError(f"no version of {self.overloads.functions[0].__qualname__} takes a {type(x).__name__}. Add one with that annotation")
         return method(x, **kwargs)
 
-# %% ../../nbs/reference/data_overloads.ipynb #cell-014
+# %% ../../nbs/reference/data_overloads.ipynb #cell-016
 _METHODS = ('encodes', 'decodes', 'setups')
 
 class _Body(dict):
@@ -132,7 +132,7 @@ class TransformType(type):
             return cls
         return super().__call__(*args, **kwargs)
 
-# %% ../../nbs/reference/data_overloads.ipynb #cell-015
+# %% ../../nbs/reference/data_overloads.ipynb #cell-017
 def choose_method(method, x):
     "`method` if it takes `x`, else None."
     if method is None:

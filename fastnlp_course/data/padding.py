@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['pad_input', 'Pad_Input', 'SortedDL', 'pad_chunk', 'Pad_Chunk', 'pad_input_chunk']
 
-# %% ../../nbs/05_padding.ipynb #cell-003
+# %% ../../nbs/05_padding.ipynb #cell-005
 from functools import partial
 
 import numpy as np
@@ -17,13 +17,13 @@ from ..files import configurable
 from .collate import same_sequence
 from .dataloaders import TfmdDL
 
-# %% ../../nbs/05_padding.ipynb #cell-016
+# %% ../../nbs/05_padding.ipynb #cell-018
 def _pad(x, length, pad_idx, pad_first, backwards):
     x = x.flip(0) if backwards else x
     padding = x.new_full((length - len(x),), pad_idx)
     return torch.cat([padding, x] if pad_first else [x, padding])
 
-# %% ../../nbs/05_padding.ipynb #cell-019
+# %% ../../nbs/05_padding.ipynb #cell-021
 @configurable
 class Pad_Input:
     "Pads the documents of a batch to the longest one."
@@ -48,7 +48,7 @@ class Pad_Input:
 
 pad_input = Pad_Input()
 
-# %% ../../nbs/05_padding.ipynb #cell-023
+# %% ../../nbs/05_padding.ipynb #cell-025
 def is_ids(x):
     "Is `x` a document of token ids?"
     return isinstance(x, Tensor) and x.ndim == 1 and x.dtype in (torch.int64, torch.int32, torch.int16)
@@ -59,7 +59,7 @@ def without_padding(o, pad_idx):
         return same_sequence([without_padding(x, pad_idx) for x in o], o)
     return o[o != pad_idx] if is_ids(o) else o
 
-# %% ../../nbs/05_padding.ipynb #cell-024
+# %% ../../nbs/05_padding.ipynb #cell-026
 @patch
 def decodes(self:Pad_Input,
     o,   # a padded document, or a tuple with some
@@ -69,12 +69,12 @@ def decodes(self:Pad_Input,
 
 Pad_Input.decode = Pad_Input.decodes
 
-# %% ../../nbs/05_padding.ipynb #cell-030
+# %% ../../nbs/05_padding.ipynb #cell-032
 def length_of_text(x):
     "What items are sorted by: the length of their first element."
     return len(x[0])
 
-# %% ../../nbs/05_padding.ipynb #cell-031
+# %% ../../nbs/05_padding.ipynb #cell-033
 class SortedDL(TfmdDL):
     "Documents of like length in one batch: from long to short in validation, with some disorder in training."
     def __init__(self,
@@ -98,7 +98,7 @@ class SortedDL(TfmdDL):
     def _longest(self):
         return int(np.argmax(self.res))
 
-# %% ../../nbs/05_padding.ipynb #cell-033
+# %% ../../nbs/05_padding.ipynb #cell-035
 @patch
 def _longest_first(self:SortedDL, idxs):
     return sorted(idxs, key=lambda i: self.res[i], reverse=True)
@@ -109,7 +109,7 @@ def get_idxs(self:SortedDL):
     idxs = super(SortedDL, self).get_idxs()
     return idxs if self.shuffle else self._longest_first(idxs)
 
-# %% ../../nbs/05_padding.ipynb #cell-037
+# %% ../../nbs/05_padding.ipynb #cell-039
 @patch
 def _sort_windows(self:SortedDL, idxs, size):
     "Longest first inside each window of `size` items."
@@ -124,7 +124,7 @@ def _shuffle_batches(self:SortedDL, idxs):
         batches = [batches[0], *middle, batches[-1]]
     return [i for batch in batches for i in batch]
 
-# %% ../../nbs/05_padding.ipynb #cell-040
+# %% ../../nbs/05_padding.ipynb #cell-042
 @patch
 def shuffle_fn(self:SortedDL,
     idxs:list,   # positions of all items
@@ -137,7 +137,7 @@ def shuffle_fn(self:SortedDL,
     idxs[[0, longest]] = idxs[[longest, 0]]
     return self._shuffle_batches(self._sort_windows(idxs.tolist(), 50 * self.bs))
 
-# %% ../../nbs/05_padding.ipynb #cell-046
+# %% ../../nbs/05_padding.ipynb #cell-048
 def pad_chunk(
     x:Tensor,               # a document
     pad_idx:int=1,          # id of the padding token
@@ -151,7 +151,7 @@ def pad_chunk(
     rest = x.new_full((missing % seq_len,), pad_idx)
     return torch.cat([chunks, x, rest] if pad_first else [x, chunks, rest])
 
-# %% ../../nbs/05_padding.ipynb #cell-051
+# %% ../../nbs/05_padding.ipynb #cell-053
 @configurable
 class Pad_Chunk:
     "`pad_chunk` for all documents of a batch: the step that classifiers have in `before_batch`."
@@ -168,7 +168,7 @@ class Pad_Chunk:
         self.pad_idx, self.pad_first, self.seq_len = pad_idx, pad_first, seq_len
         self.remove_padding = decode
 
-# %% ../../nbs/05_padding.ipynb #cell-053
+# %% ../../nbs/05_padding.ipynb #cell-055
 @patch
 def before_call(self:Pad_Chunk,
     b,   # the items of a batch: tuples
@@ -192,7 +192,7 @@ def __call__(self:Pad_Chunk,
     self.before_call(b)
     return tuple(same_sequence([self.encodes(x) for x in sample], sample) for sample in b)
 
-# %% ../../nbs/05_padding.ipynb #cell-055
+# %% ../../nbs/05_padding.ipynb #cell-057
 @patch
 def decodes(self:Pad_Chunk,
     o,   # a padded document, or a tuple with some
@@ -202,7 +202,7 @@ def decodes(self:Pad_Chunk,
 
 Pad_Chunk.decode = Pad_Chunk.decodes
 
-# %% ../../nbs/05_padding.ipynb #cell-058
+# %% ../../nbs/05_padding.ipynb #cell-060
 def pad_input_chunk(
     samples:list,           # the items of a batch: tuples
     n_inp:int=1,            # how many elements of each are documents

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/data_padding_details.ipynb #cell-002
+# %% ../../nbs/reference/data_padding_details.ipynb #cell-004
 import numpy as np
 from fastcore.basics import patch
 from fastcore.foundation import L
 
 from .padding import length_of_text, Pad_Chunk, Pad_Input, SortedDL
 
-# %% ../../nbs/reference/data_padding_details.ipynb #cell-005
+# %% ../../nbs/reference/data_padding_details.ipynb #cell-007
 @patch
 def to_config(self:Pad_Input):
     "There are no arguments."
@@ -28,7 +28,7 @@ Pad_Input.from_config = classmethod(_from_config)
 def __repr__(self:Pad_Input):
     return 'pad_input'
 
-# %% ../../nbs/reference/data_padding_details.ipynb #cell-006
+# %% ../../nbs/reference/data_padding_details.ipynb #cell-008
 @patch
 def to_config(self:Pad_Chunk):
     "The arguments."
@@ -40,7 +40,7 @@ Pad_Chunk.from_config = classmethod(_from_config)
 def __repr__(self:Pad_Chunk):
     return f"Pad_Chunk(pad_idx={self.pad_idx}, pad_first={self.pad_first}, seq_len={self.seq_len})"
 
-# %% ../../nbs/reference/data_padding_details.ipynb #cell-009
+# %% ../../nbs/reference/data_padding_details.ipynb #cell-011
 def _known_lengths(dataset):
     "The numbers of tokens, if the dataset's tokenizer has counted them."
     tokenizers = getattr(dataset, 'tokenizer', None)
@@ -50,7 +50,7 @@ def _known_lengths(dataset):
             return lengths if lengths is not None and len(lengths) == len(dataset) else None
     return None
 
-# %% ../../nbs/reference/data_padding_details.ipynb #cell-010
+# %% ../../nbs/reference/data_padding_details.ipynb #cell-012
 SortedDL._read_items = {}   # what was read to measure it, for the first pass; each loader that measures gets its own
 
 @patch
@@ -73,7 +73,7 @@ def _sort_key(self:SortedDL, i):
         raise TypeError(f"item {i} is a {type(item).__name__}, which sort_func cannot measure ({error}). Items of SortedDL are tuples that begin with a document; "
                         "for others pass sort_func=.") from error
 
-# %% ../../nbs/reference/data_padding_details.ipynb #cell-011
+# %% ../../nbs/reference/data_padding_details.ipynb #cell-013
 @patch
 def do_item(self:SortedDL,
     s:int,   # position
@@ -89,7 +89,7 @@ def _longest(self:SortedDL):
         raise ValueError(f"res has {len(self.res)} values for {self.n} items. Pass one value per item, or leave res out.")
     return int(np.argmax(self.res[:self.n])) if len(self.res) > 0 else None
 
-# %% ../../nbs/reference/data_padding_details.ipynb #cell-014
+# %% ../../nbs/reference/data_padding_details.ipynb #cell-016
 @patch
 def new(self:SortedDL,
     dataset=None,   # the same one if left out

@@ -7,7 +7,7 @@ __all__ = ['show_table', 'show_title', 'ShowTitle', 'TitledInt', 'TitledFloat', 
            'MultiCategory', 'tensor', 'TensorBase', 'TensorText', 'LMTensorText', 'TensorCategory',
            'TensorMultiCategory']
 
-# %% ../../nbs/reference/data_shown.ipynb #cell-002
+# %% ../../nbs/reference/data_shown.ipynb #cell-004
 import numpy as np
 import pandas as pd
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..files import in_notebook
 
-# %% ../../nbs/reference/data_shown.ipynb #cell-005
+# %% ../../nbs/reference/data_shown.ipynb #cell-007
 def _cut(cell, trunc_at):
     "A cell as text of at most `trunc_at` words."
     if isinstance(cell, Tensor):
@@ -47,7 +47,7 @@ def show_table(
         print(table.to_string(max_colwidth=100))
     return None
 
-# %% ../../nbs/reference/data_shown.ipynb #cell-009
+# %% ../../nbs/reference/data_shown.ipynb #cell-011
 def show_title(
     o,                   # what to show
     ax=None,             # a matplotlib axis
@@ -70,7 +70,7 @@ def show_title(
         where.loc[label] = o
     return where
 
-# %% ../../nbs/reference/data_shown.ipynb #cell-011
+# %% ../../nbs/reference/data_shown.ipynb #cell-013
 class ShowTitle:
     "Anything that shows itself as a line of text. `label` is the column it goes to."
     label = 'text'
@@ -102,7 +102,7 @@ class TitledStr(ShowTitle, str):
 class TitledTuple(ShowTitle, tuple):
     "A `tuple` that can show itself."
 
-# %% ../../nbs/reference/data_shown.ipynb #cell-013
+# %% ../../nbs/reference/data_shown.ipynb #cell-015
 class Category(ShowTitle, str):
     "The name of a category."
     label = 'category'
@@ -118,7 +118,7 @@ class MultiCategory(ShowTitle, L):
         "The names in one line."
         return show_title(sep.join(str(name) for name in self), **{'ctx': ctx, 'label': self.label, **kwargs})
 
-# %% ../../nbs/reference/data_shown.ipynb #cell-017
+# %% ../../nbs/reference/data_shown.ipynb #cell-019
 def tensor(
     x,                   # a number, a list, an array, a pandas column, a tensor
     *rest,               # more numbers
@@ -137,7 +137,7 @@ def tensor(
         result = torch.tensor(x if isinstance(x, (bool, int, float, np.generic)) else list(x), **kwargs)
     return result.float() if result.dtype is torch.float64 else result
 
-# %% ../../nbs/reference/data_shown.ipynb #cell-019
+# %% ../../nbs/reference/data_shown.ipynb #cell-021
 class TensorBase(torch.Tensor):
     "A tensor with a name of its own. Whatever you compute with it is a plain tensor."
     __torch_function__ = torch._C._disabled_torch_function_impl

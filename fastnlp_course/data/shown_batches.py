@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/data_shown_batches.ipynb #cell-002
+# %% ../../nbs/reference/data_shown_batches.ipynb #cell-004
 from fastcore.basics import patch
 from fastcore.foundation import L
 
@@ -14,7 +14,7 @@ from .collate import to_cpu, to_device
 from .loader_hooks import LoaderHooks
 from .dataloaders import DataLoader
 
-# %% ../../nbs/reference/data_shown_batches.ipynb #cell-005
+# %% ../../nbs/reference/data_shown_batches.ipynb #cell-007
 @patch
 def _one_pass(self:DataLoader):
     "A batch of one item, for those who want to know its form."
@@ -43,7 +43,7 @@ def _set_n_inp(self, n):
 
 DataLoader.n_inp = property(_n_inp, _set_n_inp)
 
-# %% ../../nbs/reference/data_shown_batches.ipynb #cell-008
+# %% ../../nbs/reference/data_shown_batches.ipynb #cell-010
 @patch
 def decode(self:DataLoader,
     b,   # a batch
@@ -71,7 +71,7 @@ def decode_batch(self:DataLoader,
         rows.append(row)
     return rows
 
-# %% ../../nbs/reference/data_shown_batches.ipynb #cell-009
+# %% ../../nbs/reference/data_shown_batches.ipynb #cell-011
 @patch
 def _column_names(self:DataLoader, row):
     "Names for a table: what the values call themselves, else input and target."

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['TokenStream']
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-002
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-004
 import numpy as np
 import torch
 from fastcore.basics import patch
 from fastcore.foundation import L
 from torch import Tensor
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-005
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-007
 def _one_document(item, i):
     "Token ids of item `i` as an array."
     if isinstance(item, tuple) and len(item) > 0:
@@ -25,7 +25,7 @@ def _one_document(item, i):
         raise TypeError(f"document {i} has shape {item.shape} and type {item.dtype}, but token ids are whole numbers in one row. Pass a tensor like torch.tensor([2, 8, 15]).")
     return item
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-006
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-008
 def _join_documents(items, first):
     "The ids of some documents in one array, and their lengths; `first` is the number of the first one, for messages."
     if set(map(type, items)) == {Tensor}:   # the usual case needs no Python code per document
@@ -51,7 +51,7 @@ def _read_documents(dataset, at_once=10_000):
         lens += lengths
     return np.concatenate(parts), np.array(lens, dtype=np.int64)
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-009
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-011
 def shards_of(dataset):
     "The (ids, offsets) arrays of a `TokenStore` or of anything that has them; None for other datasets."
     shards = getattr(dataset, 'shards', None)
@@ -62,7 +62,7 @@ def shards_of(dataset):
         return [(ids[offsets[0]:offsets[-1]], offsets - offsets[0])]
     return None
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-011
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-013
 class TokenStream:
     "Documents behind each other, in any order, without copying them to change it."
     long_piece = 256   # tokens; where both ways to copy pieces take equally long
@@ -86,7 +86,7 @@ class TokenStream:
         shards = shards_of(dataset)
         return cls(*_read_documents(dataset)) if shards is None else cls(shards)
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-012
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-014
 @patch
 def reorder(self:TokenStream,
     order:list=None,   # numbers of the documents; None: as they lie
@@ -115,7 +115,7 @@ def ids(self:TokenStream):
 def __len__(self:TokenStream):
     return int(self.first_tokens[-1])
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-014
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-016
 @patch
 def rows(self:TokenStream,
     first:int,    # place where the first row begins
@@ -131,7 +131,7 @@ def rows(self:TokenStream,
         return np.ndarray((n_rows, length), ids.dtype, ids, first * size, (step * size, size))   # nothing is copied
     return self._gather(first + step * np.arange(n_rows), length)
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-017
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-019
 def _spans(starts, lengths):
     "start, start+1, ... for each span, one after the other: steps of 1 and a jump where a span begins, summed up."
     steps = np.ones(lengths.sum(), dtype=np.int64)
@@ -152,7 +152,7 @@ def _pieces(self:TokenStream, begin, length):
     piece, start = piece[filled], start[filled]
     return piece, start - self.bounds[piece], stop[filled] - start
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-020
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-022
 @patch
 def _copy_one_by_one(self:TokenStream, result, target, shard, document, place, lengths):
     "Copy pieces as slices: best for long ones."
@@ -173,7 +173,7 @@ def _copy_at_once(self:TokenStream, result, target, shard, document, place, leng
         else:
             result[_spans(target[mine], lengths[mine])] = tokens
 
-# %% ../../nbs/reference/data_token_stream.ipynb #cell-021
+# %% ../../nbs/reference/data_token_stream.ipynb #cell-023
 @patch
 def _gather(self:TokenStream, begin, length):
     "Rows put together from pieces."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['merge_lora', 'unmerge_lora', 'remove_lora', 'adapter_state', 'save_lora', 'load_lora']
 
-# %% ../../nbs/reference/models_lora_files.ipynb #cell-002
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-004
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from ..files import read_json, write_json
 from ..training.saving import load_weights, save_weights
 from .lora import add_lora, check_lora, find_layers, is_or_ends_with, layer_sizes, lora_layers, LoRALinear
 
-# %% ../../nbs/reference/models_lora_files.ipynb #cell-007
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-009
 def _adapted(model):
     "The adapted layers, or a sentence if there are none."
     layers = lora_layers(model)
@@ -41,7 +41,7 @@ def _shared_weight(model, layers):
             own.setdefault(id(layer.base_layer.weight), set()).add(f'{name}.base_layer.weight')
     return next((name for name, layer in layers.items() if places[id(layer.base_layer.weight)] != own[id(layer.base_layer.weight)]), None)
 
-# %% ../../nbs/reference/models_lora_files.ipynb #cell-008
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-010
 def merge_lora(
     model:nn.Module,  # with LoRA layers, none of them merged
 ) -> nn.Module:       # `model`
@@ -60,7 +60,7 @@ def merge_lora(
         layer.merge()
     return model
 
-# %% ../../nbs/reference/models_lora_files.ipynb #cell-009
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-011
 def unmerge_lora(
     model:nn.Module,  # whose adapters are merged
 ) -> nn.Module:       # `model`
@@ -85,7 +85,7 @@ def remove_lora(
     model.__dict__.pop('lora_config', None)
     return model
 
-# %% ../../nbs/reference/models_lora_files.ipynb #cell-015
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-017
 _prefix = 'base_model.model.'  # what peft puts before every name
 _weights_name, _config_name = 'adapter_model.safetensors', 'adapter_config.json'
 
@@ -125,7 +125,7 @@ def save_lora(
         'fan_in_fan_out': any(layer.fan_in_fan_out for layer in layers.values()), **config})
     return folder
 
-# %% ../../nbs/reference/models_lora_files.ipynb #cell-016
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-018
 _known = {'r', 'lora_alpha', 'lora_dropout', 'target_modules', 'modules_to_save', 'fan_in_fan_out', 'peft_type', 'task_type', 'auto_mapping',
           'base_model_name_or_path', 'inference_mode', 'revision', 'peft_version', 'megatron_core', 'qalora_group_size', 'bias', 'init_lora_weights'}
 
@@ -166,7 +166,7 @@ def _read_adapter(folder):
         raise ValueError(f'{folder/_weights_name} holds {foreign[0]!r}, which does not begin with {_prefix!r}. It holds weights of a model, or of another kind of adapter.')
     return config, {name[len(_prefix):]: value for name, value in weights.items()}, mark.get('base', {})
 
-# %% ../../nbs/reference/models_lora_files.ipynb #cell-017
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-019
 def _expected(layers, kept, r):
     "Name and shape of every tensor that an adapter for this model holds."
     shapes = {}
@@ -187,7 +187,7 @@ def _compare(weights, shapes, model, folder):
     if wrong:
         raise ValueError(f'The adapter in {folder} has another size or rank: {wrong[0]} is {tuple(weights[wrong[0]].shape)} in the file and {shapes[wrong[0]]} in the model. Load the model that it was trained on, with the same r.')
 
-# %% ../../nbs/reference/models_lora_files.ipynb #cell-018
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-020
 def load_lora(
     model:nn.Module,        # the plain model, or one with LoRA layers of the same settings
     folder:str|Path,        # what `save_lora`, or peft's `save_pretrained`, wrote
@@ -230,6 +230,6 @@ def _compare_base(base, layers, folder):
         if not torch.allclose(there, here, rtol=0.02, atol=1e-3*there.abs().max().item()):
             raise ValueError(f'The adapter in {folder} was trained on other base weights: {name} differs. Load the base model that it belongs to, or pass check_base=False if you mean it.')
 
-# %% ../../nbs/reference/models_lora_files.ipynb #cell-019
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-021
 # The short names, for `from fastnlp_course.models import lora_files as lora; lora.merge(model)`. They stay out of `import *`, where they would hide others.
 merge, unmerge, save, load = merge_lora, unmerge_lora, save_lora, load_lora

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['join_stores', 'build_store']
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-002
+# %% ../../nbs/reference/text_corpus.ipynb #cell-004
 import copy
 import gc
 import hashlib
@@ -26,7 +26,7 @@ from .token_store import ids_dtype, TokenStore, vocab_hash, write_array, write_m
 from .counting import count_types, final_ids, n_segments, Renumber, write_types
 from .read_texts import document_batches, documents_of, read_texts
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-005
+# %% ../../nbs/reference/text_corpus.ipynb #cell-007
 class _Encoder:
     "Texts to ids; without a vocab it begins anew before it has met too many types, so that its memory is bounded."
     def __init__(self, tok, rules, post_rules, vocab, max_types=150_000):
@@ -72,7 +72,7 @@ def _count_text(digest, text):
     digest.update(len(data).to_bytes(8, 'little'))
     digest.update(data)
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-006
+# %% ../../nbs/reference/text_corpus.ipynb #cell-008
 class _Block:
     "The documents of one block while they are encoded."
     def __init__(self, vocab):
@@ -95,7 +95,7 @@ class _Block:
         fault_point(f'store:block:{number}')
         write_json(work/f'{name}.json', {**part, **described})
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-008
+# %% ../../nbs/reference/text_corpus.ipynb #cell-010
 def _differences(mine, theirs):
     "The names under which two plans differ."
     return ', '.join(name for name in mine if mine[name] != theirs.get(name))
@@ -145,7 +145,7 @@ def _write_blocks(documents, work, plan, vocab, encoder, files):
             first, number, block = first + count, number + 1, None
     write_json(work/'done.json', {'documents': first, 'digests': digests, 'files': files})
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-010
+# %% ../../nbs/reference/text_corpus.ipynb #cell-012
 def _rank_folder(path, rank, world):
     "Where the blocks of a rank are written, beside the store."
     return path.parent/f'{path.name}.rank-{rank}-of-{world}'
@@ -194,7 +194,7 @@ def _in_vocab(ids, table, size=1 << 18):
     for start in range(0, len(ids), size):
         yield table[ids[start:start + size]]
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-011
+# %% ../../nbs/reference/text_corpus.ipynb #cell-013
 def _groups(blocks, shard_tokens):
     "Blocks that become one shard: as many as it takes to reach `shard_tokens`."
     group, tokens = [], 0
@@ -232,7 +232,7 @@ def _join_group(path, number, group, vocab, positions):
     write_json(note, {**part, 'made_of': made_of})
     return part
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-012
+# %% ../../nbs/reference/text_corpus.ipynb #cell-014
 def join_stores(
     path,         # folder of the store to write
     parts=None,   # folders that `build_store` returned, one for each rank; those beside `path` if left out
@@ -264,7 +264,7 @@ def _clean(path, work=None):
     if work is not None:
         shutil.rmtree(work, ignore_errors=True)
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-014
+# %% ../../nbs/reference/text_corpus.ipynb #cell-016
 def _open_same(path, plan, digests, files):
     "Open a finished store if it was made by this plan from these texts."
     manifest = read_json(path/'manifest.json')
@@ -295,7 +295,7 @@ def _names_and_sizes(source):
     files = chain.from_iterable(sorted(get_files(file, ['.txt', '.csv', '.tsv', '.parquet'])) if file.is_dir() else [file] for file in files)
     return vocab_hash((file.name, file.stat().st_size if file.exists() else None) for file in files)
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-015
+# %% ../../nbs/reference/text_corpus.ipynb #cell-017
 def build_store(
     source,                 # folder, file, table, dataset, or iterable of texts, of Path or of dictionaries: see `read_texts`
     path,                   # folder of the store to write
@@ -342,7 +342,7 @@ def _start_over(path, work):
     warnings.warn("a rule has no name (a lambda or an inner function), so an interrupted call cannot go on where it stopped. Define it in a module.", stacklevel=3)
     shutil.rmtree(work, ignore_errors=True)
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-016
+# %% ../../nbs/reference/text_corpus.ipynb #cell-018
 def _build(documents, path, work, plan, vocab, encoder, files):
     "Blocks, then the store, if this process is the only one."
     try:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['eu_langs']
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-002
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-004
 import base64
 import hashlib
 import io
@@ -21,7 +21,7 @@ from ..files import atomic_write
 from .tokenization import defaults, need_text
 from .subwords import SentencePieceTokenizer
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-005
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-007
 def _utf8(text, where):
     "The bytes of a text, or a sentence about what is wrong with it."
     try:
@@ -29,7 +29,7 @@ def _utf8(text, where):
     except UnicodeEncodeError as error:
         raise ValueError(f"{where} holds half a character (a lone surrogate) at position {error.start}, which UTF-8 cannot write. Read the text again with the right encoding, or drop it.") from None
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-006
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-008
 class _Lines:
     "Texts in a temporary file: any iterator is read once, and hashed and counted on the way."
     def __init__(self,
@@ -49,7 +49,7 @@ class _Lines:
     def __enter__(self): return self
     def __exit__(self, *exception): self.file.close()
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-007
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-009
 @patch
 def _add(self:_Lines, text, where):
     data = _utf8(text, where) + b'\n'
@@ -86,11 +86,11 @@ def read(self:_Lines):
     self.file.seek(0)
     return (line.decode('utf-8').rstrip('\n') for line in self.file)
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-010
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-012
 eu_langs = 'bg cs da de el en es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl sv'.split()
 _all_ = ['eu_langs']
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-011
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-013
 @patch
 def __init__(self:SentencePieceTokenizer,
     lang:str='en',              # decides on the default of `char_coverage`
@@ -119,7 +119,7 @@ def __init__(self:SentencePieceTokenizer,
     if sp_model is not None:
         self._read_model()
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-013
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-015
 @patch
 def _read_model(self:SentencePieceTokenizer):
     "The model of a file, which must be one and should know our special tokens."
@@ -145,7 +145,7 @@ def processor(self:SentencePieceTokenizer):
             raise ValueError(f"{self.sp_model or 'the model'} is not a SentencePiece model, or it is cut off. Train it again with setup.") from None
     return self._processor
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-014
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-016
 def _explain_training(error, vocab_sz, n_lines):
     "A sentence about why SentencePiece could not train."
     too_small = re.search(r'(\d+) vs (\d+)', str(error))
@@ -170,7 +170,7 @@ def _options(self:SentencePieceTokenizer, vocab_sz):
             'hard_vocab_limit': False, 'input_sentence_size': self.input_sentence_size, 'shuffle_input_sentence': True,
             'max_sentence_length': self.max_sentence_length, 'byte_fallback': self.byte_fallback}
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-017
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-019
 def _short_hash(data):
     return hashlib.sha256(data).hexdigest()[:16]
 
@@ -202,7 +202,7 @@ def _keep(self:SentencePieceTokenizer, key):
                 handle.write(self.model_bytes)
     return path
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-018
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-020
 @patch
 def _learn(self:SentencePieceTokenizer, lines, vocab_sz):
     "Train on lines; the bytes of the model."
@@ -218,7 +218,7 @@ def _learn(self:SentencePieceTokenizer, lines, vocab_sz):
         raise ValueError(_explain_training(error, vocab_sz, lines.n_lines)) from None
     return written.getvalue()
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-019
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-021
 @patch
 def train(self:SentencePieceTokenizer,
     texts,                      # iterable of texts, read once
@@ -246,7 +246,7 @@ def setup(self:SentencePieceTokenizer,
         self.train(items, rules)
     return {'sp_model': self.sp_model}
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-020
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-022
 @patch
 def __call__(self:SentencePieceTokenizer,
     items,                      # iterable of texts; without a model they are also what is learned from
@@ -264,7 +264,7 @@ def _encode(self:SentencePieceTokenizer, text, where):
         _utf8(text, where)
         raise
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-022
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-024
 @patch
 def __getstate__(self:SentencePieceTokenizer): return {**self.__dict__, '_processor': None}
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['store_format', 'ids_dtype', 'vocab_hash', 'TokenStore', 'write_array', 'write_shard', 'write_manifest', 'open_shard']
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-002
+# %% ../../nbs/reference/text_token_store.ipynb #cell-004
 import hashlib
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from fastcore.basics import patch
 
 from ..files import atomic_write, fault_point, file_hash, read_json, write_json
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-005
+# %% ../../nbs/reference/text_token_store.ipynb #cell-007
 store_format = 1
 
 def ids_dtype(
@@ -37,7 +37,7 @@ def _as_ids(document, dtype, number):
         raise ValueError(f"document {number} holds the id {int(array.max() if array.min() >= 0 else array.min())}, which does not fit {np.dtype(dtype).name}. Pass the vocab it was made with, or dtype=np.int32.")
     return array.astype(dtype)
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-008
+# %% ../../nbs/reference/text_token_store.ipynb #cell-010
 class TokenStore:
     "A corpus as ids in flat arrays plus the places where documents begin, in memory or mapped from disk."
     def __init__(self,
@@ -67,7 +67,7 @@ class TokenStore:
     @property
     def n_tokens(self): return sum(len(ids) for ids, _ in self.shards)
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-009
+# %% ../../nbs/reference/text_token_store.ipynb #cell-011
 @patch
 def _only_shard(self:TokenStore):
     # an AttributeError, so that `getattr(store, 'ids', None)` and `hasattr` answer as one expects
@@ -90,7 +90,7 @@ def lengths(self:TokenStore):
     "Number of tokens of each document."
     return np.concatenate([np.diff(offsets) for _, offsets in self.shards]) if self.shards else np.zeros(0, np.int64)
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-011
+# %% ../../nbs/reference/text_token_store.ipynb #cell-013
 @patch
 def __getitem__(self:TokenStore,
     i,                   # number of the document, or a slice of numbers
@@ -119,7 +119,7 @@ def _part(self:TokenStore, start, stop, step):
             parts.append((ids[places[0]:places[-1]], places - places[0]))
     return TokenStore(parts, self.vocab)
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-012
+# %% ../../nbs/reference/text_token_store.ipynb #cell-014
 @patch
 def decode(self:TokenStore,
     i:int,               # number of the document
@@ -130,7 +130,7 @@ def decode(self:TokenStore,
         raise ValueError("this store has no vocab, so it cannot decode. Pass vocab= when you make or open it.")
     return sep.join(self.vocab[int(token)] for token in self[i])
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-015
+# %% ../../nbs/reference/text_token_store.ipynb #cell-017
 def write_array(
     path,            # file to write
     dtype,           # type of the numbers
@@ -150,7 +150,7 @@ def write_array(
             raise ValueError(f"{path} was announced with {length} numbers, but {written} came. Pass the right length.")
     return {'file': path.name, 'bytes': path.stat().st_size, 'sha256': file_hash(path)}
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-016
+# %% ../../nbs/reference/text_token_store.ipynb #cell-018
 def write_shard(
     path,            # folder
     name:str,        # beginning of the names of its files
@@ -179,7 +179,7 @@ def write_manifest(
     write_json(path/'manifest.json', {'format': store_format, 'documents': sum(part['documents'] for part in parts), 'tokens': sum(part['tokens'] for part in parts),
                                       'settings': settings, 'vocab_hash': None if vocab is None else vocab_hash(vocab), **more, 'shards': parts})
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-019
+# %% ../../nbs/reference/text_token_store.ipynb #cell-021
 def _map_array(file, expected, verify):
     "Map one file, or say what is wrong with it."
     if not file.exists() or file.stat().st_size != expected['bytes']:
@@ -203,7 +203,7 @@ def open_shard(
         raise ValueError(f"{Path(path)/part['ids']['file']} is damaged: its {len(ids)} tokens in {len(offsets) - 1} documents are not those of the manifest. Write the store again.")
     return ids, offsets
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-021
+# %% ../../nbs/reference/text_token_store.ipynb #cell-023
 def _check_manifest(manifest, path, vocab, settings):
     "Raise if the store is of another format, vocab or tokenizer."
     if not isinstance(manifest, dict) or not {'vocab_hash', 'settings', 'shards'} <= manifest.keys():
@@ -215,7 +215,7 @@ def _check_manifest(manifest, path, vocab, settings):
     if settings is not None and manifest['settings'] != json.loads(json.dumps(settings)):
         raise ValueError(f"{path} was made with the settings {manifest['settings']}, not {settings}. Write it again with these.")
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-022
+# %% ../../nbs/reference/text_token_store.ipynb #cell-024
 @patch
 def save(self:TokenStore,
     path,                # folder; must not hold another store

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['calibration_table']
 
-# %% ../../nbs/15a_stand_ins.ipynb #cell-003
+# %% ../../nbs/15a_stand_ins.ipynb #cell-005
 import numpy as np
 import pandas as pd
 
 from .validation import pairs_of
 
-# %% ../../nbs/15a_stand_ins.ipynb #cell-015
+# %% ../../nbs/15a_stand_ins.ipynb #cell-017
 def calibration_table(
     preds,               # one number per row
     targs,               # one number per row

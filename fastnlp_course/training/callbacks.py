@@ -7,7 +7,7 @@ __all__ = ['before_batch_cb', 'CollectDataCallback', 'ShortEpochCallback', 'Grad
            'TerminateOnNaNCallback', 'TrackerCallback', 'EarlyStoppingCallback', 'ReduceLROnPlateau',
            'SaveModelCallback']
 
-# %% ../../nbs/13_callbacks.ipynb #cell-003
+# %% ../../nbs/13_callbacks.ipynb #cell-005
 from collections.abc import Callable
 
 import numpy as np
@@ -19,7 +19,7 @@ from torch import nn
 from .metrics import find_bs, to_detach
 from .learner import Callback, CancelBatchException, CancelFitException, CancelTrainException, CancelValidException
 
-# %% ../../nbs/13_callbacks.ipynb #cell-011
+# %% ../../nbs/13_callbacks.ipynb #cell-013
 def before_batch_cb(
     f:Callable,   # takes the callback, `xb` and `yb`, returns new `xb` and `yb`
 ) -> Callback:
@@ -28,7 +28,7 @@ def before_batch_cb(
         self.learn.xb, self.learn.yb = f(self, self.xb, self.yb)
     return Callback(before_batch=before_batch)
 
-# %% ../../nbs/13_callbacks.ipynb #cell-014
+# %% ../../nbs/13_callbacks.ipynb #cell-016
 class CollectDataCallback(Callback):
     "Keeps every batch with its prediction and loss in `data`, to look at afterwards."
     def before_fit(self):
@@ -39,7 +39,7 @@ class CollectDataCallback(Callback):
         "Keep this batch."
         self.data.append(to_detach((self.xb, self.yb, self.learn.pred, self.learn.loss)))
 
-# %% ../../nbs/13_callbacks.ipynb #cell-019
+# %% ../../nbs/13_callbacks.ipynb #cell-021
 class ShortEpochCallback(Callback):
     "Ends an epoch after a share of its batches, for a quick trial."
     def __init__(
@@ -59,7 +59,7 @@ class ShortEpochCallback(Callback):
         if self.short_valid:
             raise CancelValidException()
 
-# %% ../../nbs/13_callbacks.ipynb #cell-022
+# %% ../../nbs/13_callbacks.ipynb #cell-024
 class GradientClip(Callback):
     "Scales the gradients down where their norm is larger than `max_norm`."
     order = 11  # after the mixed precision callback has brought them to their true size
@@ -77,7 +77,7 @@ class GradientClip(Callback):
         "Clip."
         nn.utils.clip_grad_norm_(self.learn.model.parameters(), self.max_norm, self.norm_type)
 
-# %% ../../nbs/13_callbacks.ipynb #cell-027
+# %% ../../nbs/13_callbacks.ipynb #cell-029
 class GradientAccumulation(Callback):
     "Steps only after `n_acc` items, as if the batch were that large."
     order = 6
@@ -105,7 +105,7 @@ class GradientAccumulation(Callback):
             raise CancelBatchException()
         self.count = 0
 
-# %% ../../nbs/13_callbacks.ipynb #cell-031
+# %% ../../nbs/13_callbacks.ipynb #cell-033
 class TerminateOnNaNCallback(Callback):
     "Stops training when the loss is infinite or not a number, before the weights are touched by it."
     order = -9
@@ -116,7 +116,7 @@ class TerminateOnNaNCallback(Callback):
             print(f'The loss of batch {self.iter} in epoch {self.epoch} is {self.learn.loss.mean().item()}: training stops, the weights are those of before this batch.')
             raise CancelFitException()
 
-# %% ../../nbs/13_callbacks.ipynb #cell-035
+# %% ../../nbs/13_callbacks.ipynb #cell-037
 class TrackerCallback(Callback):
     "Watches one column of the training table: `best` is its best value, `new_best` says whether this epoch brought it."
     order = 60
@@ -138,7 +138,7 @@ class TrackerCallback(Callback):
         self.reset_on_fit = reset_on_fit
         self.best = None
 
-# %% ../../nbs/13_callbacks.ipynb #cell-037
+# %% ../../nbs/13_callbacks.ipynb #cell-039
 @patch
 def before_fit(self:TrackerCallback):
     "Find the column."
@@ -152,7 +152,7 @@ def before_fit(self:TrackerCallback):
     if self.reset_on_fit or self.best is None:
         self.best = float('inf') if self.comp == np.less else -float('inf')
 
-# %% ../../nbs/13_callbacks.ipynb #cell-039
+# %% ../../nbs/13_callbacks.ipynb #cell-041
 @patch
 def after_epoch(self:TrackerCallback):
     "Compare."
@@ -167,7 +167,7 @@ def after_fit(self:TrackerCallback):
     "The next fit is watched again."
     self.run = True
 
-# %% ../../nbs/13_callbacks.ipynb #cell-043
+# %% ../../nbs/13_callbacks.ipynb #cell-045
 class EarlyStoppingCallback(TrackerCallback):
     "Stops training when there was no better value for `patience` epochs."
     order = TrackerCallback.order + 3
@@ -188,7 +188,7 @@ class EarlyStoppingCallback(TrackerCallback):
         self.wait = 0
         super().before_fit()
 
-# %% ../../nbs/13_callbacks.ipynb #cell-044
+# %% ../../nbs/13_callbacks.ipynb #cell-046
 @patch
 def after_epoch(self:EarlyStoppingCallback):
     "Stop when the patience is used up."
@@ -198,7 +198,7 @@ def after_epoch(self:EarlyStoppingCallback):
         print(f'No better {self.monitor} since epoch {self.epoch - self.wait}: training stops here.')
         raise CancelFitException()
 
-# %% ../../nbs/13_callbacks.ipynb #cell-048
+# %% ../../nbs/13_callbacks.ipynb #cell-050
 class ReduceLROnPlateau(TrackerCallback):
     "Divides the learning rate when there was no better value for `patience` epochs."
     order = TrackerCallback.order + 2
@@ -223,7 +223,7 @@ class ReduceLROnPlateau(TrackerCallback):
         self.wait = 0
         super().before_fit()
 
-# %% ../../nbs/13_callbacks.ipynb #cell-049
+# %% ../../nbs/13_callbacks.ipynb #cell-051
 @patch
 def after_epoch(self:ReduceLROnPlateau):
     "Lower the rate when the patience is used up."
@@ -237,7 +237,7 @@ def after_epoch(self:ReduceLROnPlateau):
     if self.opt.hypers[-1]['lr'] < before:
         print(f"Epoch {self.epoch}: the learning rate goes down to {self.opt.hypers[-1]['lr']:.3g}.")
 
-# %% ../../nbs/13_callbacks.ipynb #cell-056
+# %% ../../nbs/13_callbacks.ipynb #cell-058
 class SaveModelCallback(TrackerCallback):
     "Saves the model when it is better than before, and loads the best one at the end."
     order = TrackerCallback.order + 1
@@ -264,7 +264,7 @@ class SaveModelCallback(TrackerCallback):
         super().before_fit()
         self.saved_best = False
 
-# %% ../../nbs/13_callbacks.ipynb #cell-057
+# %% ../../nbs/13_callbacks.ipynb #cell-059
 @patch
 def _save(self:SaveModelCallback, name):
     self.last_saved_path = self.learn.save(name, with_opt=self.with_opt)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/training_contexts.ipynb #cell-002
+# %% ../../nbs/reference/training_contexts.ipynb #cell-004
 from contextlib import contextmanager
 from functools import partial
 
@@ -15,7 +15,7 @@ from fastcore.foundation import L
 from .metrics import to_detach
 from .learner import known_events, Learner, order_of
 
-# %% ../../nbs/reference/training_contexts.ipynb #cell-005
+# %% ../../nbs/reference/training_contexts.ipynb #cell-007
 @patch
 @contextmanager
 def _replaced(self:Learner, obj, name, value):
@@ -37,7 +37,7 @@ def no_mbar(self:Learner):
     "Without a bar over the epochs, for a while."
     return self._replaced(self, 'create_mbar', False)
 
-# %% ../../nbs/reference/training_contexts.ipynb #cell-008
+# %% ../../nbs/reference/training_contexts.ipynb #cell-010
 @patch
 def loss_not_reduced(self:Learner):
     "With one loss per item instead of their mean, for a while."
@@ -47,7 +47,7 @@ def loss_not_reduced(self:Learner):
         return self._replaced(self.loss_func, 'reduction', 'none')
     return self._replaced(self, 'loss_func', partial(self.loss_func, reduction='none'))
 
-# %% ../../nbs/reference/training_contexts.ipynb #cell-011
+# %% ../../nbs/reference/training_contexts.ipynb #cell-013
 @patch
 @contextmanager
 def removed_cbs(self:Learner,
@@ -68,7 +68,7 @@ def ordered_cbs(self:Learner,
     "The callbacks that do something at an event, in the order in which they are called."
     return [cb for cb in sorted(self.cbs, key=order_of) if hasattr(cb, event)]
 
-# %% ../../nbs/reference/training_contexts.ipynb #cell-014
+# %% ../../nbs/reference/training_contexts.ipynb #cell-016
 @patch
 def __enter__(self:Learner):
     self(['before_fit', 'before_epoch'])
@@ -79,7 +79,7 @@ def __exit__(self:Learner, *error):
     if error[0] is None:
         self(['after_epoch', 'after_fit'])
 
-# %% ../../nbs/reference/training_contexts.ipynb #cell-017
+# %% ../../nbs/reference/training_contexts.ipynb #cell-019
 @patch
 def to_detach(self:Learner,
     b,                 # a tensor, or tuples, lists and dicts of them

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['OpenOutput', 'SkipToEpoch']
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-002
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-004
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ from .outputs import detuplify, half_types, label_names, open_output, own_loss
 from .learner import (Callback, CancelBackwardException, CancelBatchException, CancelEpochException, CancelFitException,
     CancelStepException, CancelTrainException, CancelValidException, event_names, events_of_batch, known_events, Learner, order_of, TrainEvalCallback)
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-005
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-007
 def _plain_loaders(dls):
     "`dls` with `train` and `valid`: lists and tuples of loaders are wrapped."
     if hasattr(dls, 'train'):
@@ -36,7 +36,7 @@ def _plain_loaders(dls):
         return DataLoaders(*dls)
     raise TypeError(f'dls is a {type(dls).__name__}. Pass DataLoaders(train, valid), or a pair of loaders.')
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-006
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-008
 @patch
 def __init__(self:Learner,
     dls,                                # `DataLoaders`, or a pair of plain torch loaders
@@ -72,7 +72,7 @@ def __init__(self:Learner,
 
 defaults.lr = 1e-3
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-009
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-011
 def _metrics_of(learn): return learn._metrics
 def _set_metrics(learn, metrics): learn._metrics = L(metrics).map(mk_metric)
 
@@ -97,7 +97,7 @@ def __setstate__(self:Learner, state):
     self.__dict__.update(state)
     self.lock = threading.RLock()
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-010
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-012
 @patch(as_prop=True)
 def x(self:Learner):
     "The input of the present batch; a tuple if there are several."
@@ -113,7 +113,7 @@ def smooth_loss(self:Learner) -> Tensor:
     "The running mean of the training loss, of the last batch that the `Recorder` has seen."
     return self.recorder.smooth_loss.value
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-013
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-015
 @patch
 def _set_device(self:Learner, b):
     "The batch, where the model is."
@@ -139,7 +139,7 @@ def _split(self:Learner, b):
     self.xb = b[:n_inp]
     self.yb = b[n_inp:]
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-014
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-016
 @patch
 def _call_model(self:Learner):
     "The model's output for the present batch."
@@ -150,7 +150,7 @@ def _call_model(self:Learner):
         inputs = {name: value for name, value in inputs.items() if name not in label_names}
     return self.model(**inputs)
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-016
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-018
 @patch
 def _do_one_batch(self:Learner):
     output = self._call_model()
@@ -169,7 +169,7 @@ def _do_one_batch(self:Learner):
     if self.training and has_loss:
         self._do_grad_opt()
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-017
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-019
 @patch
 def one_batch(self:Learner,
     i:int,  # number of the batch in its epoch
@@ -192,7 +192,7 @@ def all_batches(self:Learner):
     finally:
         del self._first_parameter
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-019
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-021
 @patch
 def before_fit(self:TrainEvalCallback):
     "Set the counters to zero and bring model and loss to the device of the data."
@@ -208,7 +208,7 @@ def before_fit(self:TrainEvalCallback):
     if hasattr(self.model, 'reset'):
         self.model.reset()
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-021
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-023
 class OpenOutput(Callback):
     "Takes the logits out of what the model returned, after all other callbacks have seen it; the rest is in `learn.extras`."
     order = 1000
@@ -221,11 +221,11 @@ class OpenOutput(Callback):
         if learn.pred.dtype in half_types and hasattr(learn, 'mixed_precision'):
             learn.pred = learn.pred.float()
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-025
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-027
 cancel_exceptions = (CancelFitException, CancelEpochException, CancelTrainException, CancelValidException,
                      CancelBatchException, CancelBackwardException, CancelStepException)
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-026
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-028
 def _note_place(error, cb, event_name):
     "Add to an error in which callback it happened."
     if not getattr(error, '_in_callback', False):
@@ -251,7 +251,7 @@ def __call__(self:Callback,
         self.run = True
     return result
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-029
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-031
 def _cbs_of(learn): return learn._cbs
 
 def _set_cbs(learn, cbs):
@@ -277,7 +277,7 @@ def _look_up_handlers(self:Learner):
     self._handlers = {name: [found for cb in in_order for found in _handler_of(cb, name)] for name in events_of_batch}
     return self._handlers
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-030
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-032
 @patch
 def _tell_of_batch(self:Learner, handlers, event_name):
     "An event of a batch, of which there are eight in a step: only those who have something to do are asked."
@@ -307,7 +307,7 @@ def __call__(self:Learner,
         if name == 'before_fit':
             self.__dict__.pop('_handlers', None)
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-032
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-034
 @patch
 def __setattr__(self:Callback, name, value):
     if name in known_events and self.learn is not None:
@@ -315,7 +315,7 @@ def __setattr__(self:Callback, name, value):
     self._warn_if_shadowing(name)
     object.__setattr__(self, name, value)
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-033
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-035
 _events_around = {part: (f'before_{part}', f'after_cancel_{part}', f'after_{part}') for part in 'fit epoch train validate batch backward step'.split()}
 
 @patch
@@ -330,7 +330,7 @@ def _with_events(self:Learner, f, event_type, ex, final=noop):
     self(after)
     final()
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-038
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-040
 class SkipToEpoch(Callback):
     "Skips the epochs before `epoch`."
     order = 70
@@ -346,7 +346,7 @@ class SkipToEpoch(Callback):
         if self.epoch < self._skip_to:
             raise CancelEpochException()
 
-# %% ../../nbs/reference/training_full_loop.ipynb #cell-039
+# %% ../../nbs/reference/training_full_loop.ipynb #cell-041
 @patch
 @contextmanager
 def _tidied(self:Learner):

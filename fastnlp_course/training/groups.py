@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['bn_types', 'set_bn_eval', 'BnFreeze']
 
-# %% ../../nbs/reference/training_groups.ipynb #cell-002
+# %% ../../nbs/reference/training_groups.ipynb #cell-004
 from functools import partial
 
 import torch
@@ -16,7 +16,7 @@ from .optimizer import norm_bias_params
 from .more_optimizers import OptimWrapper
 from .learner import Callback, Learner
 
-# %% ../../nbs/reference/training_groups.ipynb #cell-005
+# %% ../../nbs/reference/training_groups.ipynb #cell-007
 @patch
 def create_opt(self:Learner):
     "Make the optimizer, with no weight decay for biases and normalization layers unless `wd_bn_bias`."
@@ -34,7 +34,7 @@ def create_opt(self:Learner):
     if self.train_bn:
         self.opt.force_train(norm_bias_params(self.model, with_bias=False))
 
-# %% ../../nbs/reference/training_groups.ipynb #cell-008
+# %% ../../nbs/reference/training_groups.ipynb #cell-010
 @patch
 def freeze_to(self:Learner,
     n:int,  # first parameter group that is trained; negative numbers count from the end
@@ -55,7 +55,7 @@ def unfreeze(self:Learner):
     "Train all parameter groups."
     self.freeze_to(0)
 
-# %% ../../nbs/reference/training_groups.ipynb #cell-014
+# %% ../../nbs/reference/training_groups.ipynb #cell-016
 bn_types = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 def set_bn_eval(

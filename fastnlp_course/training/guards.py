@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['refuse_shared', 'parse_times']
 
-# %% ../../nbs/reference/training_guards.ipynb #cell-002
+# %% ../../nbs/reference/training_guards.ipynb #cell-004
 import pandas as pd
 
 from .validation import codes_of
 
-# %% ../../nbs/reference/training_guards.ipynb #cell-005
+# %% ../../nbs/reference/training_guards.ipynb #cell-007
 def refuse_shared(
     train_groups,         # the group of each training row
     valid_groups,         # the group of each validation row
@@ -24,7 +24,7 @@ def refuse_shared(
         raise ValueError(f"{len(shared)} of {len(sides[1])} values of {name!r} in the validation set are in the training set too ({some}): "
                          f"put all rows with the same {name} on one side, with GroupSplitter or grouped_folds")
 
-# %% ../../nbs/reference/training_guards.ipynb #cell-008
+# %% ../../nbs/reference/training_guards.ipynb #cell-010
 def parse_times(
     values,               # moments: dates, numbers (years, seconds), or text
     format:str=None,      # of text, such as '%d/%m/%Y'; ISO (2024-03-31) if left out

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Hook', 'Hooks', 'hook_output', 'hook_outputs', 'has_params', 'total_params', 'layer_info', 'PrettyString']
 
-# %% ../../nbs/reference/training_hooks.ipynb #cell-002
+# %% ../../nbs/reference/training_hooks.ipynb #cell-004
 from collections.abc import Callable, Mapping
 
 import torch
@@ -17,7 +17,7 @@ from .metrics import find_bs, to_detach
 from .outputs import apply_to_tensors, label_names
 from .learner import Learner, order_of
 
-# %% ../../nbs/reference/training_hooks.ipynb #cell-005
+# %% ../../nbs/reference/training_hooks.ipynb #cell-007
 class Hook:
     "Calls `hook_func(module, input, output)` whenever `m` runs, and keeps the result in `stored`."
     def __init__(
@@ -54,7 +54,7 @@ class Hook:
     def __exit__(self, *args):
         self.remove()
 
-# %% ../../nbs/reference/training_hooks.ipynb #cell-006
+# %% ../../nbs/reference/training_hooks.ipynb #cell-008
 class Hooks:
     "A `Hook` for each of several modules."
     def __init__(
@@ -92,7 +92,7 @@ class Hooks:
     def __exit__(self, *args):
         self.remove()
 
-# %% ../../nbs/reference/training_hooks.ipynb #cell-007
+# %% ../../nbs/reference/training_hooks.ipynb #cell-009
 def _output_of(module, input, output):
     return output if isinstance(output, (Tensor, list, tuple)) else list(output)
 
@@ -114,7 +114,7 @@ def hook_outputs(
     "Keep what each of several modules puts out."
     return Hooks(modules, _output_of, detach=detach, cpu=cpu, is_forward=not grad)
 
-# %% ../../nbs/reference/training_hooks.ipynb #cell-010
+# %% ../../nbs/reference/training_hooks.ipynb #cell-012
 def has_params(
     m:nn.Module,  # a module
 ) -> bool:
@@ -162,7 +162,7 @@ def layer_info(
     idle = [(name, layer) for name, layer in model.named_modules() if layer not in seen and has_params(layer) and not any(True for _ in layer.children())]
     return rows + [(name, type(layer).__name__, None, *total_params(layer)) for name, layer in idle]  # weights that another layer uses
 
-# %% ../../nbs/reference/training_hooks.ipynb #cell-012
+# %% ../../nbs/reference/training_hooks.ipynb #cell-014
 class PrettyString(str):
     "A string that shows itself as it prints."
     def __repr__(self) -> str:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['sched_poly', 'SchedPoly']
 
-# %% ../../nbs/reference/training_more_schedules.ipynb #cell-002
+# %% ../../nbs/reference/training_more_schedules.ipynb #cell-004
 from functools import partial
 
 from fastcore.basics import patch
@@ -14,7 +14,7 @@ from fastcore.foundation import L
 from .learner import Learner
 from .schedules import combine_scheds, group_rates, ParamScheduler, SchedCos
 
-# %% ../../nbs/reference/training_more_schedules.ipynb #cell-005
+# %% ../../nbs/reference/training_more_schedules.ipynb #cell-007
 def sched_poly(
     start, # value at position 0
     end, # value at position 1
@@ -32,7 +32,7 @@ def SchedPoly(
     "Schedule: a power of the position carries `start` to `end`."
     return partial(sched_poly, start, end, power)
 
-# %% ../../nbs/reference/training_more_schedules.ipynb #cell-008
+# %% ../../nbs/reference/training_more_schedules.ipynb #cell-010
 @patch
 def fit_sgdr(self:Learner,
     n_cycles, # how often the rate falls to 0

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GatherPredsCallback', 'FetchPredsCallback']
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-002
+# %% ../../nbs/reference/training_predictions.ipynb #cell-004
 from contextlib import contextmanager, ExitStack
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from .metrics import find_bs, to_detach
 from .outputs import detuplify, nested_reorder, to_concat
 from .learner import Callback, Learner
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-005
+# %% ../../nbs/reference/training_predictions.ipynb #cell-007
 class GatherPredsCallback(Callback):
     "Collects predictions and targets of a validation, and inputs and losses if wanted."
     def __init__(
@@ -41,7 +41,7 @@ class GatherPredsCallback(Callback):
         self.concat_dim = concat_dim
         self.pickle_protocol = pickle_protocol
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-006
+# %% ../../nbs/reference/training_predictions.ipynb #cell-008
 @patch
 def before_validate(self:GatherPredsCallback):
     "Start with nothing."
@@ -78,7 +78,7 @@ def _write(self:GatherPredsCallback, folder, value):
         with atomic_write(Path(folder)/str(self.iter)) as handle:
             torch.save(value, handle, pickle_protocol=self.pickle_protocol)
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-007
+# %% ../../nbs/reference/training_predictions.ipynb #cell-009
 @patch
 def after_validate(self:GatherPredsCallback):
     "Join the batches."
@@ -93,7 +93,7 @@ def all_tensors(self:GatherPredsCallback) -> list:  # [inputs,] predictions, tar
     found = [self.preds if self.with_preds else None, self.targets if self.with_targs else None]
     return [self.inputs]*self.with_input + found + [self.losses]*self.with_loss
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-011
+# %% ../../nbs/reference/training_predictions.ipynb #cell-013
 def complete_order(dl):
     "The loader `dl` in fixed order and with all its items."
     if hasattr(dl, 'new'):
@@ -108,7 +108,7 @@ def _torch_loader(dl, dataset):
         return dl
     return torch.utils.data.DataLoader(dataset, batch_size=dl.batch_size, num_workers=dl.num_workers, collate_fn=dl.collate_fn, pin_memory=dl.pin_memory)
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-012
+# %% ../../nbs/reference/training_predictions.ipynb #cell-014
 def with_order(dl, idxs):
     "A loader like `dl` that serves the items `idxs`, in this order."
     if hasattr(dl, 'new'):
@@ -119,7 +119,7 @@ def with_order(dl, idxs):
         return _torch_loader(dl, torch.utils.data.Subset(dl.dataset, idxs))
     raise TypeError(f'Single items cannot be taken out of a {type(dl).__name__}. Pass a loader that has a data set.')
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-015
+# %% ../../nbs/reference/training_predictions.ipynb #cell-017
 @patch
 @contextmanager
 def validation_context(self:Learner,
@@ -149,7 +149,7 @@ def validate(self:Learner,
         self._do_epoch_validate(ds_idx, dl)
     return getattr(self, 'final_record', None)
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-018
+# %% ../../nbs/reference/training_predictions.ipynb #cell-020
 def _method_or_nothing(obj, name):
     "The method `name` of `obj`, or a function that returns what it gets."
     method = getattr(obj, name, None)
@@ -168,7 +168,7 @@ def _in_known_order(learn, ds_idx, dl, reorder):
     idxs = [int(i) for i in dl.get_idxs()]
     return (dl, None) if idxs == list(range(len(idxs))) else (with_order(dl, idxs), idxs)
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-019
+# %% ../../nbs/reference/training_predictions.ipynb #cell-021
 @patch
 def get_preds(self:Learner,
     ds_idx:int=1,             # which loader, unless `dl` is given
@@ -201,7 +201,7 @@ def get_preds(self:Learner,
         results = [nested_reorder(result, places) for result in results]
     return tuple(results)
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-024
+# %% ../../nbs/reference/training_predictions.ipynb #cell-026
 @patch
 def predict(self:Learner,
     item,                     # one item, such as a text
@@ -219,7 +219,7 @@ def predict(self:Learner,
     result = detuplify(tuple(row[n_inp:])), decoded[0], preds[0]
     return (detuplify(tuple(row[:n_inp])), *result) if with_input else result
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-026
+# %% ../../nbs/reference/training_predictions.ipynb #cell-028
 @patch
 def show_results(self:Learner,
     ds_idx:int=1,        # which loader, unless `dl` is given
@@ -237,7 +237,7 @@ def show_results(self:Learner,
     decoded = self.get_preds(dl=[b], with_decoded=True)[2]
     return dl.show_results(b, decoded, max_n=max_n, **kwargs)
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-029
+# %% ../../nbs/reference/training_predictions.ipynb #cell-031
 class FetchPredsCallback(Callback):
     "Predictions after each validation, while training goes on: afterwards in `learn.fetch_preds.preds`."
     remove_on_fetch = True

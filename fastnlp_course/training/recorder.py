@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['format_time', 'Recorder', 'ProgressCallback', 'CSVLogger', 'ShowGraphCallback']
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-002
+# %% ../../nbs/reference/training_recorder.ipynb #cell-004
 import csv
 import time
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ from .more_optimizers import OptimWrapper
 from .learner import Callback, Learner, TrainEvalCallback
 from .full_loop import OpenOutput
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-005
+# %% ../../nbs/reference/training_recorder.ipynb #cell-007
 def format_time(
     seconds:float,  # a duration
 ) -> str:           # such as '01:05' or '1:00:00'
@@ -33,12 +33,12 @@ def format_time(
     hours, minutes = divmod(minutes, 60)
     return f'{hours}:{minutes:02d}:{seconds:02d}' if hours else f'{minutes:02d}:{seconds:02d}'
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-007
+# %% ../../nbs/reference/training_recorder.ipynb #cell-009
 def item_of(value):
     "A number for the table."
     return value.item() if isinstance(value, (Tensor, np.generic)) and getattr(value, 'size', 1) != 0 and (not isinstance(value, Tensor) or value.numel() == 1) else value
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-009
+# %% ../../nbs/reference/training_recorder.ipynb #cell-011
 class Recorder(Callback):
     "Keeps what happened: learning rates and losses by batch, losses and metrics by epoch."
     order = 50
@@ -83,7 +83,7 @@ class Recorder(Callback):
         if waiting:
             self._smoothed.append(self._smooth_loss.take(waiting))
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-013
+# %% ../../nbs/reference/training_recorder.ipynb #cell-015
 @patch
 def before_fit(self:Recorder):
     "Start a new record; a mere validation keeps that of the last training."
@@ -129,7 +129,7 @@ def before_validate(self:Recorder):
     for metric in self.active:
         metric.reset()
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-014
+# %% ../../nbs/reference/training_recorder.ipynb #cell-016
 def _last_lr(opt):
     "The learning rate of the last group, without making a list of all that belongs to the groups."
     return opt.opt.param_groups[-1]['lr'] if isinstance(opt, OptimWrapper) else opt.hypers[-1]['lr']
@@ -150,7 +150,7 @@ def after_batch(self:Recorder):
         if len(self._waiting) >= 512:
             self._take_waiting()
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-016
+# %% ../../nbs/reference/training_recorder.ipynb #cell-018
 @patch
 def after_cancel_train(self:Recorder):
     "The training part was cut short: its numbers do not count."
@@ -184,7 +184,7 @@ def after_epoch(self:Recorder):
         self.log.append(format_time(time.time() - self.started))
     (self.write_line if self.logger is print else self.logger)(self.log)
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-018
+# %% ../../nbs/reference/training_recorder.ipynb #cell-020
 @patch
 def write_line(self:Recorder,
     log,  # a row of the table
@@ -197,7 +197,7 @@ def write_line(self:Recorder,
     cells = ['-' if value is None else f'{value:.6f}' if isinstance(value, float) else str(value) for value in log]
     print('  '.join(cell.rjust(width) for cell, width in zip(cells, widths)).rstrip())
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-019
+# %% ../../nbs/reference/training_recorder.ipynb #cell-021
 @patch
 def plot_loss(self:Recorder,
     skip_start:int=5,         # leave out the first batches
@@ -225,7 +225,7 @@ def plot_loss(self:Recorder,
         ax.legend()
     return ax
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-021
+# %% ../../nbs/reference/training_recorder.ipynb #cell-023
 class ProgressCallback(Callback):
     "A bar for each pass over a loader; it appears if the pass takes longer than a moment, and goes at its end."
     order = 60
@@ -260,10 +260,10 @@ class ProgressCallback(Callback):
 
     after_train = after_validate = after_fit = close
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-022
+# %% ../../nbs/reference/training_recorder.ipynb #cell-024
 defaults.callbacks = [TrainEvalCallback, Recorder, OpenOutput, ProgressCallback]
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-023
+# %% ../../nbs/reference/training_recorder.ipynb #cell-025
 @patch
 @contextmanager
 def no_bar(self:Learner):
@@ -275,7 +275,7 @@ def no_bar(self:Learner):
     finally:
         self.add_cbs(bars)
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-034
+# %% ../../nbs/reference/training_recorder.ipynb #cell-036
 class CSVLogger(Callback):
     "Writes the training table to `learn.path/fname`, line by line."
     order = 60
@@ -320,7 +320,7 @@ class CSVLogger(Callback):
         import pandas as pd
         return pd.read_csv(self.path/self.fname)
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-037
+# %% ../../nbs/reference/training_recorder.ipynb #cell-039
 class ShowGraphCallback(Callback):
     "Draws the losses when a fit ends."
     order = 65

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/training_toy.ipynb #cell-002
+# %% ../../nbs/reference/training_toy.ipynb #cell-004
 import tempfile
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from .losses import CrossEntropyLossFlat
 from .metrics import accuracy
 from .learner import Learner
 
-# %% ../../nbs/reference/training_toy.ipynb #cell-005
+# %% ../../nbs/reference/training_toy.ipynb #cell-007
 def toy_data(
     bs:int=4,        # rows in a batch
 )->DataLoaders:      # 14 rows to train on, 6 to validate
@@ -43,7 +43,7 @@ def toy_learner(
     "A learner for the toy data."
     return Learner(toy_data(), toy_model(), **{'loss_func': CrossEntropyLossFlat(), 'metrics': accuracy, **kwargs})
 
-# %% ../../nbs/reference/training_toy.ipynb #cell-008
+# %% ../../nbs/reference/training_toy.ipynb #cell-010
 def film_data(
     n:int=1200,      # sentences, a fifth of them to validate
     bs:int=32,       # in a batch

@@ -77,7 +77,6 @@ from fastnlp_course.training.more_optimizers import *
 from fastnlp_course.training.outputs import *
 from fastnlp_course.training.learner import *
 from fastnlp_course.training.full_loop import *
-from fastnlp_course.training.full_loop import *
 from fastnlp_course.training.contexts import *
 from fastnlp_course.training.groups import *
 from fastnlp_course.training.recorder import *
@@ -115,7 +114,10 @@ from fastnlp_course.bridges.lightning import *
 from fastnlp_course.bridges.tensorboard import *
 from fastnlp_course.bridges.sharing import *
 from fastnlp_course.bridges.distributed import *
+from fastnlp_course.bridges.picture_files import *
 from fastnlp_course.bridges.images import *
+from fastnlp_course.bridges.augment import *
+from fastnlp_course.bridges.image_grid import *
 from fastnlp_course.bridges.vision import *
 from fastnlp_course.applications.tables import *
 from fastnlp_course.applications.stages import *

@@ -66,6 +66,7 @@ def member(value):
     "What one attribute of a class is."
     if isinstance(value, staticmethod): return {'kind': 'static method', 'parameters': parameters(value.__func__)}
     if isinstance(value, classmethod): return {'kind': 'class method', 'parameters': parameters(value.__func__, skip=1)}
+    if type(value).__name__ == '_clsmethod': return {'kind': 'class method', 'parameters': parameters(value.f, skip=1)}      # what @patch(cls_method=True) makes
     if isinstance(value, types.FunctionType): return {'kind': 'method', 'parameters': parameters(value, skip=1)}
     if isinstance(value, (property, functools.cached_property)): return {'kind': 'property'}
     if callable(value) and not isinstance(value, type): return {'kind': 'attribute', 'value': f'a {type(value).__name__}'}

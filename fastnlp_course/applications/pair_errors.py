@@ -14,7 +14,6 @@ import torch
 
 from ..data.collate import to_device
 from ..training.outputs import open_output
-from ..training.learner import Learner
 from .pairs import frame_of, PhrasePairs, text_of_row
 
 # %% ../../nbs/reference/applications_pair_errors.ipynb #cell-008

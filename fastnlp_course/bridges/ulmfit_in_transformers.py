@@ -38,7 +38,7 @@ def _tokenizer_step(dls):
     for step in text_steps_of(dls):
         if isinstance(step, Tokenizer):
             return step
-    raise ValueError(f"the data have no Tokenizer among their steps, so no tokenizer can be made for transformers. Make the loaders from raw texts, with TextBlock or TextDataLoaders.")
+    raise ValueError("the data have no Tokenizer among their steps, so no tokenizer can be made for transformers. Make the loaders from raw texts, with TextBlock or TextDataLoaders.")
 
 def _hf_names(learner_is_lm, names):
     "Our names of weights -> those inside the models of this module."

@@ -16,7 +16,6 @@ from .dataloaders import DataLoaders, TfmdDL
 from .transforms import flatten_steps
 from .item_lists import Datasets
 from .splitters import RandomSplitter
-from .new_items import test_set
 from .targets import Categorize, EncodedMultiCategorize, MultiCategorize, OneHotEncode, RegressionSetup
 from .block_checks import brief, check_classes, check_splits, check_tokens, given_vocabs, open_vocabs
 

@@ -95,7 +95,7 @@ def new(self:SortedDL,
     dataset=None,   # the same one if left out
     cls=None,       # class of the new loader
     **kwargs,       # what is to be different
-) -> 'DataLoader':
+):                  # a loader
     "A loader with the same settings; what to sort by is measured again for another dataset."
     val_res = kwargs.pop('val_res', None)
     if cls is None or issubclass(cls, SortedDL):

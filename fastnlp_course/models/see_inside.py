@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 
 from ..data.collate import to_device
-from ..data.data_block import test_set
+from ..data.new_items import test_set
 from ..training.outputs import open_output
 from .awd_lstm import AWD_LSTM
 from .pretrained import is_read_backwards, vocab_of_texts

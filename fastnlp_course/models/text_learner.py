@@ -14,7 +14,7 @@ from fastcore.basics import patch, tuplify
 from ..files import atomic_write
 from ..data.collate import to_device
 from ..data.item_lists import Datasets, TfmdLists
-from ..data.data_block import test_set
+from ..data.new_items import test_set
 from ..training.outputs import detuplify, get_model, open_output
 from ..training.learner import TrainEvalCallback
 from ..training.full_loop import OpenOutput

@@ -176,7 +176,7 @@ def summary(self:Learner) -> PrettyString:
     xb = apply_to_tensors(lambda x: x[:1], self.xb)
     bs = find_bs(self.xb)
     xb = tuple({k: v for k, v in part.items() if k not in label_names} if isinstance(part, Mapping) else part for part in xb)
-    line = f'{{:<28}} {{:<24}} {{:>12}}  {{}}'
+    line = '{:<28} {:<24} {:>12}  {}'
     rule = '='*78
     text = [f'{type(self.model).__name__} (input shape: {" x ".join(map(str, _shape_of(self.xb)))})', rule, line.format('Layer (type)', 'Output Shape', 'Param #', 'Trainable'), rule]
     for name, kind, shape, n, trained in layer_info(self, *xb):

@@ -13,19 +13,17 @@ import types
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 from fastcore.basics import ifnone, noop, patch
 from fastcore.foundation import L
-from torch import nn, Tensor
+from torch import nn
 
-from ..text.tokenization import defaults
 from .metrics import mk_metric
 from .optimizer import Adam, trainable_params
 
-# %% ../../nbs/12_learner.ipynb #cell-022
+# %% ../../nbs/12_learner.ipynb #cell-024
 event_names = ('after_create before_fit before_epoch before_train before_batch after_pred after_loss '
                'before_backward after_cancel_backward after_backward before_step after_cancel_step after_step '
                'after_cancel_batch after_batch after_cancel_train after_train before_validate after_cancel_validate '
@@ -33,11 +31,11 @@ event_names = ('after_create before_fit before_epoch before_train before_batch a
 
 event = SimpleNamespace(**{name: name for name in event_names})  # `event.before_fit` is 'before_fit', and a typing error is noticed
 
-# %% ../../nbs/12_learner.ipynb #cell-026
+# %% ../../nbs/12_learner.ipynb #cell-028
 known_events = frozenset(event_names)
 events_of_batch = frozenset(name for name in event_names if name.endswith(('_batch', '_pred', '_loss', '_backward', '_step')))
 
-# %% ../../nbs/12_learner.ipynb #cell-028
+# %% ../../nbs/12_learner.ipynb #cell-030
 class CancelFitException(Exception):
     "Stop training and go to `after_fit`."
 
@@ -59,7 +57,7 @@ class CancelBackwardException(Exception):
 class CancelStepException(Exception):
     "Skip the step of the optimizer and go to `after_step`."
 
-# %% ../../nbs/12_learner.ipynb #cell-030
+# %% ../../nbs/12_learner.ipynb #cell-032
 class Callback:
     "Something that happens at events of the loop. `self.x` reads from the learner, `self.learn.x = ...` writes to it."
     order = 0          # small numbers are called first
@@ -84,7 +82,7 @@ class Callback:
     def __repr__(self) -> str:
         return type(self).__name__
 
-# %% ../../nbs/12_learner.ipynb #cell-033
+# %% ../../nbs/12_learner.ipynb #cell-035
 @patch
 def _wants(self:Callback, event_name):
     "Does it run for this kind of batch? Events outside of batches always count."
@@ -104,7 +102,7 @@ def __call__(self:Callback,
         self.run = True
     return result
 
-# %% ../../nbs/12_learner.ipynb #cell-036
+# %% ../../nbs/12_learner.ipynb #cell-038
 def _read_from_learner(self, name):
     if name.startswith('__') or name in known_events or self.__dict__.get('learn') is None:
         raise AttributeError(f"{type(self).__name__} has no {name!r}" + ('' if self.__dict__.get('learn') else ' and is not attached to a Learner'))
@@ -112,7 +110,7 @@ def _read_from_learner(self, name):
 
 Callback.__getattr__ = _read_from_learner  # no @patch: a module that has a `__getattr__` would be asked for its own names, too
 
-# %% ../../nbs/12_learner.ipynb #cell-039
+# %% ../../nbs/12_learner.ipynb #cell-041
 @patch
 def _warn_if_shadowing(self:Callback, name):
     if name not in self.__dict__ and not hasattr(type(self), name) and self.learn is not None and hasattr(self.learn, name):
@@ -123,18 +121,18 @@ def __setattr__(self:Callback, name, value):
     self._warn_if_shadowing(name)
     object.__setattr__(self, name, value)
 
-# %% ../../nbs/12_learner.ipynb #cell-042
+# %% ../../nbs/12_learner.ipynb #cell-044
 def snake_case(name):
     "'TrainEval' to 'train_eval', 'CSVLogger' to 'csv_logger'."
     return re.sub(r'(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', '_', name).lower()
 
-# %% ../../nbs/12_learner.ipynb #cell-043
+# %% ../../nbs/12_learner.ipynb #cell-045
 @patch(as_prop=True)
 def name(self:Callback) -> str:
     "Under which name the learner knows it: the class in snake case, without 'Callback'."
     return snake_case(re.sub('Callback$', '', type(self).__name__) or 'Callback')
 
-# %% ../../nbs/12_learner.ipynb #cell-047
+# %% ../../nbs/12_learner.ipynb #cell-049
 class Learner:
     "A model, the data, a loss and an optimizer, and the loop that brings them together."
     opt = None
@@ -162,10 +160,10 @@ class Learner:
         "The loss that the training data suggest, or None."
         return getattr(getattr(self.dls, 'train_ds', None), 'loss_func', None)
 
-# %% ../../nbs/12_learner.ipynb #cell-049
+# %% ../../nbs/12_learner.ipynb #cell-051
 def order_of(cb): return cb.order
 
-# %% ../../nbs/12_learner.ipynb #cell-050
+# %% ../../nbs/12_learner.ipynb #cell-052
 @patch
 def __call__(self:Learner,
     event_name,  # name of an event, or a list of them
@@ -177,7 +175,7 @@ def __call__(self:Learner,
         for cb in sorted(self.cbs, key=order_of):
             cb(name)
 
-# %% ../../nbs/12_learner.ipynb #cell-052
+# %% ../../nbs/12_learner.ipynb #cell-054
 @patch
 def add_cb(self:Learner,
     cb,  # a `Callback`, or a class of them
@@ -199,7 +197,7 @@ def add_cbs(self:Learner,
         self.add_cb(cb)
     return self
 
-# %% ../../nbs/12_learner.ipynb #cell-053
+# %% ../../nbs/12_learner.ipynb #cell-055
 @patch
 def remove_cb(self:Learner,
     cb,  # a `Callback`, or a class: all of it are removed
@@ -226,7 +224,7 @@ def remove_cbs(self:Learner,
 def _grab_cbs(self:Learner, cb_cls):
     return L(cb for cb in self.cbs if isinstance(cb, cb_cls))
 
-# %% ../../nbs/12_learner.ipynb #cell-056
+# %% ../../nbs/12_learner.ipynb #cell-058
 @patch
 def _with_events(self:Learner, f, event_type, ex, final=noop):
     "`before_x`, then `f`, then `after_x`; the exception `ex` leads to `after_cancel_x` and on to `after_x`."
@@ -238,7 +236,7 @@ def _with_events(self:Learner, f, event_type, ex, final=noop):
     self(f'after_{event_type}')
     final()
 
-# %% ../../nbs/12_learner.ipynb #cell-058
+# %% ../../nbs/12_learner.ipynb #cell-060
 @patch
 def _backward(self:Learner):
     self.loss_grad.backward()
@@ -249,7 +247,7 @@ def _do_grad_opt(self:Learner):
     self._with_events(self.opt.step, 'step', CancelStepException)
     self.opt.zero_grad()
 
-# %% ../../nbs/12_learner.ipynb #cell-060
+# %% ../../nbs/12_learner.ipynb #cell-062
 @patch
 def _do_one_batch(self:Learner):
     self.pred = self.model(*self.xb)
@@ -260,7 +258,7 @@ def _do_one_batch(self:Learner):
     if self.training:
         self._do_grad_opt()
 
-# %% ../../nbs/12_learner.ipynb #cell-061
+# %% ../../nbs/12_learner.ipynb #cell-063
 @patch
 def one_batch(self:Learner,
     i:int,  # number of the batch in its epoch
@@ -271,7 +269,7 @@ def one_batch(self:Learner,
     self.xb, self.yb = tuple(b[:-1]), tuple(b[-1:])
     self._with_events(self._do_one_batch, 'batch', CancelBatchException)
 
-# %% ../../nbs/12_learner.ipynb #cell-066
+# %% ../../nbs/12_learner.ipynb #cell-068
 @patch
 def all_batches(self:Learner):
     "Train or evaluate on every batch of `self.dl`."
@@ -290,7 +288,7 @@ def _do_epoch_validate(self:Learner, ds_idx=1, dl=None):
     with torch.no_grad():
         self._with_events(self.all_batches, 'validate', CancelValidException)
 
-# %% ../../nbs/12_learner.ipynb #cell-067
+# %% ../../nbs/12_learner.ipynb #cell-069
 @patch
 def _do_epoch(self:Learner):
     self._do_epoch_train()
@@ -306,7 +304,7 @@ def _do_fit(self:Learner):
 def _end_cleanup(self:Learner):
     self.dl, self.xb, self.yb, self.pred, self.loss = None, (None,), (None,), None, None
 
-# %% ../../nbs/12_learner.ipynb #cell-069
+# %% ../../nbs/12_learner.ipynb #cell-071
 @patch
 @contextmanager
 def added_cbs(self:Learner,
@@ -320,7 +318,7 @@ def added_cbs(self:Learner,
     finally:
         self.remove_cbs(cbs)
 
-# %% ../../nbs/12_learner.ipynb #cell-070
+# %% ../../nbs/12_learner.ipynb #cell-072
 @patch
 def create_opt(self:Learner):
     "Make the optimizer from the parameters of the model."
@@ -340,7 +338,7 @@ def fit(self:Learner,
         self.n_epoch = n_epoch
         self._with_events(self._do_fit, 'fit', CancelFitException, self._end_cleanup)
 
-# %% ../../nbs/12_learner.ipynb #cell-074
+# %% ../../nbs/12_learner.ipynb #cell-076
 class TrainEvalCallback(Callback):
     "Puts the model in training or evaluation mode and counts the batches."
     order = -10
@@ -368,7 +366,7 @@ class TrainEvalCallback(Callback):
         self.model.eval()
         self.learn.training = False
 
-# %% ../../nbs/12_learner.ipynb #cell-075
+# %% ../../nbs/12_learner.ipynb #cell-077
 @patch
 def after_batch(self:TrainEvalCallback):
     "Count a training batch."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BCELossFlat', 'DiceLoss']
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-002
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-004
 import functools
 import inspect
 
@@ -17,7 +17,7 @@ from torch import nn, Tensor
 from ..data.targets import Categorize, EncodedMultiCategorize, MultiCategorize, RegressionSetup
 from .losses import BaseLoss, BCEWithLogitsLossFlat, CrossEntropyLossFlat, LabelSmoothingCrossEntropy, MSELossFlat
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-005
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-007
 _plain_init = BaseLoss.__init__
 
 @functools.wraps(_plain_init)
@@ -29,7 +29,7 @@ def _init(self, loss_cls, *args, axis=-1, flatten=True, floatify=False, is_2d=Tr
 
 BaseLoss.__init__ = _init
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-008
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-010
 @patch
 def __repr__(self:BaseLoss) -> str:
     return f'FlattenedLoss of {self.func}'
@@ -51,7 +51,7 @@ def to(
         self.func.to(device)
     return self
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-009
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-011
 def _reduction(self) -> str:
     "How the losses of single items become one number: 'mean', 'sum' or 'none'."
     return self.func.reduction
@@ -61,7 +61,7 @@ def _set_reduction(self, value:str):
 
 BaseLoss.reduction = property(_reduction, _set_reduction)
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-012
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-014
 @patch
 def to_config(self:BaseLoss) -> dict:
     "What `from_config` needs to make this loss again, ready for JSON."
@@ -76,7 +76,7 @@ def to_config(self:BaseLoss) -> dict:
         config['reduction'] = self.reduction
     return config
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-013
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-015
 def _from_config(
     cls,
     config:dict,  # what `to_config` returned
@@ -96,7 +96,7 @@ def _from_config(
 
 BaseLoss.from_config = classmethod(_from_config)
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-017
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-019
 @patch
 def activation(self:LabelSmoothingCrossEntropy, out:Tensor) -> Tensor:
     "Logits to probabilities."
@@ -107,7 +107,7 @@ def decodes(self:LabelSmoothingCrossEntropy, out:Tensor) -> Tensor:
     "Logits or probabilities to class numbers."
     return out.argmax(dim=-1)
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-020
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-022
 def BCELossFlat(
     *args,                # positional arguments of `nn.BCELoss`
     axis:int=-1,          # axis of the classes
@@ -119,7 +119,7 @@ def BCELossFlat(
     "`nn.BCELoss` on flat predictions (probabilities, not logits) and targets."
     return BaseLoss(nn.BCELoss, *args, axis=axis, floatify=floatify, is_2d=False, weight=weight, reduction=reduction, **kwargs)
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-023
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-025
 class DiceLoss:
     "One minus the Dice overlap of predicted and true regions, per class."
 
@@ -154,7 +154,7 @@ class DiceLoss:
             return losses.mean()
         return losses.sum() if self.reduction == 'sum' else losses
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-024
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-026
 @patch
 def activation(self:DiceLoss, x:Tensor) -> Tensor:
     "Logits to probabilities."
@@ -165,6 +165,6 @@ def decodes(self:DiceLoss, x:Tensor) -> Tensor:
     "Logits or probabilities to class numbers."
     return x.argmax(dim=self.axis)
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-027
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-029
 _losses_of_targets = ((Categorize, CrossEntropyLossFlat), (MultiCategorize, BCEWithLogitsLossFlat), (EncodedMultiCategorize, BCEWithLogitsLossFlat), (RegressionSetup, MSELossFlat))
 for _target, _loss in _losses_of_targets: _target.loss_func = _loss()

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-002
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-004
 from collections import defaultdict
 
 import torch
@@ -15,13 +15,13 @@ from torch import Tensor
 
 from .optimizer import BaseOptimizer, Optimizer, TorchOptimizer
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-005
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-007
 @patch(as_prop=True)
 def param_groups(self:BaseOptimizer) -> list[dict]:
     "The groups as `torch.optim` shows them, for tools such as `torch.amp.GradScaler`."
     return [{'params': list(group), **hyper} for group, hyper in zip(self.param_lists, self.hypers)]
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-008
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-010
 @patch
 def clear_state(self:Optimizer):
     "Forget averages and step counts; keep which parameters are not decayed or always trained."
@@ -33,7 +33,7 @@ def state_dict(self:Optimizer) -> dict:
     "State of each parameter in order, and hyperparameters of each group."
     return {'state': [dict(state) for _, _, state, _ in self.all_params()], 'hypers': [dict(hyper) for hyper in self.hypers]}
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-009
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-011
 @patch
 def load_state_dict(
     self:Optimizer,
@@ -53,7 +53,7 @@ def load_state_dict(
                 raise ValueError(f"'{name}' of parameter {i} has shape {tuple(value.shape)} in the saved optimizer state and {tuple(p.shape)} in this model. Load it into a Learner with the same model, or load the model with with_opt=False.")
         self.state[p] = {name: value.to(p.device) if isinstance(value, Tensor) else value for name, value in saved.items()}
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-011
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-013
 @patch
 def clear_state(self:TorchOptimizer):
     "Forget averages and step counts; keep which parameters are not decayed or always trained."
@@ -70,7 +70,7 @@ def state_dict(self:TorchOptimizer) -> dict:
             state['step'] = int(state['step'])
     return saved
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-012
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-014
 @patch
 def load_state_dict(
     self:TorchOptimizer,
@@ -93,7 +93,7 @@ def load_state_dict(
             self.opt.state[p] = torch_state
     self._link_state()
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-017
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-019
 @patch
 def _torch_groups(self:TorchOptimizer) -> list[dict]:
     "The groups as `torch.optim` wants them: a weight shared by two groups is moved once, with the first."
@@ -101,7 +101,7 @@ def _torch_groups(self:TorchOptimizer) -> list[dict]:
     groups = [[p for p in group if not (id(p) in seen or seen.add(id(p)))] for group in self.param_lists]
     return [{'params': group, **self.options(hyper)} for group, hyper in zip(groups, self.hypers)]
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-020
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-022
 @patch
 def _can_fuse(self:TorchOptimizer):
     "Can one kernel update each tensor?"

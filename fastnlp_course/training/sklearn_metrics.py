@@ -12,7 +12,7 @@ __all__ = ['F1Score', 'FBeta', 'Precision', 'Recall', 'Jaccard', 'BalancedAccura
 # %% ../../nbs/reference/training_sklearn_metrics.ipynb #cell-004
 import importlib
 from collections.abc import Callable
-from inspect import Parameter, signature, Signature
+from inspect import Parameter, Signature
 
 from torch import Tensor
 

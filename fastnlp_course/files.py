@@ -61,7 +61,7 @@ def atomic_write(
 ):                  # yields a file handle
     "Write to a temporary file beside `path` and put it in place at the end, whole or not at all."
     path = Path(path)
-    temporary = path.parent/f'.{path.name}.{os.getpid()}.{random.getrandbits(32):08x}.tmp'
+    temporary = path.parent/f'.{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp'
     options = {} if 'b' in mode else {'encoding': encoding or 'utf-8', 'newline': ''}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ def file_hash(
             digest.update(piece)
     return digest.hexdigest()
 
-# %% ../nbs/reference/ground_files.ipynb #cell-029
+# %% ../nbs/reference/ground_files.ipynb #cell-030
 class _ListsAndStrings(pickle.Unpickler):
     "Admits plain containers; the one class it knows is fastcore's L, read as a list."
     def find_class(self, module, name):
@@ -141,7 +141,7 @@ class _read_l(list):
     def __init__(self, *args): super().__init__(*args[:1])
     def __setstate__(self, state): self[:] = state.get('items', list(self)) if isinstance(state, dict) else list(self)
 
-# %% ../nbs/reference/ground_files.ipynb #cell-030
+# %% ../nbs/reference/ground_files.ipynb #cell-031
 def _plain(obj):
     if isinstance(obj, _read_l): return [_plain(o) for o in obj]
     if isinstance(obj, (list, tuple)): return type(obj)(_plain(o) for o in obj)
@@ -158,7 +158,7 @@ def safe_unpickle(
     except Exception as error:
         raise ValueError(f"{path} was not read: {error}. Only lists, dicts, strings and numbers are admitted from pickles; ask for the vocab as text or JSON.") from None
 
-# %% ../nbs/reference/ground_files.ipynb #cell-033
+# %% ../nbs/reference/ground_files.ipynb #cell-034
 def _inside(root, name):
     target = (root/name).resolve()
     return target == root.resolve() or root.resolve() in target.parents
@@ -182,7 +182,7 @@ def _extract_tar(file, root):
     else:
         _extract_plainly(file, root)
 
-# %% ../nbs/reference/ground_files.ipynb #cell-034
+# %% ../nbs/reference/ground_files.ipynb #cell-035
 def safe_extract(
     archive,  # .tar, .tgz, .tar.gz, .zip ...
     dest,     # folder that must not exist yet
@@ -208,7 +208,7 @@ def safe_extract(
         shutil.rmtree(temporary, ignore_errors=True)
     return dest
 
-# %% ../nbs/reference/ground_files.ipynb #cell-040
+# %% ../nbs/reference/ground_files.ipynb #cell-041
 def in_notebook():
     "Does a notebook's kernel show what we display?"
     ipython = sys.modules.get('IPython')
@@ -219,7 +219,7 @@ def bar_stream():
     "Where a progress bar is drawn: stdout in a notebook, stderr elsewhere."
     return sys.stdout if in_notebook() else sys.stderr
 
-# %% ../nbs/reference/ground_files.ipynb #cell-043
+# %% ../nbs/reference/ground_files.ipynb #cell-044
 def set_seed(
     s,                    # the seed
     reproducible=False,   # also make cuDNN deterministic
@@ -235,7 +235,7 @@ def set_seed(
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
 
-# %% ../nbs/reference/ground_files.ipynb #cell-046
+# %% ../nbs/reference/ground_files.ipynb #cell-047
 def cpu_features()->dict: # model, cores, and which instructions matter to us
     "What the processor can do, as far as the system tells."
     model, flags = platform.processor() or platform.machine(), set()
@@ -249,7 +249,7 @@ def cpu_features()->dict: # model, cores, and which instructions matter to us
     return {'model': model, 'cores': os.cpu_count(), 'avx2': 'avx2' in flags, 'avx512': 'avx512f' in flags,
             'bf16': bool({'avx512_bf16', 'bf16'} & flags), 'amx': 'amx_bf16' in flags}
 
-# %% ../nbs/reference/ground_files.ipynb #cell-049
+# %% ../nbs/reference/ground_files.ipynb #cell-050
 _registered = {}
 
 def configurable(
@@ -264,7 +264,7 @@ def _function_name(function):
     name = getattr(function, '__qualname__', '')
     return f'{module}.{name}' if module.split('.')[0] == 'fastnlp_course' and name.isidentifier() else None
 
-# %% ../nbs/reference/ground_files.ipynb #cell-050
+# %% ../nbs/reference/ground_files.ipynb #cell-051
 def to_config(
     obj,  # scalar, list, dict, registered object, function of this package, partial of one
 ):
@@ -281,7 +281,7 @@ def to_config(
     if hasattr(obj, '__iter__') and type(obj).__name__ in ('list', 'L'): return [to_config(o) for o in obj]
     raise ValueError(f"{obj!r} ({type(obj).__name__}) cannot be described in a config, so it cannot be exported. Give it to_config and from_config, or use save and load.")
 
-# %% ../nbs/reference/ground_files.ipynb #cell-052
+# %% ../nbs/reference/ground_files.ipynb #cell-053
 # A model saved by version 0.1 names functions by the modules of then. What they held lies in other rooms now.
 _modules_of_before = frozenset("""tokenization subwords numericalization dataloaders lm_dataloader losses pipeline metrics optimizer learner schedules awd_lstm
     ulmfit demo see_inside hf_bridge hf_models lora validation patents beyond_text loops scaling distributed pretraining""".split())
@@ -292,7 +292,7 @@ def _rooms_with(attribute, old_module):
     rooms = sorted(name for name in sys.modules if name.startswith('fastnlp_course.'))
     return [sys.modules[name] for name in rooms if getattr(getattr(sys.modules[name], attribute, None), '__module__', None) == name]
 
-# %% ../nbs/reference/ground_files.ipynb #cell-053
+# %% ../nbs/reference/ground_files.ipynb #cell-054
 def _find_class(name):
     if name not in _registered:
         raise ValueError(f"config asks for {name!r}, which is not a registered class of fastnlp_course. Import the module that defines it, or do not trust this file.")
@@ -309,7 +309,7 @@ def _find_function(name):
         raise ValueError(f"config asks for {name!r}, which fastnlp_course does not have. It was written by another version.")
     return found
 
-# %% ../nbs/reference/ground_files.ipynb #cell-054
+# %% ../nbs/reference/ground_files.ipynb #cell-055
 def from_config(
     config,  # of to_config
 ):

@@ -71,6 +71,7 @@ from fastnlp_course.training.loss_details import *
 from fastnlp_course.training.metrics import *
 from fastnlp_course.training.sklearn_metrics import *
 from fastnlp_course.training.more_metrics import *
+from fastnlp_course.training.directions import *
 from fastnlp_course.training.optimizer import *
 from fastnlp_course.training.optimizer_details import *
 from fastnlp_course.training.more_optimizers import *

@@ -16,6 +16,7 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 from torch import nn
 
+from .directions import direction_of_column, falls_with, lower_is_better, value_of_column
 from .metrics import find_bs, to_detach
 from .learner import Callback, CancelBatchException, CancelFitException, CancelTrainException, CancelValidException
 
@@ -126,17 +127,19 @@ class TrackerCallback(Callback):
     def __init__(
         self,
         monitor='valid_loss',      # name of the column
-        comp=None,                 # np.less or np.greater; found from the name if None
+        comp=None,                 # np.less or np.greater; that of the metric if None
         min_delta:float=0.,        # how much better counts as better
         reset_on_fit:bool=True,    # forget the best value of an earlier fit
     ):
-        if comp is None:
-            comp = np.less if 'loss' in monitor or 'error' in monitor else np.greater
-        self.monitor = monitor
-        self.comp = comp
-        self.min_delta = -min_delta if comp == np.less else min_delta
-        self.reset_on_fit = reset_on_fit
-        self.best = None
+        self.monitor, self.reset_on_fit, self.best = monitor, reset_on_fit, None
+        self.asks_metric = comp is None                   # before a fit
+        self.point(lower_is_better(monitor) if comp is None else falls_with(comp), comp, min_delta)
+
+    def point(self, falls, comp=None, min_delta=0.):
+        "Take smaller or larger values as better."
+        self.falls = bool(falls)
+        self.comp = comp or (np.less if falls else np.greater)
+        self.min_delta = -min_delta if falls else min_delta
 
 # %% ../../nbs/13_callbacks.ipynb #cell-039
 @patch
@@ -145,19 +148,21 @@ def before_fit(self:TrackerCallback):
     self.run = not (self.only_validating or hasattr(self.learn, 'lr_finder'))
     if not self.run:
         return
-    columns = list(self.recorder.metric_names[1:])
+    columns = [name for name in self.recorder.metric_names[1:] if name != 'time']
     if self.monitor not in columns:
         raise ValueError(f"{type(self).__name__} watches {self.monitor!r}, which is not a column of the training table: {columns}. Pass one of them as monitor.")
     self.idx = columns.index(self.monitor)
+    if self.asks_metric:
+        falls = direction_of_column(self)
+        self.point(falls, min_delta=-self.min_delta if self.falls else self.min_delta)
     if self.reset_on_fit or self.best is None:
-        self.best = float('inf') if self.comp == np.less else -float('inf')
+        self.best = float('inf') if self.falls else -float('inf')
 
 # %% ../../nbs/13_callbacks.ipynb #cell-041
 @patch
 def after_epoch(self:TrackerCallback):
     "Compare."
-    row = self.recorder.values[-1] if self.recorder.values else []
-    value = row[self.idx] if len(row) > self.idx else None
+    value = value_of_column(self)
     self.new_best = value is not None and bool(self.comp(value - self.min_delta, self.best))
     if self.new_best:
         self.best = value
@@ -175,7 +180,7 @@ class EarlyStoppingCallback(TrackerCallback):
     def __init__(
         self,
         monitor='valid_loss',      # name of the column
-        comp=None,                 # np.less or np.greater; found from the name if None
+        comp=None,                 # np.less or np.greater; that of the metric if None
         min_delta:float=0.,        # how much better counts as better
         patience:int=1,            # epochs to wait
         reset_on_fit:bool=True,    # forget the best value of an earlier fit
@@ -206,7 +211,7 @@ class ReduceLROnPlateau(TrackerCallback):
     def __init__(
         self,
         monitor='valid_loss',      # name of the column
-        comp=None,                 # np.less or np.greater; found from the name if None
+        comp=None,                 # np.less or np.greater; that of the metric if None
         min_delta:float=0.,        # how much better counts as better
         patience:int=1,            # epochs to wait
         factor:float=10.,          # the rate is divided by this
@@ -245,7 +250,7 @@ class SaveModelCallback(TrackerCallback):
     def __init__(
         self,
         monitor='valid_loss',      # name of the column
-        comp=None,                 # np.less or np.greater; found from the name if None
+        comp=None,                 # np.less or np.greater; that of the metric if None
         min_delta:float=0.,        # how much better counts as better
         fname='model',             # name of the file
         every_epoch:bool|int=False,# save after every epoch, or after every so many, instead of after the best

@@ -73,6 +73,7 @@ def optim_metric(
         value = sign*found.fun
         return (value, found.x) if get_x else value
     best.__name__ = f'opt_{name_of_function(f)}'
+    best.lower_is_better = not do_neg
     return best
 
 # %% ../../nbs/reference/training_more_metrics.ipynb #cell-020

@@ -37,6 +37,7 @@ from torch.nn import Module
 
 from fastnlp_course.files import *
 from fastnlp_course.sources import *
+from fastnlp_course.text.table_files import *
 from fastnlp_course.text.tokenization import *
 from fastnlp_course.text.fast_tokenization import *
 from fastnlp_course.text.tokenizer import *

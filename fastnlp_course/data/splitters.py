@@ -45,7 +45,27 @@ def RandomSplitter(
     split.allow_empty = valid_pct == 0
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-009
+# %% ../../nbs/reference/data_splitters.ipynb #cell-010
+def each_label_in_training(
+    train,           # positions
+    valid,           # positions
+    labels,          # for each row its names: a collection
+):                   # positions, positions, and the names for which rows changed sides
+    "Move a row to the training set for each label that only validation rows have; nothing changes where most rows would."
+    seen = {name for i in train for name in labels[i]}
+    moved, names = [], []
+    for i in valid:
+        new = [name for name in labels[i] if name not in seen]
+        if new:
+            moved.append(i)
+            names.extend(new)
+            seen.update(new)
+    if not moved or len(moved) > len(valid)/2:
+        return L(list(train)), L(list(valid)), []
+    stay = set(moved)
+    return L([*train, *moved]), L([i for i in valid if i not in stay]), names
+
+# %% ../../nbs/reference/data_splitters.ipynb #cell-012
 def TrainTestSplitter(
     test_size:float=0.2,     # share (or number) of items for validation
     random_state:int=None,   # the same number gives the same split
@@ -61,7 +81,7 @@ def TrainTestSplitter(
         return _parts(train, valid)
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-012
+# %% ../../nbs/reference/data_splitters.ipynb #cell-015
 def RandomSubsetSplitter(
     train_sz:float,          # share of the items for training
     valid_sz:float,          # share of the items for validation
@@ -77,7 +97,7 @@ def RandomSubsetSplitter(
         return _parts(order[:n_train], order[n_train:n_train + n_valid])
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-015
+# %% ../../nbs/reference/data_splitters.ipynb #cell-018
 def IndexSplitter(
     valid_idx,               # positions of the validation set
 ) -> Callable:               # items -> (training positions, validation positions)
@@ -104,7 +124,7 @@ def EndSplitter(
         return _parts(positions[cut:], positions[:cut])
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-017
+# %% ../../nbs/reference/data_splitters.ipynb #cell-020
 def GrandparentSplitter(
     train_name='train',      # name of the training folder, or a tuple of names
     valid_name='valid',      # name of the validation folder, or a tuple of names
@@ -118,7 +138,7 @@ def GrandparentSplitter(
     split.hint = f"no file lies in a folder of a folder called {train_name!r} or {valid_name!r}: pass the right train_name and valid_name"
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-019
+# %% ../../nbs/reference/data_splitters.ipynb #cell-022
 def FuncSplitter(
     func:Callable,           # item -> is it for validation?
 ) -> Callable:               # items -> (training positions, validation positions)
@@ -144,12 +164,12 @@ def FileSplitter(
         return FuncSplitter(lambda item: Path(item).name in names)(items)
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-021
+# %% ../../nbs/reference/data_splitters.ipynb #cell-024
 def _need_frame(items, who):
     if not isinstance(items, pd.DataFrame):
         raise TypeError(f"{who} reads a column, so the items must be a pandas DataFrame, got {type(items).__name__}: pass the DataFrame as source")
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-022
+# %% ../../nbs/reference/data_splitters.ipynb #cell-025
 def column_of(
     frame:pd.DataFrame,      # the table
     col,                     # name or number of a column
@@ -167,7 +187,30 @@ class SentenceError(str):
     def __repr__(self):
         return str(self)
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-023
+# %% ../../nbs/reference/data_splitters.ipynb #cell-026
+_truths = {word: True for word in 'true 1 1.0 yes y valid validation val dev test'.split()} | {word: False for word in 'false 0 0.0 no n train training'.split()}
+
+def as_truth(
+    column,          # a Series
+    name,            # its name, for the error
+)->np.ndarray:       # of bool: is it validation?
+    "Read True/False, 1/0, yes/no, train/valid as booleans; anything else is refused with its row."
+    words = [str(value).strip().lower() for value in column]
+    missing = [not word or value is None or value is pd.NA or value != value for word, value in zip(words, column)]
+    if any(missing):
+        raise ValueError(f"column {name!r} is empty in row {column.index[missing.index(True)]}: fill in True (validation) or False (training)")
+    found = [_truths.get(word) for word in words]
+    if None in found:
+        row = found.index(None)
+        value = _plain_value(column.iloc[row])
+        raise ValueError(f"row {column.index[row]} of column {name!r} holds {value!r}, which says neither training nor validation and is neither true nor false. "
+                         f"Use True/False, 1/0, yes/no or train/valid, or name the value that means validation: splitter=ColSplitter({name!r}, on={value!r}) in a DataBlock.")
+    return np.array(found, dtype=bool)
+
+def _plain_value(value):
+    return value.item() if isinstance(value, np.generic) else value
+
+# %% ../../nbs/reference/data_splitters.ipynb #cell-027
 def ColSplitter(
     col='is_valid',          # name or number of a column
     on=None,                 # value (or values) that mean validation; a column of booleans needs none
@@ -177,16 +220,13 @@ def ColSplitter(
         _need_frame(items, 'ColSplitter')
         column = column_of(items, col, 'valid_col')
         if on is None:
-            if column.isna().any():
-                row = column.index[column.isna().to_numpy().argmax()]
-                raise ValueError(f"column {col!r} is empty in row {row}: fill in True (validation) or False (training)")
-            mask = column.astype(bool)
+            mask = pd.Series(as_truth(column, col))
         else:
             mask = column.isin(list(on) if isinstance(on, (list, tuple, set, L, np.ndarray)) else [on])
         return MaskSplitter(mask.to_list())(items)
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-026
+# %% ../../nbs/reference/data_splitters.ipynb #cell-030
 def GroupSplitter(
     group,                   # a column, or a function: item -> its group
     valid_pct:float=0.2,     # share of the groups that go to the validation set
@@ -209,7 +249,7 @@ def GroupSplitter(
         return IndexSplitter([i for i, name in enumerate(groups) if name in held_out])(items)
     return split
 
-# %% ../../nbs/reference/data_splitters.ipynb #cell-029
+# %% ../../nbs/reference/data_splitters.ipynb #cell-033
 _sorts_by_time = re.compile(r'\d{4}(-\d\d(-\d\d([T ]\d.*)?)?)?').fullmatch
 
 def TimeSplitter(

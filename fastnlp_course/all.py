@@ -35,7 +35,9 @@ from fastcore.test import is_close, test_close, test_eq, test_fail, test_is, tes
 from torch import nn, optim
 from torch.nn import Module
 
+from fastnlp_course.archives import *
 from fastnlp_course.files import *
+from fastnlp_course.folders import *
 from fastnlp_course.sources import *
 from fastnlp_course.text.table_files import *
 from fastnlp_course.text.tokenization import *

@@ -12,11 +12,12 @@ import warnings
 
 import numpy as np
 import torch
-from fastcore.basics import noop, patch
+from fastcore.basics import patch
 from torch import Tensor
 
 from ..training.metrics import AvgLoss, find_bs
 from ..training.outputs import own_loss
+from ..training.torch_losses import activation_of, call_loss
 from ..training.learner import CancelBatchException, CancelEpochException, CancelFitException, CancelTrainException, event_names, Learner, TrainEvalCallback
 from ..training.recorder import CSVLogger, ProgressCallback, Recorder
 from ..training.callbacks import EarlyStoppingCallback, GradientAccumulation, GradientClip, ReduceLROnPlateau, SaveModelCallback
@@ -117,7 +118,7 @@ def _forward(learn, batch):
     _announce(learn, 'after_pred')
     learn.has_loss = len(learn.yb) > 0 if learn.loss_func is not None else own_loss(output) is not None
     if learn.has_loss:
-        learn.loss_grad = learn.loss_func(learn.pred, *learn.yb) if learn.loss_func is not None else own_loss(output)
+        learn.loss_grad = call_loss(learn.loss_func, learn.pred, learn.yb) if learn.loss_func is not None else own_loss(output)
         learn.loss = learn.loss_grad.detach().clone()
     _announce(learn, 'after_loss')
 
@@ -302,7 +303,7 @@ def on_predict_start(self:_Steps):
 def predict_step(self:_Steps, batch, batch_idx):
     "Predictions of a batch, through the activation of the loss."
     _forward(self.learn, batch)
-    return getattr(self.learn.loss_func, 'activation', noop)(self.learn.pred)
+    return activation_of(self.learn)(self.learn.pred)
 
 @patch
 def on_fit_end(self:_Steps):

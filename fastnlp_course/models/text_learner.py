@@ -16,6 +16,7 @@ from ..data.collate import to_device
 from ..data.item_lists import Datasets, TfmdLists
 from ..data.new_items import test_set
 from ..training.outputs import detuplify, get_model, open_output
+from ..training.torch_losses import activation_of, decodes_of
 from ..training.learner import TrainEvalCallback
 from ..training.full_loop import OpenOutput
 from ..training.recorder import ProgressCallback, Recorder
@@ -111,8 +112,8 @@ def predict(self:TextLearner,
         with torch.inference_mode():
             logits = open_output(self.model(*batch[:n_inp]))[0]
         self.model.reset()
-    probabilities = getattr(self.loss_func, 'activation', torch.clone)(logits)
-    decoded = getattr(self.loss_func, 'decodes', torch.clone)(probabilities)
+    probabilities = activation_of(self)(logits)
+    decoded = decodes_of(self)(probabilities)
     shown = batch[:n_inp] if with_input else tuple(part[:, :1] for part in batch[:n_inp])    # nobody asks for the text: its first token will do
     row = self.dls.decode_batch((*shown, *tuplify(decoded)))[0]
     result = detuplify(tuple(row[n_inp:])), decoded[0], probabilities[0]

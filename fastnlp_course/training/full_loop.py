@@ -24,6 +24,7 @@ from ..data.dataloaders import DataLoaders
 from .metrics import mk_metric
 from .optimizer import Adam, trainable_params
 from .outputs import detuplify, half_types, label_names, open_output, own_loss
+from .torch_losses import call_loss, fit_weights
 from .learner import (Callback, CancelBackwardException, CancelBatchException, CancelEpochException, CancelFitException,
     CancelStepException, CancelTrainException, CancelValidException, event_names, events_of_batch, known_events, Learner, order_of, TrainEvalCallback)
 
@@ -159,7 +160,7 @@ def _do_one_batch(self:Learner):
     self('after_pred')
     has_loss = len(self.yb) > 0 if self.loss_func is not None else own_loss(output) is not None
     if has_loss:
-        self.loss_grad = self.loss_func(self.pred, *self.yb) if self.loss_func is not None else own_loss(output)
+        self.loss_grad = call_loss(self.loss_func, self.pred, self.yb) if self.loss_func is not None else own_loss(output)
         heard = self.__dict__.get('_handlers') or self._look_up_handlers()
         self.loss = self.loss_grad.clone() if heard['after_loss'] or heard['before_backward'] else self.loss_grad.detach()
     elif self.training and self.loss_func is None:
@@ -205,6 +206,9 @@ def before_fit(self:TrainEvalCallback):
         self.model.to(device)
     if device is not None and hasattr(self.loss_func, 'to'):
         self.loss_func.to(device)
+    like = next(self.model.parameters(), None)
+    if like is not None:
+        fit_weights(self.loss_func, like)
     if hasattr(self.model, 'reset'):
         self.model.reset()
 

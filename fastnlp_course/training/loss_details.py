@@ -16,6 +16,7 @@ from torch import nn, Tensor
 
 from ..data.targets import Categorize, EncodedMultiCategorize, MultiCategorize, RegressionSetup
 from .losses import BaseLoss, BCEWithLogitsLossFlat, CrossEntropyLossFlat, LabelSmoothingCrossEntropy, MSELossFlat
+from .torch_losses import as_weights
 
 # %% ../../nbs/reference/training_loss_details.ipynb #cell-007
 _plain_init = BaseLoss.__init__
@@ -23,7 +24,7 @@ _plain_init = BaseLoss.__init__
 @functools.wraps(_plain_init)
 def _init(self, loss_cls, *args, axis=-1, flatten=True, floatify=False, is_2d=True, **kwargs):
     by_position = inspect.signature(loss_cls).bind_partial(*args).arguments if args else {}
-    kwargs = {name: value for name, value in kwargs.items() if name not in by_position}
+    kwargs = {name: as_weights(value) if name in ('weight', 'pos_weight') else value for name, value in kwargs.items() if name not in by_position}
     _plain_init(self, loss_cls, *args, axis=axis, flatten=flatten, floatify=floatify, is_2d=is_2d, **kwargs)
     self._args = {**by_position, **kwargs}
 

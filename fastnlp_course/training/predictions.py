@@ -10,12 +10,13 @@ from contextlib import contextmanager, ExitStack
 from pathlib import Path
 
 import torch
-from fastcore.basics import noop, patch, tuplify
+from fastcore.basics import patch, tuplify
 from fastcore.foundation import L
 
 from ..files import atomic_write
 from .metrics import find_bs, to_detach
 from .outputs import detuplify, nested_reorder, to_concat
+from .torch_losses import activation_of, decodes_of, on_rows
 from .learner import Callback, Learner
 
 # %% ../../nbs/reference/training_predictions.ipynb #cell-007
@@ -150,11 +151,6 @@ def validate(self:Learner,
     return getattr(self, 'final_record', None)
 
 # %% ../../nbs/reference/training_predictions.ipynb #cell-020
-def _method_or_nothing(obj, name):
-    "The method `name` of `obj`, or a function that returns what it gets."
-    method = getattr(obj, name, None)
-    return noop if method is None else lambda x: L(method(row) for row in x) if isinstance(x, L) else method(x)
-
 def _in_known_order(learn, ds_idx, dl, reorder):
     "The loader for predictions, and the positions of its items in the data set if they are not 0, 1, 2 ..."
     if dl is None:
@@ -193,9 +189,9 @@ def get_preds(self:Learner,
         results = gather.all_tensors()
     at = int(with_input)
     if results[at] is not None:
-        results[at] = (_method_or_nothing(self.loss_func, 'activation') if act is None else act)(results[at])
+        results[at] = on_rows(activation_of(self) if act is None else act, results[at])
         if with_decoded:
-            results.insert(at + 2, _method_or_nothing(self.loss_func, 'decodes')(results[at]))
+            results.insert(at + 2, on_rows(decodes_of(self), results[at]))
     if idxs is not None:
         places = torch.tensor(idxs).argsort()
         results = [nested_reorder(result, places) for result in results]

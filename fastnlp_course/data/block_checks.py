@@ -6,12 +6,15 @@
 __all__ = []
 
 # %% ../../nbs/reference/data_block_checks.ipynb #cell-004
+from collections import Counter
 from pathlib import Path
+
+from fastcore.foundation import coll_repr, L
 
 from ..text.numericalization import Numericalize
 from .transforms import compose_tfms
 from .item_lists import mask2idxs, overlap_of, take_items
-from .targets import Categorize
+from .targets import Categorize, decimal_advice, MultiCategorize
 
 # %% ../../nbs/reference/data_block_checks.ipynb #cell-007
 def brief(source):
@@ -40,7 +43,38 @@ def check_classes(steps):
         if len(step.vocab) - bool(step.add_na) < 2:
             raise ValueError(f"all labels of the training set are the same: {list(step.vocab)}. A classifier needs two classes or more: check the label column or folder, and how you split")
 
-# %% ../../nbs/reference/data_block_checks.ipynb #cell-013
+# %% ../../nbs/reference/data_block_checks.ipynb #cell-012
+def _raw_labels(tl, which, before):
+    "The labels of the items `which`, as the label step gets them."
+    by_column = before and hasattr(before[0], 'read_at') and hasattr(tl.items, 'iloc')
+    for i in which:
+        yield compose_tfms(before[0].read_at(tl.items, i), before[1:]) if by_column else compose_tfms(take_items(tl.items, i), before)
+
+def _unknown_labels(tl, step, before):
+    "How often each label occurs that the step does not know."
+    counts = Counter()
+    for split in list(tl.splits)[1 if step.learned else 0:]:
+        for label in _raw_labels(tl, range(*split.indices(len(tl))) if isinstance(split, slice) else split, before):
+            for name in label if isinstance(step, MultiCategorize) else [label]:
+                if not step.knows(name):
+                    counts[str(name) if isinstance(name, (list, tuple, L)) else name] += 1
+    return counts
+
+def check_labels(tl):
+    "Refuse labels that the label step does not know, all at once."
+    for i, step in enumerate(tl.tfms.fs):
+        if not isinstance(step, (Categorize, MultiCategorize)) or step.vocab is None or step.add_na:
+            continue
+        counts = _unknown_labels(tl, step, list(tl.tfms.fs)[:i])
+        if counts:
+            some = sorted(counts, key=str)[:20]
+            named = ', '.join(f"{name!r} ({counts[name]} row{'s' * (counts[name] > 1)})" for name in some) + (' ...' if len(counts) > len(some) else '')
+            label, are = ('label', 'is') if len(counts) == 1 else ('labels', 'are')
+            where = (f'{are} only in the validation set, so it cannot be learned. Move one of its rows to the training set, or drop its rows' if step.learned
+                     else f'{are} unknown: the vocab of the labels is {coll_repr(list(step.vocab), 20)}. Correct the labels, or pass a vocab that has them')
+            raise ValueError(f"the {label} {named} {where}{decimal_advice(counts)}")
+
+# %% ../../nbs/reference/data_block_checks.ipynb #cell-015
 def given_vocabs(pipelines):
     "The numericalizing steps that came with their vocab."
     return [step for steps in pipelines for step in steps if isinstance(step, Numericalize) and step.vocab is not None]

@@ -17,7 +17,7 @@ from .transforms import flatten_steps
 from .item_lists import Datasets
 from .splitters import RandomSplitter
 from .targets import Categorize, EncodedMultiCategorize, MultiCategorize, OneHotEncode, RegressionSetup
-from .block_checks import brief, check_classes, check_splits, check_tokens, given_vocabs, open_vocabs
+from .block_checks import brief, check_classes, check_labels, check_splits, check_tokens, given_vocabs, open_vocabs
 
 # %% ../../nbs/08_data_block.ipynb #cell-040
 class TransformBlock:
@@ -190,6 +190,7 @@ def datasets(self:DataBlock,
     check_classes(to_learn)
     for tl in dsets.tls:
         check_tokens(tl, given)
+        check_labels(tl)
     return dsets
 
 # %% ../../nbs/08_data_block.ipynb #cell-062

@@ -6,6 +6,7 @@
 __all__ = ['CategoryMap', 'Categorize', 'MultiCategorize', 'OneHotEncode', 'EncodedMultiCategorize', 'RegressionSetup', 'get_c']
 
 # %% ../../nbs/reference/data_targets.ipynb #cell-004
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -85,19 +86,61 @@ class CategoryMap(Sequence):
         return repr(list(self.items))
 
 # %% ../../nbs/reference/data_targets.ipynb #cell-011
+def is_decimal(label):
+    "A number with digits behind the point, also as text."
+    try:
+        return not isinstance(label, bool) and '.' in str(label) and float(label) != int(float(label))
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+def warn_of_spaces(names):
+    "Say which names differ by nothing but white space or capitals: they become classes of their own."
+    groups = defaultdict(list)
+    for name in names:
+        groups[' '.join(str(name).split()).casefold()].append(name)
+    alike = [group for group in groups.values() if len(group) > 1 and len({str(name) for name in group}) > 1]
+    if alike:
+        warnings.warn(f"labels that differ only by white space or capitals are classes of their own: {', '.join(map(str, alike[:5]))}. "
+                      "If they mean the same, write them alike first: df['label'] = df['label'].str.strip().str.lower()")
+
+def decimal_advice(labels):
+    "What to write where the labels are numbers to predict."
+    return '. These are decimal numbers: to predict numbers, pass y_block=RegressionBlock()' if any(is_decimal(label) for label in labels) else ''
+
+# %% ../../nbs/reference/data_targets.ipynb #cell-012
 def _unknown_label(label, vocab):
     shown = coll_repr(list(vocab), 20)
-    return KeyError(SentenceError(f"label {label!r} was not there when the categories were set up, which are {shown}: correct the label, or pass a vocab that has it"))
+    return KeyError(SentenceError(f"label {label!r} was not there when the categories were set up, which are {shown}: correct the label, or pass a vocab that has it{decimal_advice([label])}"))
+
+def _same_name(label, numbers):
+    "`label` as the vocab spells it: a number that was read as text, or the other way round."
+    if isinstance(label, (int, float)) and not isinstance(label, bool):
+        return str(label)
+    known = next(iter(numbers), None)
+    if isinstance(label, str) and isinstance(known, (int, float)) and not isinstance(known, bool):
+        return next((name for name in numbers if str(name) == label), label)
+    return label
 
 class _Labels(DisplayedTransform):
     "What the transforms of labels share."
     order = 1
+    learned = False          # were the names found in the data?
+    def knows(self,
+        label,               # a name
+    ) -> bool:               # is there a number for it?
+        "Is `label` in the vocab, however it was read?"
+        label = _plain(label)
+        try:
+            return (self.add_na and is_missing(label)) or label in self.vocab.o2i or _same_name(label, self.vocab.o2i) in self.vocab.o2i
+        except TypeError:
+            return False
+
     def _number(self, label):
         label = _plain(label)
         if self.add_na and is_missing(label):
             return 0
         try:
-            return self.vocab.o2i[label]
+            return self.vocab.o2i[label if label in self.vocab.o2i else _same_name(label, self.vocab.o2i)]
         except (KeyError, TypeError):
             raise _unknown_label(label, self.vocab) from None
 
@@ -116,7 +159,7 @@ class _Labels(DisplayedTransform):
     def __repr__(self):
         return f"{self.name} -- {{'vocab': {self.vocab}, 'add_na': {self.add_na}}}"
 
-# %% ../../nbs/reference/data_targets.ipynb #cell-013
+# %% ../../nbs/reference/data_targets.ipynb #cell-014
 @configurable
 class Categorize(_Labels):
     "The name of a category to its number, and back."
@@ -134,6 +177,8 @@ class Categorize(_Labels):
         "Collect the names, if they were not given."
         if self.vocab is None and items is not None:
             self.vocab = CategoryMap(items, sort=self.sort, add_na=self.add_na)
+            self.learned = True
+            warn_of_spaces(self.vocab)
 
     @property
     def c(self):
@@ -154,7 +199,7 @@ class Categorize(_Labels):
         "The arguments of `__init__`, with the vocab that `setups` found."
         return {**super().to_config(), 'sort': False}
 
-# %% ../../nbs/reference/data_targets.ipynb #cell-016
+# %% ../../nbs/reference/data_targets.ipynb #cell-017
 @configurable
 class MultiCategorize(_Labels):
     "A list of names to a list of numbers, and back."
@@ -171,6 +216,7 @@ class MultiCategorize(_Labels):
         if self.vocab is None and items is not None:
             names = {name for labels in items for name in labels}
             self.vocab = CategoryMap(sorted(names), sort=False, add_na=self.add_na)
+            self.learned = True
 
     def encodes(self, o):
         "Names to numbers."
@@ -183,7 +229,7 @@ class MultiCategorize(_Labels):
         "Numbers to names."
         return MultiCategory([self.vocab[int(i)] for i in o])
 
-# %% ../../nbs/reference/data_targets.ipynb #cell-017
+# %% ../../nbs/reference/data_targets.ipynb #cell-018
 @configurable
 class OneHotEncode(DisplayedTransform):
     "Numbers of categories to a row of zeros and ones, and back."
@@ -217,7 +263,7 @@ class OneHotEncode(DisplayedTransform):
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../../nbs/reference/data_targets.ipynb #cell-020
+# %% ../../nbs/reference/data_targets.ipynb #cell-021
 @configurable
 class EncodedMultiCategorize(_Labels):
     "Labels that are rows of zeros and ones already."
@@ -250,7 +296,7 @@ class EncodedMultiCategorize(_Labels):
         "The arguments of `__init__`."
         return {'vocab': [_plain(name) for name in self.vocab]}
 
-# %% ../../nbs/reference/data_targets.ipynb #cell-023
+# %% ../../nbs/reference/data_targets.ipynb #cell-024
 @configurable
 class RegressionSetup(DisplayedTransform):
     "Numbers to floats."
@@ -264,7 +310,7 @@ class RegressionSetup(DisplayedTransform):
         "Count the numbers of the first item."
         if self.c is None:
             try:
-                self.c = len(items[0]) if hasattr(items[0], '__len__') else 1
+                self.c = len(items[0]) if hasattr(items[0], '__len__') and not isinstance(items[0], str) else 1
             except (IndexError, KeyError, TypeError):
                 self.c = 0
 
@@ -291,7 +337,7 @@ class RegressionSetup(DisplayedTransform):
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../../nbs/reference/data_targets.ipynb #cell-026
+# %% ../../nbs/reference/data_targets.ipynb #cell-027
 def get_c(
     dls,                         # `DataLoaders`
 ) -> int:                        # size of the model's output

@@ -377,6 +377,7 @@ def fit(self:Learner,
     with self.added_cbs(cbs), self._tidied():
         if reset_opt or self.opt is None:
             self.create_opt()
+        self.forget_frozen()
         wd = self.wd if wd is None else wd
         if wd is not None:
             self.opt.set_hypers(wd=wd)

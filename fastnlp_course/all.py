@@ -38,6 +38,8 @@ from torch.nn import Module
 from fastnlp_course.archives import *
 from fastnlp_course.files import *
 from fastnlp_course.folders import *
+from fastnlp_course.downloads import *
+from fastnlp_course.registry import *
 from fastnlp_course.sources import *
 from fastnlp_course.text.table_files import *
 from fastnlp_course.text.tokenization import *

@@ -4,20 +4,16 @@
 
 # %% auto #0
 __all__ = ['image_extensions', 'known_downloads', 'data_files', 'hub_names', 'kaggle_names', 'in_colab', 'in_kaggle',
-           'kaggle_input', 'default_device', 'get_files', 'get_text_files', 'get_image_files', 'download_file', 'URLs',
-           'find_data', 'get_data', 'untar_data', 'doctor']
+           'kaggle_input', 'default_device', 'get_files', 'get_text_files', 'get_image_files', 'URLs', 'find_data',
+           'get_data', 'untar_data', 'doctor']
 
 # %% ../nbs/reference/ground_sources.ipynb #cell-004
 import os
 import platform
 import re
-import shutil
 import sys
-import tempfile
 from importlib import metadata, resources
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 import pandas as pd
 import torch
@@ -25,7 +21,11 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 from tqdm.std import tqdm
 
-from .files import bar_stream, cpu_features, file_hash, home_path, safe_extract
+from .archives import safe_extract
+from .downloads import download_file
+from .files import bar_stream, cpu_features, home_path
+from .folders import atomic_folder, swap_in
+from .locks import cannot_write, forget_temporary, sweep, temporary_beside, work_lock
 
 # %% ../nbs/reference/ground_sources.ipynb #cell-011
 def in_colab()->bool:
@@ -112,61 +112,7 @@ def get_image_files(
     "The image files below `path`."
     return get_files(path, extensions=image_extensions, recurse=recurse, folders=folders)
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-023
-def download_file(
-    url:str,             # to read
-    dest,                # file to write
-    size:int=None,       # bytes it must have, if known
-    md5:str=None,        # hash it must have, if known
-    timeout:float=30,    # seconds without an answer
-    show_progress:bool=True, # show a bar
-)->Path:                 # `dest`
-    "Download a file; called again after an interruption, it goes on where it stopped."
-    dest = Path(dest)
-    part = dest.with_name(dest.name + '.part')
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    have = part.stat().st_size if part.exists() else 0
-    if size is None or have < size:
-        expected = _fetch(url, part, have, timeout, show_progress)
-        size = expected if size is None else size
-    _verify(part, url, size, md5)
-    os.replace(part, dest)
-    return dest
-
-# %% ../nbs/reference/ground_sources.ipynb #cell-024
-def _fetch(url, part, have, timeout, show_progress):
-    "Append the rest of `url` to `part`; the size it should have then, or None."
-    request = Request(url, headers={'Range': f'bytes={have}-'} if have else {})
-    try:
-        with urlopen(request, timeout=timeout) as answer:
-            goes_on = answer.status == 206
-            have = have if goes_on else 0
-            length = answer.headers.get('Content-Length')
-            total = None if length is None else have + int(length)
-            with open(part, 'ab' if goes_on else 'wb') as file, tqdm(total=total, initial=have, unit='B', unit_scale=True, desc=part.stem, file=bar_stream(), leave=False, disable=not show_progress) as bar:
-                while piece := answer.read(1 << 16):
-                    file.write(piece)
-                    bar.update(len(piece))
-            return total
-    except HTTPError as error:
-        if error.code == 416:
-            return None
-        raise OSError(f"{url} answered {error.code} ({error.reason}). Check the address, or get the file by hand and put it at {part.with_suffix('')}.") from None
-    except (URLError, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, 'reason', error)
-        raise OSError(f"{url} cannot be reached ({reason}). What has arrived is kept in {part}; call again to go on.") from None
-
-# %% ../nbs/reference/ground_sources.ipynb #cell-025
-def _verify(part, url, size, md5):
-    "Raise if `part` is not the whole and right file."
-    found = part.stat().st_size
-    if size is not None and found < size:
-        raise OSError(f"the download of {url} was interrupted: {found} of {size} bytes arrived. They are kept; call again to go on.")
-    if (size is not None and found > size) or (md5 is not None and file_hash(part, 'md5') != md5):
-        part.unlink()
-        raise ValueError(f"what {url} sent is not the expected file (size or checksum differ). It was removed; try again later, or get the file elsewhere.")
-
-# %% ../nbs/reference/ground_sources.ipynb #cell-027
+# %% ../nbs/reference/ground_sources.ipynb #cell-020
 class URLs:
     "Addresses of fast.ai's data sets and models."
     S3 = 'https://s3.amazonaws.com/fast-ai-'
@@ -210,7 +156,7 @@ class URLs:
         folder = home_path()/{'archive': 'archive', 'data': 'data', 'model': 'models', 'models': 'models'}[c_key]
         return folder/name if c_key == 'archive' else folder/_stem(name)
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-028
+# %% ../nbs/reference/ground_sources.ipynb #cell-021
 def _stem(name):
     "The name of an archive without its suffixes."
     return re.sub(r'\.(tgz|tar\.gz|tar|zip|gz)$', '', name)
@@ -226,7 +172,7 @@ known_downloads = {  # size in bytes and md5, as published with fastai 2.8.12
     URLs.YELP_REVIEWS_POLARITY: (166373201, '48c8451c1ad30472334d856b5d294807'),
 }
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-031
+# %% ../nbs/reference/ground_sources.ipynb #cell-024
 data_files = {  # name -> (folder, files that must be there)
     'imdb': ('imdb', ['train.parquet', 'test.parquet', 'unsup.parquet']),
     'wikitext-2': ('wikitext-2', ['train.txt.gz', 'valid.txt.gz', 'test.txt.gz']),
@@ -244,7 +190,7 @@ hub_names = {  # name -> (repository, configuration, splits of ours -> of theirs
 }
 kaggle_names = {'patents': 'us-patent-phrase-to-phrase-matching'}
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-032
+# %% ../nbs/reference/ground_sources.ipynb #cell-025
 def _has_files(folder, files):
     "Does `folder` hold all `files`, compressed or not?"
     return folder.is_dir() and all((folder/file).exists() or (folder/file.removesuffix('.gz')).exists() for file in files)
@@ -265,7 +211,7 @@ def _candidates(name):
                 yield from (('Kaggle', path) for path in sorted(root.glob(pattern)))
     yield 'cache', home_path()/'data'/folder
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-033
+# %% ../nbs/reference/ground_sources.ipynb #cell-026
 def find_data(
     name:str,     # of a data set
 )->Path|None:     # its folder
@@ -275,7 +221,7 @@ def find_data(
     files = data_files[name][1]
     return next((folder for _, folder in _candidates(name) if _has_files(folder, files)), None)
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-034
+# %% ../nbs/reference/ground_sources.ipynb #cell-027
 def _where_it_was_not(name, hub_error):
     "For each place, what to do so that the data are found there."
     folder, files = data_files[name]
@@ -287,7 +233,7 @@ def _where_it_was_not(name, hub_error):
     lines.append(f"  hub: {hub_error}")
     return '\n'.join(lines)
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-036
+# %% ../nbs/reference/ground_sources.ipynb #cell-029
 def _articles(text):
     "The articles of a WikiText file: each begins with a line ` = Title = `."
     starts = [match.start() for match in re.finditer(r'(?m)^ = [^=\n][^\n]*[^=\n] = ?\n', text)]
@@ -302,7 +248,7 @@ def _read_wikitext(folder):
         tables[split] = pd.DataFrame({'text': _articles(data.decode('utf-8'))})
     return tables
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-037
+# %% ../nbs/reference/ground_sources.ipynb #cell-030
 def _read_parquet(folder, splits):
     return {split: pd.read_parquet(folder/f'{stem}.parquet') for split, stem in splits.items()}
 
@@ -322,7 +268,7 @@ def _read_idx(folder, part):
     labels = np.frombuffer(bytes_of(f'{part}-labels-idx1-ubyte.gz'), np.uint8, offset=8)
     return pd.DataFrame({'image': list(images), 'label': labels})
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-038
+# %% ../nbs/reference/ground_sources.ipynb #cell-031
 def _read_local(name, folder):
     "The tables of a data set from its folder."
     if name == 'imdb': return _read_parquet(folder, {'train': 'train', 'test': 'test', 'unsup': 'unsup'})
@@ -333,7 +279,7 @@ def _read_local(name, folder):
     if name == 'patents': return {'train': pd.read_csv(_file(folder, 'train.csv.gz'), keep_default_na=False), 'test': pd.read_csv(folder/'test.csv', keep_default_na=False)}
     return {'train': _read_idx(folder, 'train'), 'test': _read_idx(folder, 't10k')}
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-039
+# %% ../nbs/reference/ground_sources.ipynb #cell-032
 def _read_hub(name):
     "The tables of a data set from the hub, through `datasets`."
     if name not in hub_names:
@@ -349,7 +295,7 @@ def _read_hub(name):
         return {split: table.assign(labels=[[names[i] for i in labels] for labels in table.labels]) for split, table in tables.items()}
     return tables
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-040
+# %% ../nbs/reference/ground_sources.ipynb #cell-033
 def _embedded(name):
     with resources.files('fastnlp_course').joinpath('assets', f'{name}.csv.gz').open('rb') as file:
         return pd.read_csv(file, compression='gzip', keep_default_na=False)
@@ -375,7 +321,7 @@ def get_data(
         reason = str(error).strip().splitlines()[0][:150] if str(error).strip() else type(error).__name__
         raise FileNotFoundError(_where_it_was_not(name, f"{hub_names[name][0] if name in hub_names else 'not there'} ({reason}); connect to the network, or unset HF_HUB_OFFLINE" if name in hub_names else reason)) from None
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-047
+# %% ../nbs/reference/ground_sources.ipynb #cell-040
 def _write_imdb(folder, source):
     for split, table in _read_local('imdb', source).items():
         for row in tqdm(table.itertuples(), total=len(table), desc=f'imdb {split}', file=bar_stream(), leave=False):
@@ -394,7 +340,7 @@ def _write_wikitext(folder, source):
     for name, split in (('train', 'train'), ('test', 'valid')):
         tables[split].assign(text=' \n' + tables[split].text).to_csv(folder/f'{name}.csv', index=False, header=False)
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-048
+# %% ../nbs/reference/ground_sources.ipynb #cell-041
 def _write_digits(folder, table, digits=range(10)):
     from PIL import Image
     for row in tqdm(table[table.label.isin(digits)].itertuples(), desc=folder.name, file=bar_stream(), leave=False):
@@ -417,40 +363,44 @@ def _write_mnist_tiny(folder, source):
 _layouts = {URLs.IMDB: ('imdb', _write_imdb), URLs.IMDB_SAMPLE: ('imdb', _write_imdb_sample), URLs.WIKITEXT_TINY: ('wikitext-2', _write_wikitext),
             URLs.MNIST: ('mnist', _write_mnist), URLs.MNIST_SAMPLE: ('mnist', _write_mnist_sample), URLs.MNIST_TINY: ('mnist', _write_mnist_tiny)}
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-049
+# %% ../nbs/reference/ground_sources.ipynb #cell-042
 def _lay_out(url, dest):
     "Make fast.ai's folder from data found on this machine; False if there are none."
     name, write = _layouts.get(url, (None, None))
     source = find_data(name) if name else None
     if source is None:
         return False
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f'.{dest.name}.', dir=dest.parent))
-    try:
-        write(temporary, source)
-        os.chmod(temporary, 0o755)
-        os.replace(temporary, dest)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with atomic_folder(dest, keep=False, manifest=False) as new:
+        write(new, source)
     return True
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-051
+# %% ../nbs/reference/ground_sources.ipynb #cell-044
 def _unpack(file, dest):
-    "Unpack `file` so that its single folder, if it has one, becomes `dest`."
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    outer = Path(tempfile.mkdtemp(prefix=f'.{dest.name}.', dir=dest.parent))
+    "Unpack `file` so that its single folder, if it has one, becomes `dest`; what was there stays until all is unpacked."
+    outer = temporary_beside(dest)
     try:
+        outer.mkdir(parents=True)
         inner = safe_extract(file, outer/'inner')
         entries = [entry for entry in inner.iterdir() if not entry.name.startswith('._')]
-        whole = entries[0] if len(entries) == 1 and entries[0].is_dir() else inner
-        if dest.exists():
-            shutil.rmtree(dest)
-        os.replace(whole, dest)
+        swap_in(entries[0] if len(entries) == 1 and entries[0].is_dir() else inner, dest)
+    except OSError as error:
+        explained = cannot_write(error, dest)
+        raise explained from (None if explained is error else error)
     finally:
-        shutil.rmtree(outer, ignore_errors=True)
+        forget_temporary(outer)
     return dest
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-052
+def _name_of(url):
+    "The name of the archive at an address, or a sentence."
+    known = [name for name in vars(URLs) if name.isupper() and not name.startswith(('S3', 'URL'))]
+    if not isinstance(url, str) or not re.match(r'https?://', url):
+        raise ValueError(f"{url!r} is not an address. Pass one of URLs, such as URLs.IMDB: it has {known}.")
+    name = url.split('/')[-1]
+    if _stem(name).strip('. ') == '' or url.count('/') < 3 or re.search(r'[\\\x00:]', name) or len(name.encode('utf-8', 'replace')) > 200:
+        raise ValueError(f"{url!r} ends in no name of an archive, so its folder would have none. Pass the address of the file, such as {URLs.IMDB!r}.")
+    return name
+
+# %% ../nbs/reference/ground_sources.ipynb #cell-045
 def untar_data(
     url:str,                  # address of an archive, such as `URLs.IMDB`
     archive=None,             # folder for the archive
@@ -460,23 +410,23 @@ def untar_data(
     base:str=None,            # folder for both, instead of `home_path()`
 )->Path:                      # folder of the data
     "Data of `url` as a folder: laid out from data found here, or downloaded, checked and unpacked."
-    if not isinstance(url, str) or not re.match(r'https?://', url):
-        known = [name for name in vars(URLs) if name.isupper() and not name.startswith(('S3', 'URL'))]
-        raise ValueError(f"{url!r} is not an address. Pass one of URLs, such as URLs.IMDB: it has {known}.")
-    name = url.split('/')[-1]
+    name = _name_of(url)
     root = home_path() if base is None else Path(base).expanduser()
     dest = (Path(data) if data is not None else root/('models' if c_key in ('model', 'models') else 'data'))/_stem(name)
     if dest.exists() and not force_download:
         return dest
-    if not force_download and _lay_out(url, dest):
-        return dest
-    size, md5 = known_downloads.get(url, (None, None))
-    file = (Path(archive) if archive is not None else root/'archive')/name
-    if force_download or not file.exists():
-        download_file(url, file, size, md5)
-    return _unpack(file, dest)
+    with work_lock(dest, f'downloading and unpacking {url}'):
+        if not force_download and (dest.exists() or _lay_out(url, dest)):
+            return dest
+        sweep(dest.parent)
+        size, md5 = known_downloads.get(url, (None, None))
+        file = (Path(archive) if archive is not None else root/'archive')/name
+        with work_lock(file, f'downloading {url}'):
+            if force_download or not file.exists():
+                download_file(url, file, size, md5)
+        return _unpack(file, dest)
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-055
+# %% ../nbs/reference/ground_sources.ipynb #cell-048
 def _size_of(folder):
     "Bytes below a folder."
     return sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) if folder.is_dir() else 0

@@ -6,9 +6,11 @@
 __all__ = []
 
 # %% ../../nbs/reference/training_contexts.ipynb #cell-004
+import inspect
 from contextlib import contextmanager
 from functools import partial
 
+import torch
 from fastcore.basics import noop, patch
 from fastcore.foundation import L
 
@@ -38,6 +40,20 @@ def no_mbar(self:Learner):
     return self._replaced(self, 'create_mbar', False)
 
 # %% ../../nbs/reference/training_contexts.ipynb #cell-010
+def _takes_reduction(loss_func):
+    "Can a loss be told not to take the mean?"
+    try:
+        arguments = inspect.signature(loss_func).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(argument.name == 'reduction' or argument.kind is argument.VAR_KEYWORD for argument in arguments)
+
+def _row_by_row(loss_func, pred, *targets):
+    "The loss of each row, by a function that knows only the mean: it gets the rows one by one."
+    losses = [loss_func(pred[i:i + 1], *(target[i:i + 1] for target in targets)) for i in range(len(pred))]
+    return torch.stack([loss if loss.ndim == 0 else loss.mean() for loss in losses])
+
+# %% ../../nbs/reference/training_contexts.ipynb #cell-011
 @patch
 def loss_not_reduced(self:Learner):
     "With one loss per item instead of their mean, for a while."
@@ -45,9 +61,10 @@ def loss_not_reduced(self:Learner):
         raise ValueError('The model computes its own loss, and that is a mean over the batch. Pass a loss_func to the Learner to get the loss of each item.')
     if hasattr(self.loss_func, 'reduction'):
         return self._replaced(self.loss_func, 'reduction', 'none')
-    return self._replaced(self, 'loss_func', partial(self.loss_func, reduction='none'))
+    alone = partial(self.loss_func, reduction='none') if _takes_reduction(self.loss_func) else partial(_row_by_row, self.loss_func)
+    return self._replaced(self, 'loss_func', alone)
 
-# %% ../../nbs/reference/training_contexts.ipynb #cell-013
+# %% ../../nbs/reference/training_contexts.ipynb #cell-014
 @patch
 @contextmanager
 def removed_cbs(self:Learner,
@@ -68,7 +85,7 @@ def ordered_cbs(self:Learner,
     "The callbacks that do something at an event, in the order in which they are called."
     return [cb for cb in sorted(self.cbs, key=order_of) if hasattr(cb, event)]
 
-# %% ../../nbs/reference/training_contexts.ipynb #cell-016
+# %% ../../nbs/reference/training_contexts.ipynb #cell-017
 @patch
 def __enter__(self:Learner):
     self(['before_fit', 'before_epoch'])
@@ -79,7 +96,7 @@ def __exit__(self:Learner, *error):
     if error[0] is None:
         self(['after_epoch', 'after_fit'])
 
-# %% ../../nbs/reference/training_contexts.ipynb #cell-019
+# %% ../../nbs/reference/training_contexts.ipynb #cell-020
 @patch
 def to_detach(self:Learner,
     b,                 # a tensor, or tuples, lists and dicts of them

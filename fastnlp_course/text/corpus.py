@@ -19,6 +19,7 @@ import numpy as np
 from fastcore.foundation import L
 
 from ..files import fault_point, file_hash, read_json, write_json
+from ..locks import work_lock
 from ..sources import get_files
 from .fast_tokenization import TextToIds
 from .numericalization import make_vocab
@@ -72,6 +73,32 @@ def _count_text(digest, text):
     digest.update(len(data).to_bytes(8, 'little'))
     digest.update(data)
 
+class _Blocks:
+    "Batches of texts, and the digest of every block that has gone by."
+    def __init__(self, documents, block_chars):
+        self.digests, self.ended, self.chars = [], False, 0
+        self.batches = self._batches(documents, block_chars)
+
+    def __iter__(self): return self.batches
+
+    def _batches(self, documents, block_chars):
+        digest = hashlib.blake2b(digest_size=16)
+        for texts, ends in document_batches(documents, block_chars):
+            for text in texts:
+                _count_text(digest, text)
+                self.chars += len(text)
+            if ends:
+                self.digests.append(digest.hexdigest())
+                digest = hashlib.blake2b(digest_size=16)
+            yield texts, ends
+        self.ended = True
+
+    def read_on(self, most=1 << 62):
+        "The digests of the texts up to about `most` characters."
+        for _ in self.batches:
+            if self.chars >= most: break
+        return self
+
 # %% ../../nbs/reference/text_corpus.ipynb #cell-008
 class _Block:
     "The documents of one block while they are encoded."
@@ -106,6 +133,8 @@ def _finished_block(work, number):
         block = read_json(work/f'block-{number:05d}.json')
     except (FileNotFoundError, ValueError):
         return None
+    if not isinstance(block, dict) or not {'ids', 'offsets', 'digest', 'plan'} <= block.keys():
+        return None
     files = [block[kind] for kind in ('ids', 'offsets', 'types') if kind in block]
     whole = all((work/file['file']).exists() and (work/file['file']).stat().st_size == file['bytes'] for file in files)
     places = block.get('types', {}).get('places')
@@ -120,30 +149,27 @@ def _begin(work, plan, vocab):
     elif (other := _differences(plan, read_json(work/'plan.json'))):
         raise ValueError(f"{work} was begun with another value of {other}. Call again with the same, or remove that folder.")
 
-def _write_blocks(documents, work, plan, vocab, encoder, files):
+def _write_blocks(blocks, work, plan, vocab, encoder, files):
     "Encode and write the blocks of this rank that are not there yet."
     _begin(work, plan, vocab)
-    digests, first, number, block = [], 0, 0, None
-    for texts, ends in document_batches(documents, plan['block_chars']):
+    first, number, block = 0, 0, None
+    for texts, ends in blocks:
         if block is None:
-            digest, done, count = hashlib.blake2b(digest_size=16), _finished_block(work, number), 0
+            done, count = _finished_block(work, number), 0
             mine = number % plan['world'] == plan['rank'] and done is None
             block = _Block(vocab)
-        for text in texts:
-            _count_text(digest, text)
         if mine:
             block.add(encoder(texts, first + count))
         count += len(texts)
         if ends:
-            digests.append(digest.hexdigest())
             if mine:
-                block.write(work, number, None if vocab is not None else encoder.encode.types, {'first': first, 'digest': digests[-1], 'plan': vocab_hash([plan])})
+                block.write(work, number, None if vocab is not None else encoder.encode.types, {'first': first, 'digest': blocks.digests[-1], 'plan': vocab_hash([plan])})
                 block = None   # its memory is free before the encoder takes new
                 encoder.renew_if_large()
-            elif done is not None and done['digest'] != digests[-1]:
+            elif done is not None and done['digest'] != blocks.digests[-1]:
                 raise ValueError(f"documents {first} to {first + count - 1} are not those of the interrupted call, whose blocks are in {work}. Give the same texts in the same order, or remove that folder.")
             first, number, block = first + count, number + 1, None
-    write_json(work/'done.json', {'documents': first, 'digests': digests, 'files': files})
+    write_json(work/'done.json', {'documents': first, 'digests': blocks.digests, 'files': files})
 
 # %% ../../nbs/reference/text_corpus.ipynb #cell-012
 def _rank_folder(path, rank, world):
@@ -167,15 +193,15 @@ def _check_ranks(folders):
         if end != ends[0]:
             raise ValueError(f"{folder} and {folders[0]} were made from other texts. Give every rank the same texts in the same order.")
     by_rank = {plan['rank']: folder for plan, folder in zip(plans, folders)}
-    return plans[0], ends[0], [_block_of(by_rank[number % world], number, plan={**plans[0], 'rank': number % world}) for number in range(len(ends[0]['digests']))]
+    return plans[0], ends[0], [_block_of(by_rank[number % world], number, {**plans[0], 'rank': number % world}, digest) for number, digest in enumerate(ends[0]['digests'])]
 
 class _NoBlock(FileNotFoundError, ValueError):
     "A block is not there, or not whole: another process may have finished the store and cleaned up."
 
-def _block_of(folder, number, plan):
-    "A block that is whole and was written by this plan."
+def _block_of(folder, number, plan, digest):
+    "A block that is whole and was written by this plan from these texts."
     block = _finished_block(folder, number)
-    if block is None or block['plan'] != vocab_hash([plan]):
+    if block is None or block['plan'] != vocab_hash([plan]) or block['digest'] != digest:
         raise _NoBlock(f"block {number} in {folder} is cut off, missing, or of another call. Remove block-{number:05d}.json there and call build_store again.")
     return folder, block
 
@@ -209,7 +235,7 @@ def _groups(blocks, shard_tokens):
 
 def _join_group(path, number, group, vocab, positions):
     "Write a shard from its blocks, unless an interrupted call has done so."
-    made_of = {'blocks': [block['ids']['sha256'] for _, block in group], 'vocab': vocab_hash(vocab)}
+    made_of = {'blocks': [block[kind]['sha256'] for _, block in group for kind in ('ids', 'offsets')], 'vocab': vocab_hash(vocab)}
     note = path/f'{number:05d}.json'
     if note.exists():
         part = read_json(note)
@@ -239,11 +265,18 @@ def join_stores(
 )->TokenStore:    # opened from `path`
     "Join what the ranks wrote into the store that one process would have made."
     path = Path(path)
+    with work_lock(path, 'joining a store'):
+        return _join(path, parts)
+
+def _join(path, parts):
+    "`join_stores`, when nobody else is at work there."
     folders = sorted(path.parent.glob(f'{path.name}.rank-*-of-*')) if parts is None else [Path(part) for part in parts]
     plan, end, blocks = _check_ranks(folders)
     build = {name: value for name, value in plan.items() if name not in ('rank', 'world', 'settings')}
     if (path/'manifest.json').exists():
-        return _open_same(path, plan, end['digests'], end['files'])
+        whole = _Blocks((), 1).read_on()
+        whole.digests = end['digests']
+        return _open_same(path, plan, whole, end['files'])
     if plan['vocab_hash'] is None:
         counts, types = count_types(blocks, plan['max_vocab'], plan['min_freq'])
         vocab = make_vocab(counts, plan['min_freq'], plan['max_vocab'], plan['special_toks'])
@@ -265,27 +298,18 @@ def _clean(path, work=None):
         shutil.rmtree(work, ignore_errors=True)
 
 # %% ../../nbs/reference/text_corpus.ipynb #cell-016
-def _open_same(path, plan, digests, files):
-    "Open a finished store if it was made by this plan from these texts."
+def _open_same(path, plan, blocks, files):
+    "Open a finished store if it was made by this plan from these texts, of which `blocks` has read the beginning or all."
     manifest = read_json(path/'manifest.json')
     made = {**manifest.get('build', {}), 'settings': manifest.get('settings')}
     if (other := _differences({name: value for name, value in plan.items() if name not in ('rank', 'world')}, made)):
         raise ValueError(f"{path} holds a store that was made with another value of {other}. Call with the same, choose another folder, or remove it.")
     texts = manifest.get('texts', [])
-    if None not in (files, manifest.get('files')) and files != manifest['files'] or digests is not None and (texts[:len(digests)] != digests or bool(texts) != bool(digests)):
+    if None not in (files, manifest.get('files')) and files != manifest['files'] or texts[:len(blocks.digests)] != blocks.digests or blocks.ended and len(texts) != len(blocks.digests):
         raise ValueError(f"{path} holds a store that was made from other texts. Choose another folder, or remove it.")
     return TokenStore.open(path)
 
-def _first_digest(documents, block_chars):
-    "The digest of the first block, as a list; empty if there are no documents."
-    digest, any_text = hashlib.blake2b(digest_size=16), False
-    for texts, ends in document_batches(documents, block_chars):
-        any_text = True
-        for text in texts:
-            _count_text(digest, text)
-        if ends:
-            break
-    return [digest.hexdigest()] if any_text else []
+_compared = 1 << 26   # characters that are read to see whether a finished store was made from the same texts; of larger files also names and sizes count
 
 def _names_and_sizes(source):
     "A hash of the names and sizes of files, or None for what is not files."
@@ -326,14 +350,15 @@ def build_store(
             'special_toks': None if special_toks is None else list(special_toks), 'text_cols': text_cols if isinstance(text_cols, (str, int)) else list(text_cols),
             'mark_fields': mark_fields, 'shard_tokens': shard_tokens, 'block_chars': block_chars, 'rank': rank, 'world': world}
     work = _rank_folder(path, rank, world)
-    documents = documents_of(read_texts(source, text_cols, mark_fields, encoding), work)
-    if not settings.get('reusable', True):
-        _start_over(path, work)
-    if world == 1 and (path/'manifest.json').exists():
-        store = _open_same(path, plan, _first_digest(documents, block_chars), _names_and_sizes(source))
-        _clean(path, work)
-        return store
-    return _build(documents, path, work, plan, vocab, encoder, _names_and_sizes(source))
+    blocks = _Blocks(documents_of(read_texts(source, text_cols, mark_fields, encoding), work), block_chars)
+    with work_lock(path if world == 1 else work, 'building a store'):
+        if not settings.get('reusable', True):
+            _start_over(path, work)
+        if world == 1 and (path/'manifest.json').exists():
+            store = _open_same(path, plan, blocks.read_on(_compared), _names_and_sizes(source))
+            _clean(path, work)
+            return store
+        return _build(blocks, path, work, plan, vocab, encoder, _names_and_sizes(source))
 
 def _start_over(path, work):
     "Without a name for every rule nothing that lies there can be known to be the same."
@@ -343,10 +368,10 @@ def _start_over(path, work):
     shutil.rmtree(work, ignore_errors=True)
 
 # %% ../../nbs/reference/text_corpus.ipynb #cell-018
-def _build(documents, path, work, plan, vocab, encoder, files):
+def _build(blocks, path, work, plan, vocab, encoder, files):
     "Blocks, then the store, if this process is the only one."
     try:
-        _write_blocks(documents, work, plan, vocab, encoder, files)
+        _write_blocks(blocks, work, plan, vocab, encoder, files)
         if plan['world'] > 1:
             return work
         encoder.forget()
@@ -355,6 +380,6 @@ def _build(documents, path, work, plan, vocab, encoder, files):
         # another process, building the same store, was faster and has cleaned up
         if not (path/'manifest.json').exists():
             raise
-        store = _open_same(path, plan, None, None)
+        store = _open_same(path, plan, blocks.read_on(), None)
     _clean(path, work)
     return store

@@ -10,6 +10,7 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'TK_REP', 'TK_WREP', 'TK_UP', 'TK_
 
 # %% ../../nbs/01_tokenization.ipynb #cell-004
 import html
+import random
 import re
 from types import SimpleNamespace
 
@@ -178,7 +179,9 @@ class SpacyTokenizer:
 # %% ../../nbs/01_tokenization.ipynb #cell-034
 @patch
 def _load(self:SpacyTokenizer):
-    import spacy
+    chance = random.getstate()
+    import spacy                 # the first import draws random numbers, which whoever has set a seed must not notice
+    random.setstate(chance)
     from spacy.symbols import ORTH
     try:
         split = spacy.blank(self.lang).tokenizer

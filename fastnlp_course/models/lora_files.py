@@ -6,6 +6,7 @@
 __all__ = ['merge_lora', 'unmerge_lora', 'remove_lora', 'adapter_state', 'save_lora', 'load_lora']
 
 # %% ../../nbs/reference/models_lora_files.ipynb #cell-004
+import copy
 from pathlib import Path
 
 import torch
@@ -86,6 +87,26 @@ def remove_lora(
     return model
 
 # %% ../../nbs/reference/models_lora_files.ipynb #cell-017
+def whole_modules(model, names):
+    "{name: module} of those modules of a model that `names` means: modules that are trained whole."
+    return {name: module for name, module in model.named_modules() if name and any(is_or_ends_with(name, wanted) for wanted in names or ())}
+
+def _tied_to(model, kept):
+    "{name: module} of the modules outside of `kept` that share a tensor with one inside, such as word vectors with the output layer."
+    inside = {id(p) for module in kept.values() for p in module.parameters()}
+    below = tuple(f'{name}.' for name in kept)
+    return {name: module for name, module in model.named_modules() if name and name not in kept and not name.startswith(below or '\0')
+            and any(id(p) in inside for p in module.parameters(recurse=False))}
+
+def untie(model, names):
+    "Give each of the named modules tensors of its own, in place; a model of transformers notes it, or saving would tie them again."
+    for name in names:
+        parent, _, own_name = name.rpartition('.')
+        setattr(model.get_submodule(parent), own_name, copy.deepcopy(model.get_submodule(name)))
+    if names and getattr(getattr(model, 'config', None), 'tie_word_embeddings', False):
+        model.config.tie_word_embeddings = False
+
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-018
 _prefix = 'base_model.model.'  # what peft puts before every name
 _weights_name, _config_name = 'adapter_model.safetensors', 'adapter_config.json'
 
@@ -103,11 +124,12 @@ def adapter_state(
     for name, layer in _adapted(model).items():
         state[f'{name}.lora_A.weight'] = layer.lora_A.weight
         state[f'{name}.lora_B.weight'] = layer.lora_B.weight
-    for name, module in model.named_modules():
-        if name and any(is_or_ends_with(name, wanted) for wanted in _config_of(model)['modules_to_save'] or ()):
-            state.update({f'{name}.{key}': value for key, value in module.state_dict().items()})
+    kept = whole_modules(model, _config_of(model)['modules_to_save'])
+    for name, module in {**kept, **_tied_to(model, kept)}.items():
+        state.update({f'{name}.{key}': value for key, value in module.state_dict().items()})
     return state
 
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-019
 def save_lora(
     model:nn.Module,     # with LoRA layers, not merged
     folder:str|Path,     # gets adapter_model.safetensors and adapter_config.json
@@ -117,17 +139,20 @@ def save_lora(
     if any(layer.merged for layer in layers.values()):
         raise RuntimeError('The adapters are merged into the base weights. Call unmerge_lora(model) before you save them.')
     config = _config_of(model)
-    mark = {'r': config['r'], 'lora_alpha': config['lora_alpha'], 'base': {name: _base_values(layer) for name, layer in layers.items()}}
-    save_weights(folder/_weights_name, {_prefix + name: value for name, value in adapter_state(model).items()}, mark)
+    tied = sorted(_tied_to(model, whole_modules(model, config['modules_to_save'])))
+    mark = {'r': config['r'], 'lora_alpha': config['lora_alpha'], 'base': {name: _base_values(layer) for name, layer in layers.items()}, 'tied': tied}
+    apart = {_prefix + name: value.detach().clone() for name, value in adapter_state(model).items()}    # other readers want a tied tensor under each of its names
+    save_weights(folder/_weights_name, apart, mark)
     write_json(folder/_config_name, {
         'peft_type': 'LORA', 'task_type': None, 'inference_mode': True, 'bias': 'none', 'init_lora_weights': True,
         'base_model_name_or_path': getattr(getattr(model, 'config', None), 'name_or_path', None) or None,
-        'fan_in_fan_out': any(layer.fan_in_fan_out for layer in layers.values()), **config})
+        'fan_in_fan_out': any(layer.fan_in_fan_out for layer in layers.values()), **config,
+        'modules_to_save': [*(config['modules_to_save'] or ()), *tied] or None})
     return folder
 
-# %% ../../nbs/reference/models_lora_files.ipynb #cell-018
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-020
 _known = {'r', 'lora_alpha', 'lora_dropout', 'target_modules', 'modules_to_save', 'fan_in_fan_out', 'peft_type', 'task_type', 'auto_mapping',
-          'base_model_name_or_path', 'inference_mode', 'revision', 'peft_version', 'megatron_core', 'qalora_group_size', 'bias', 'init_lora_weights'}
+          'base_model_name_or_path', 'inference_mode', 'revision', 'peft_version', 'megatron_core', 'qalora_group_size', 'bias', 'init_lora_weights', 'ensure_weight_tying'}
 
 def _read_config(folder):
     "The checked settings of an adapter folder."
@@ -150,7 +175,7 @@ def _read_config(folder):
             'target_modules': config['target_modules'], 'modules_to_save': config.get('modules_to_save') or None}
 
 def _read_adapter(folder):
-    "Settings, tensors by the names of the model, and what we noted beside them."
+    "Settings, tensors by the names of the model, and what `save_lora` noted beside them."
     if not folder.is_dir():
         raise FileNotFoundError(f'{folder} is not a folder. Pass the folder that holds {_weights_name} and {_config_name}.')
     if not (folder/_weights_name).exists() and (folder/'adapter_model.bin').exists():
@@ -164,9 +189,9 @@ def _read_adapter(folder):
     foreign = [name for name in weights if not name.startswith(_prefix)]
     if foreign:
         raise ValueError(f'{folder/_weights_name} holds {foreign[0]!r}, which does not begin with {_prefix!r}. It holds weights of a model, or of another kind of adapter.')
-    return config, {name[len(_prefix):]: value for name, value in weights.items()}, mark.get('base', {})
+    return config, {name[len(_prefix):]: value for name, value in weights.items()}, mark
 
-# %% ../../nbs/reference/models_lora_files.ipynb #cell-019
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-021
 def _expected(layers, kept, r):
     "Name and shape of every tensor that an adapter for this model holds."
     shapes = {}
@@ -187,42 +212,27 @@ def _compare(weights, shapes, model, folder):
     if wrong:
         raise ValueError(f'The adapter in {folder} has another size or rank: {wrong[0]} is {tuple(weights[wrong[0]].shape)} in the file and {shapes[wrong[0]]} in the model. Load the model that it was trained on, with the same r.')
 
-# %% ../../nbs/reference/models_lora_files.ipynb #cell-020
-def load_lora(
-    model:nn.Module,        # the plain model, or one with LoRA layers of the same settings
-    folder:str|Path,        # what `save_lora`, or peft's `save_pretrained`, wrote
-    check_base:bool=True,   # compare a few base weights with those that the adapter was trained on, where the file knows them
-) -> nn.Module:             # `model`, changed in place
-    "Put saved adapters into a model; nothing is changed unless everything fits."
-    folder = Path(folder)
-    config, weights, base = _read_adapter(folder)
-    present = lora_layers(model)
-    if any(layer.merged for layer in present.values()):
-        raise RuntimeError('The adapters of this model are merged. Call unmerge_lora(model) before you load others.')
-    if present:
-        plain = {key: _config_of(model)[key] for key in ('r', 'lora_alpha')}
-        if plain != {key: config[key] for key in plain}:
-            raise ValueError(f'The adapter in {folder} has another size or rank: r={config["r"]}, alpha={config["lora_alpha"]}, the LoRA layers of this model r={plain["r"]}, alpha={plain["lora_alpha"]}. Load it into the plain model.')
-        layers, wanted = present, _config_of(model)['modules_to_save'] or ()
-        kept = {name: module for name, module in model.named_modules() if name and any(is_or_ends_with(name, one) for one in wanted)}
-    else:
-        try:
-            layers, kept = find_layers(model, config['target_modules'], config['modules_to_save'])
-        except (TypeError, ValueError) as error:
-            raise ValueError(f'The adapter in {folder} is for another model: {error}') from None
-        layers = {name: layer for name, layer in model.named_modules() if name in layers}  # a layer in two places is saved once
-        kept = {name: module for name, module in model.named_modules() if name in kept}
-    check_lora(config['r'], config['lora_alpha'], config['lora_dropout'])
-    _compare(weights, _expected(layers, kept, config['r']), model, folder)
-    if check_base:
-        _compare_base(base, layers, folder)
-    if not present:
-        add_lora(model, config['r'], config['lora_alpha'], config['target_modules'], config['modules_to_save'], config['lora_dropout'])
-    with torch.no_grad():
-        for name, value in adapter_state(model).items():
-            value.copy_(weights[name])
-    return model
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-022
+def _present_modules(model, names, weights):
+    "Those of the modules trained whole that concern this model: peft names classifier and score for every classifier, whichever of the two it has."
+    names = list(names or ())
+    return [name for name in names if whole_modules(model, [name]) or any(f'.{name}.' in f'.{key}' for key in weights)]
 
+def _to_untie(model, kept, weights, mark):
+    "Modules of `kept` that share a tensor here, and did not where the adapter was trained."
+    partners = _tied_to(model, kept)
+    was_tied = bool(mark) and 'tied' not in mark    # our files before they noted it
+    apart = []
+    for name, module in kept.items():
+        others = {**{other: kept[other] for other in kept if other != name}, **({} if was_tied else partners)}
+        for key, p in module.named_parameters():
+            shared = [f'{other}.{own}' for other, part in others.items() for own, q in part.named_parameters() if q is p]
+            if any(one not in weights or not torch.equal(weights[one], weights[f'{name}.{key}']) for one in shared):
+                apart.append(name)
+                break
+    return apart
+
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-023
 def _compare_base(base, layers, folder):
     "Raise a sentence if the base weights are not those that the adapter was trained on."
     for name in [name for name in layers if name in base]:
@@ -230,6 +240,44 @@ def _compare_base(base, layers, folder):
         if not torch.allclose(there, here, rtol=0.02, atol=1e-3*there.abs().max().item()):
             raise ValueError(f'The adapter in {folder} was trained on other base weights: {name} differs. Load the base model that it belongs to, or pass check_base=False if you mean it.')
 
-# %% ../../nbs/reference/models_lora_files.ipynb #cell-021
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-024
+def load_lora(
+    model:nn.Module,        # the plain model, or one with LoRA layers of the same settings
+    folder:str|Path,        # what `save_lora`, or peft's `save_pretrained`, wrote
+    check_base:bool=True,   # compare a few base weights with those that the adapter was trained on, where the file knows them
+) -> nn.Module:             # `model`, changed in place
+    "Put saved adapters into a model; nothing is changed unless everything fits."
+    folder = Path(folder)
+    config, weights, mark = _read_adapter(folder)
+    present = lora_layers(model)
+    if any(layer.merged for layer in present.values()):
+        raise RuntimeError('The adapters of this model are merged. Call unmerge_lora(model) before you load others.')
+    if present:
+        plain = {key: _config_of(model)[key] for key in ('r', 'lora_alpha')}
+        if plain != {key: config[key] for key in plain}:
+            raise ValueError(f'The adapter in {folder} has another size or rank: r={config["r"]}, alpha={config["lora_alpha"]}, the LoRA layers of this model r={plain["r"]}, alpha={plain["lora_alpha"]}. Load it into the plain model.')
+        layers, wanted = present, _config_of(model)['modules_to_save']
+    else:
+        wanted = _present_modules(model, config['modules_to_save'], weights)
+        try:
+            layers, _ = find_layers(model, config['target_modules'], wanted)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'The adapter in {folder} is for another model: {error}') from None
+        layers = {name: layer for name, layer in model.named_modules() if name in layers}  # a layer in two places is saved once
+    kept = whole_modules(model, wanted)
+    kept.update({name: module for name, module in _tied_to(model, kept).items() if any(key.startswith(f'{name}.') for key in weights)})
+    check_lora(config['r'], config['lora_alpha'], config['lora_dropout'])
+    _compare(weights, _expected(layers, kept, config['r']), model, folder)
+    if check_base:
+        _compare_base(mark.get('base', {}), layers, folder)
+    untie(model, _to_untie(model, kept, weights, mark))
+    if not present:
+        add_lora(model, config['r'], config['lora_alpha'], config['target_modules'], list(kept), config['lora_dropout'])
+    with torch.no_grad():
+        for name, value in adapter_state(model).items():
+            value.copy_(weights[name])
+    return model
+
+# %% ../../nbs/reference/models_lora_files.ipynb #cell-025
 # The short names, for `from fastnlp_course.models import lora_files as lora; lora.merge(model)`. They stay out of `import *`, where they would hide others.
 merge, unmerge, save, load = merge_lora, unmerge_lora, save_lora, load_lora

@@ -6,35 +6,70 @@
 __all__ = ['test_set']
 
 # %% ../../nbs/reference/data_new_items.ipynb #cell-004
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from fastcore.basics import patch
 from fastcore.foundation import L
 
 from ..text.tokenization import FLD
+from ..text.tokenizer import join_fields, Tokenizer
 from .dataloaders import DataLoader, DataLoaders
 from .item_lists import Datasets, take_items, TfmdLists
 from .splitters import column_of
 
 # %% ../../nbs/reference/data_new_items.ipynb #cell-007
+def _tokenizer_of(tl):
+    "The step of a pipeline that makes tokens, if it has one."
+    return next((step for step in tl.tfms.fs if isinstance(step, Tokenizer)), None)
+
+def _pipelines_of(dsets):
+    return list(dsets.tls) if isinstance(dsets, Datasets) else [dsets]
+
 def _with_text_column(items, tl):
-    "A new table has its text in the column of the training data, not yet where the tokens are read: put it there."
-    steps = list(tl.tfms.fs)
-    tokenizer = next((step for step in steps if getattr(step, 'text_cols', None) is not None), None)
-    wanted = getattr(steps[0], 'cols', None) if steps else None
-    if not isinstance(items, pd.DataFrame) or tokenizer is None or not wanted or wanted[0] in items.columns:
+    "A new table has its text in the columns of the training data, not yet where the tokens are read: put it there."
+    tokenizer = _tokenizer_of(tl)
+    if not isinstance(items, pd.DataFrame) or tokenizer is None or tokenizer.text_cols is None or not tokenizer.is_raw(items):
         return items
-    texts = [column_of(items, col, 'text column') for col in L(tokenizer.text_cols)]
-    marks = getattr(tokenizer, 'mark_fields', None)
-    if len(texts) > 1 if marks is None else marks:
-        texts = [f'{FLD} {number} ' + text.astype(str) for number, text in enumerate(texts, 1)]
-    joined = texts[0]
-    for text in texts[1:]:
-        joined = joined + ' ' + text
-    return items.assign(**{wanted[0]: joined})
+    names = [column_of(items, col, 'text column').name for col in L(tokenizer.text_cols)]
+    return items.assign(**{tokenizer.tok_text_col: join_fields(items, names, tokenizer.mark_fields)})
 
 # %% ../../nbs/reference/data_new_items.ipynb #cell-009
+def _is_row(item, tokenizer):
+    "Is `item` one row of a table?"
+    if isinstance(item, pd.Series):
+        return bool({*L(tokenizer.text_cols), tokenizer.tok_text_col} & set(item.index))
+    return isinstance(item, dict) or hasattr(item, '_fields')
+
+def _row(item):
+    return item._asdict() if hasattr(item, '_fields') else item
+
+def _as_table(items, tokenizer):
+    "New items that have columns as a DataFrame, others as they are."
+    if isinstance(items, pd.DataFrame):
+        return items
+    if hasattr(items, 'to_pandas'):                # a data set of Hugging Face, or a table of polars or Arrow
+        return items.to_pandas()
+    if isinstance(items, dict):
+        return pd.DataFrame(items if all(isinstance(value, (list, tuple, L, pd.Series, np.ndarray)) for value in items.values()) else [items])
+    if isinstance(items, pd.Series):
+        return pd.DataFrame([items]) if _is_row(items, tokenizer) else items.tolist()
+    items = items if hasattr(items, '__len__') and hasattr(items, '__getitem__') else list(items)
+    return pd.DataFrame([_row(item) for item in items]) if len(items) > 0 and _is_row(items[0], tokenizer) else items
+
+def _texts_with_marks(items, tokenizer):
+    "Plain texts as the only field of a model that was trained with marks before fields."
+    if isinstance(items, pd.DataFrame) or len(items) == 0 or not isinstance(items[0], str):
+        return items
+    if len(L(tokenizer.text_cols)) > 1:
+        warnings.warn(f"the model was trained on the columns {list(tokenizer.text_cols)}, and these are texts without columns: they are read as no field of them. Pass rows with these columns.")
+    elif tokenizer.mark_fields:
+        return [f'{FLD} 1 {text}' if isinstance(text, str) else text for text in items]
+    return items
+
+# %% ../../nbs/reference/data_new_items.ipynb #cell-011
 def test_set(
     dsets,                       # `Datasets` or `TfmdLists`
     test_items,                  # new items
@@ -46,6 +81,9 @@ def test_set(
         raise TypeError(f"test_set needs Datasets or TfmdLists, got {type(dsets).__name__}: make the loader of your test items yourself")
     if isinstance(test_items, (str, Path)):
         raise TypeError(f"test items are a list or a DataFrame, got one {type(test_items).__name__}: put it in a list")
+    tokenizer = next(filter(None, map(_tokenizer_of, _pipelines_of(dsets))), None)
+    if tokenizer is not None and tokenizer.text_cols is not None:
+        test_items = _texts_with_marks(_as_table(test_items, tokenizer), tokenizer)
     if isinstance(dsets, Datasets):
         old = list(dsets.tls) if with_labels else list(dsets.tls)[:dsets.n_inp]
     else:
@@ -65,7 +103,37 @@ def test_set(
 
 test_set.__test__ = False        # its name makes pytest take it for a test
 
-# %% ../../nbs/reference/data_new_items.ipynb #cell-013
+# %% ../../nbs/reference/data_new_items.ipynb #cell-015
+def _how_many(item, tokenizer):
+    "What an item is that holds several, in words; None if it is one."
+    if isinstance(item, pd.DataFrame):
+        return f'a DataFrame with {len(item)} rows'
+    if isinstance(item, pd.Series):
+        return None if _is_row(item, tokenizer) else f'a column with {len(item)} texts'
+    if isinstance(item, dict) and any(isinstance(value, (list, tuple, L, pd.Series, np.ndarray)) for value in item.values()):
+        return 'a dictionary of columns'
+    if not isinstance(item, (list, tuple, L, set, np.ndarray)) or hasattr(item, '_fields'):
+        return f'a {type(item).__name__}' if hasattr(item, '__next__') or hasattr(item, 'to_pandas') else None
+    values = list(item)
+    is_tokens = bool(values) and all(isinstance(value, str) for value in values) and values[0].startswith('xx')
+    return None if is_tokens or not all(isinstance(value, (str, Path)) or _is_row(value, tokenizer) for value in values) else f'{len(values)} items in a {type(item).__name__}'
+
+def one_item(
+    dsets,                       # `Datasets` or `TfmdLists`
+    item,                        # what somebody wants a prediction for
+):                               # `item`; the row of a table with one row
+    "Refuse several items where one is wanted: with texts only."
+    tokenizer = next(filter(None, map(_tokenizer_of, _pipelines_of(dsets))), None) if isinstance(dsets, (Datasets, TfmdLists)) else None
+    if isinstance(item, str) or tokenizer is None:
+        return item
+    if isinstance(item, pd.DataFrame) and len(item) == 1:
+        return item.iloc[0]
+    several = _how_many(item, tokenizer)
+    if several is not None:
+        raise TypeError(f"predict takes one item, and got {several}: for many, call learn.get_preds(dl=learn.dls.test_dl(items)), which answers in their order. (Tokens of one text: test_dl([tokens]).)")
+    return item
+
+# %% ../../nbs/reference/data_new_items.ipynb #cell-017
 @patch
 def test_dl(self:DataLoaders,
     test_items,                      # new items: a list, or a DataFrame with the columns of the training data

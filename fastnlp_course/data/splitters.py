@@ -60,7 +60,7 @@ def each_label_in_training(
             moved.append(i)
             names.extend(new)
             seen.update(new)
-    if not moved or len(moved) > len(valid)/2:
+    if not moved or len(moved) > len(valid)/2 or not len(train):
         return L(list(train)), L(list(valid)), []
     stay = set(moved)
     return L([*train, *moved]), L([i for i in valid if i not in stay]), names

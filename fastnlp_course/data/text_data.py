@@ -6,23 +6,28 @@
 __all__ = ['reverse_text', 'TextBlock', 'TextDataLoaders']
 
 # %% ../../nbs/reference/data_text_data.ipynb #cell-004
+import warnings
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from fastcore.basics import patch
 from fastcore.foundation import L
 
 from ..sources import get_text_files
+from ..text.table_files import read_table
 from ..text.tokenizer import Tokenizer
 from ..text.numericalization import Numericalize
 from .dataloaders import DataLoaders
 from .padding import Pad_Chunk, SortedDL
 from .lm_dataloader import LMDataLoader
-from .splitters import ColSplitter, column_of, GrandparentSplitter, RandomSplitter
+from .splitters import ColSplitter, column_of, each_label_in_training, GrandparentSplitter, RandomSplitter
 from .getters import ColReader, is_missing, parent_label
+from .targets import Categorize, is_decimal, MultiCategorize
 from .data_block import CategoryBlock, DataBlock, MultiCategoryBlock, TransformBlock
 
 # %% ../../nbs/reference/data_text_data.ipynb #cell-007
@@ -33,6 +38,26 @@ def reverse_text(
     return x.flip(0)
 
 # %% ../../nbs/reference/data_text_data.ipynb #cell-010
+def _need_vocab(vocab):
+    "A list of tokens, or a sentence about what was given in its place."
+    if vocab is None:
+        return None
+    if isinstance(vocab, (str, Path)):
+        raise TypeError(f"the vocab of the texts is a list of tokens, and got the path {str(vocab)!r}: read it first, with read_json(path) or Path(path).read_text(encoding='utf-8').splitlines()")
+    if isinstance(vocab, dict):
+        line = 'vocab=make_vocab(counter)' if isinstance(vocab, Counter) else 'vocab=sorted(numbers, key=numbers.get)'
+        raise TypeError(f"the vocab of the texts is a list of tokens in the order of their numbers, and got a {type(vocab).__name__}: pass {line}")
+    if hasattr(vocab, 'get_vocab'):
+        raise TypeError(f"the vocab of the texts is a list of tokens, and got a {type(vocab).__name__}: a model of transformers wants hf_learner and its own text block")
+    tokens = list(vocab)
+    odd = next((token for token in tokens if not isinstance(token, str)), None)
+    if odd is not None and not isinstance(odd, (str, int, float)) and len(tokens) == 2:
+        raise TypeError(f"this vocab holds two, one of tokens ({len(odd) if hasattr(odd, '__len__') else '?'}) and one of labels, as the vocab of a classifier does: pass dls.vocab[0]")
+    if odd is not None:
+        raise TypeError(f"the vocab of the texts is a list of tokens, and holds {odd!r}, a {type(odd).__name__}: pass a list of str")
+    return vocab
+
+# %% ../../nbs/reference/data_text_data.ipynb #cell-013
 class TextBlock(TransformBlock):
     "Text: tokenized, numbered, and loaded as a language model or a classifier needs it."
     def __init__(self,
@@ -46,7 +71,7 @@ class TextBlock(TransformBlock):
         max_vocab:int=60_000,    # largest vocab
         special_toks=None,       # special tokens, fast.ai's if left out
     ):
-        type_tfms = [tok_tfm, Numericalize(vocab, min_freq=min_freq, max_vocab=max_vocab, special_toks=special_toks)]
+        type_tfms = [tok_tfm, Numericalize(_need_vocab(vocab), min_freq=min_freq, max_vocab=max_vocab, special_toks=special_toks)]
         if backwards:
             type_tfms.append(reverse_text)
         super().__init__(
@@ -55,7 +80,7 @@ class TextBlock(TransformBlock):
             dls_kwargs={'seq_len': seq_len} if is_lm else {'before_batch': Pad_Chunk(seq_len=seq_len)},
         )
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-011
+# %% ../../nbs/reference/data_text_data.ipynb #cell-014
 @patch(cls_method=True)
 def from_df(cls:TextBlock,
     text_cols,               # column (or columns) with text
@@ -70,7 +95,7 @@ def from_df(cls:TextBlock,
     "For the rows of a DataFrame. After set-up the tokens are in column 'text' (or `tok_text_col`)."
     return cls(Tokenizer.from_df(text_cols, **kwargs), vocab=vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards, min_freq=min_freq, max_vocab=max_vocab)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-012
+# %% ../../nbs/reference/data_text_data.ipynb #cell-015
 @patch(cls_method=True)
 def from_folder(cls:TextBlock,
     path,                    # folder with text files
@@ -85,7 +110,33 @@ def from_folder(cls:TextBlock,
     "For text files: the folder is tokenized once, into a folder beside it."
     return cls(Tokenizer.from_folder(path, **kwargs), vocab=vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards, min_freq=min_freq, max_vocab=max_vocab)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-015
+# %% ../../nbs/reference/data_text_data.ipynb #cell-018
+def _need_table(df):
+    "Refuse what is no DataFrame, with the line that makes one."
+    if isinstance(df, pd.DataFrame):
+        return
+    lines = (((str, Path), 'for a file, call TextDataLoaders.from_csv(folder, file_name)'), (pd.Series, "pass pd.DataFrame({'text': column}), or df[['text']]"),
+             (dict, 'pass pd.DataFrame(columns)'), ((list, tuple, L, np.ndarray), "pass pd.DataFrame({'text': texts, 'label': labels})"))
+    line = 'pass dataset.to_pandas()' if hasattr(df, 'to_pandas') else next((line for kinds, line in lines if isinstance(df, kinds)), 'make one with pd.DataFrame(...)')
+    raise TypeError(f"from_df reads a pandas DataFrame, and got a {type(df).__name__}: {line}")
+
+def _names_of(df, cols, argument):
+    "The names of columns that were given by name or number: new tables are read by name."
+    if isinstance(cols, (list, tuple, L)):
+        return [_names_of(df, col, argument) for col in cols]
+    column = column_of(df, cols, argument)
+    if isinstance(column, pd.DataFrame):
+        raise ValueError(f"{column.shape[1]} columns are called {cols!r}: give each a name of its own")
+    return column.name.item() if isinstance(column.name, np.generic) else column.name
+
+def _check_position(df, text_col):
+    "A column that nobody named, and that holds nothing but numbers, is not the text."
+    if isinstance(text_col, int) and text_col not in df.columns and len(df) > 0:
+        column = column_of(df, text_col, 'text_col')
+        if column.astype(str).str.fullmatch(r'\s*-?[\d.]+\s*').all():
+            raise ValueError(f"column {column.name!r}, number {text_col}, holds only numbers, such as {column.iloc[0]!r}: pass text_col=, one of {list(df.columns)}")
+
+# %% ../../nbs/reference/data_text_data.ipynb #cell-020
 def _text_columns(df, text_col):
     cols = text_col if isinstance(text_col, (list, tuple, L)) else [text_col]
     return [(col, column_of(df, col, 'text_col')) for col in cols]
@@ -115,11 +166,34 @@ def _check_labels(df, label_col):
             row = df.index[int(missing.argmax())]
             raise ValueError(f"column {values.name!r} of row {row!r} has no label (NaN): drop such rows, fill them in, or pass y_block=CategoryBlock(add_na=True)")
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-018
+# %% ../../nbs/reference/data_text_data.ipynb #cell-023
+_tokenizer_options = ('n_workers', 'tok', 'rules', 'mark_fields', 'sep', 'encoding', 'extensions')
+_vocab_options = ('min_freq', 'max_vocab', 'special_toks')
+_other_names = {'text_cols': 'text_col', 'text_column': 'text_col', 'label_cols': 'label_col', 'label_column': 'label_col', 'sequence_length': 'seq_len', 'max_length': 'seq_len', 'max_len': 'seq_len', 'bptt': 'seq_len'}
+
+def _advise(factory, options):
+    "Name the right place of an option that was passed to the wrong one."
+    for name in options:
+        line = None
+        if name in _tokenizer_options:
+            first = 'path' if factory == 'from_folder' else 'text_col'
+            line = f"it belongs to the tokenizer: tok_tfm=Tokenizer.{'from_folder' if factory == 'from_folder' else 'from_df'}({first}, {name}=...)"
+        elif name in _vocab_options:
+            line = f"it belongs to the block: DataBlock(blocks=(TextBlock.{'from_folder' if factory == 'from_folder' else 'from_df'}(..., {name}=...), CategoryBlock), ...)"
+        elif name == 'vocab':
+            line = 'for tokens pass text_vocab=..., for labels y_block=CategoryBlock(vocab=...)'
+        elif name == 'splitter':
+            line = "pass valid_col= or valid_pct=, or write DataBlock(blocks=..., splitter=...)"
+        elif name in _other_names:
+            line = f'it is called {_other_names[name]} here: {_other_names[name]}=...'
+        if line is not None:
+            raise TypeError(f"TextDataLoaders.{factory} has no argument {name!r}: {line}")
+
+# %% ../../nbs/reference/data_text_data.ipynb #cell-025
 class TextDataLoaders(DataLoaders):
     "Loaders for text in one call."
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-019
+# %% ../../nbs/reference/data_text_data.ipynb #cell-026
 @patch(cls_method=True)
 def from_folder(cls:TextDataLoaders,
     path,                        # folder of the corpus
@@ -142,17 +216,47 @@ def from_folder(cls:TextDataLoaders,
     **kwargs,                    # passed to `Datasets.dataloaders`
 ) -> DataLoaders:
     "From text files: `path/train/pos/1.txt`, the label is the folder's name."
+    _advise('from_folder', kwargs)
+    at_random = splitter is None and valid_pct is not None
     if splitter is None:
         splitter = GrandparentSplitter(train_name=train, valid_name=valid) if valid_pct is None else RandomSplitter(valid_pct, seed=seed)
     text_options = dict(vocab=text_vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards)
     blocks = [TextBlock.from_folder(path, **text_options) if tok_tfm is None else TextBlock(tok_tfm, **text_options)]
     if not is_lm:
         blocks.append(CategoryBlock(vocab=vocab))
+        splitter = _keep_labels(splitter, blocks[1:], lambda items, i: parent_label(items[i])) if at_random else splitter
     folders = None if valid_pct is not None else [name for part in (train, valid) for name in ([part] if isinstance(part, str) else part)]
     dblock = DataBlock(blocks=blocks, get_items=partial(get_text_files, folders=folders), splitter=splitter, get_y=None if is_lm else parent_label)
     return cls.from_dblock(dblock, path, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **kwargs)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-021
+# %% ../../nbs/reference/data_text_data.ipynb #cell-028
+def _keep_labels(splitter, blocks, label_at):
+    "`splitter`, but a label that only validation rows would have keeps a row in the training set, and that is said."
+    steps = [step for block in blocks for step in block.type_tfms if isinstance(step, (Categorize, MultiCategorize))]
+    if len(blocks) != 1 or not steps or steps[0].vocab is not None or steps[0].add_na:
+        return splitter
+    def split(items):
+        train, valid = splitter(items)
+        labels = [label_at(items, i) for i in range(len(items))]
+        names = [list(label) if isinstance(label, (list, tuple, L)) else [label] for label in labels]
+        train, valid, moved = each_label_in_training(train, valid, names)
+        if moved:
+            warnings.warn(f"{len(moved)} labels would have been in the validation set only; one row of each was moved to the training set: {moved[:20]}")
+        return train, valid
+    split.allow_empty = splitter.allow_empty
+    return split
+
+# %% ../../nbs/reference/data_text_data.ipynb #cell-031
+def _check_decimals(labels):
+    "Decimal numbers as names of classes: refused where there are many, said where there are few."
+    different = labels.dropna().unique()
+    if not any(is_decimal(label) for label in different[:100]):
+        return
+    about = f"column {labels.name!r} holds decimal numbers, such as {next(label for label in different if is_decimal(label))}"
+    if len(different) > 20:
+        raise ValueError(f"{about}, {len(different)} different ones, and each would be a class: to predict numbers, pass y_block=RegressionBlock(). If they are classes, pass y_block=CategoryBlock()")
+    warnings.warn(f"{about}, and each becomes a class: to predict numbers, pass y_block=RegressionBlock()")
+
 def _target_blocks(df, label_col, label_delim, y_block):
     "The blocks of the targets of a table, after a look at their columns."
     several = label_delim is not None or (isinstance(label_col, (list, tuple, L)) and len(label_col) > 1)
@@ -161,9 +265,11 @@ def _target_blocks(df, label_col, label_delim, y_block):
     blocks = [block if isinstance(block, TransformBlock) else block() for block in blocks]
     if label_delim is None and not any(getattr(step, 'add_na', False) for block in blocks for step in block.type_tfms):
         _check_labels(df, label_col)
+    if y_block is None and not several:
+        _check_decimals(column_of(df, label_col[0] if isinstance(label_col, (list, tuple, L)) else label_col, 'label_col'))
     return blocks
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-022
+# %% ../../nbs/reference/data_text_data.ipynb #cell-032
 @patch(cls_method=True)
 def from_df(cls:TextDataLoaders,
     df:pd.DataFrame,             # the table
@@ -189,37 +295,65 @@ def from_df(cls:TextDataLoaders,
     **kwargs,                    # passed to `Datasets.dataloaders`
 ) -> DataLoaders:
     "From the rows of a DataFrame."
+    _advise('from_df', kwargs)
+    _need_table(df)
+    _check_position(df, text_col)
+    text_col = _names_of(df, text_col, 'text_col')
     _check_frame(df, text_col)
     text_options = dict(vocab=text_vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards)
     blocks = [TextBlock.from_df(text_col, tok_text_col=tok_text_col, **text_options) if tok_tfm is None else TextBlock(tok_tfm, **text_options)]
     get_y = None
+    splitter = RandomSplitter(valid_pct, seed=seed) if valid_col is None else ColSplitter(valid_col)
     if not is_lm:
+        label_col = _names_of(df, label_col, 'label_col (for a language model is_lm=True)')
         blocks += _target_blocks(df, label_col, label_delim, y_block)
         get_y = ColReader(label_col, label_delim=label_delim)
-    splitter = RandomSplitter(valid_pct, seed=seed) if valid_col is None else ColSplitter(valid_col)
+        splitter = _keep_labels(splitter, blocks[1:], lambda items, i: get_y.read_at(df, i)) if valid_col is None else splitter
     dblock = DataBlock(blocks=blocks, get_x=ColReader(tok_text_col), get_y=get_y, splitter=splitter)
     return cls.from_dblock(dblock, df, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **kwargs)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-027
+# %% ../../nbs/reference/data_text_data.ipynb #cell-037
+def strip_labels(
+    labels,          # a Series
+    log,             # called with a sentence if something changed
+):                   # the labels without white space around them
+    "Labels without white space (or invisible marks) around them, and a sentence about it."
+    stripped = labels.map(lambda label: label.strip().strip('\u200b\ufeff').strip() if isinstance(label, str) else label)
+    changed = stripped.fillna('').to_numpy() != labels.fillna('').to_numpy()
+    if changed.any():
+        log(f"{int(changed.sum())} labels in column {labels.name!r} had white space around them, the first in row {int(changed.argmax())} ({labels.iloc[int(changed.argmax())]!r}): it was taken off.")
+    return stripped
+
+# %% ../../nbs/reference/data_text_data.ipynb #cell-039
+def _read_file(file, header, delimiter, quoting, encoding):
+    "The table in a file: text, and missing where there is nothing."
+    if delimiter is not None and len(delimiter) > 1 and delimiter != '\\t':           # a regular expression: only pandas knows these
+        df = pd.read_csv(file, header=header, sep=delimiter, quoting=quoting, encoding=encoding, dtype=str, keep_default_na=False, engine='python')
+    else:
+        df = read_table(file, sep=delimiter, encoding=encoding, header=header, quoting=quoting, log=warnings.warn)
+    return df.mask(df == '')
+
+# %% ../../nbs/reference/data_text_data.ipynb #cell-040
 @patch(cls_method=True)
 def from_csv(cls:TextDataLoaders,
     path,                        # folder of the file
     csv_fname='labels.csv',      # name of the file
     header='infer',              # row with the names of the columns; None if there is none
-    delimiter:str=None,          # between two cells; a comma if left out
+    delimiter:str=None,          # between two cells; found out if left out
     quoting:int=0,               # how cells are quoted, as in Python's `csv`
-    **kwargs,                    # passed to `from_df`
+    **kwargs,                    # passed to `from_df`; `encoding` of the file, UTF-8 if left out
 ) -> DataLoaders:
-    "From a CSV file."
+    "From a CSV file (or TSV, JSON lines, Parquet)."
     file = Path(path)/csv_fname
     if not file.is_file():
         raise FileNotFoundError(f"there is no file {file}: pass the folder as path and the file's name as csv_fname")
-    try:
-        df = pd.read_csv(file, header=header, sep=',' if delimiter is None else delimiter, quoting=quoting)
-    except pd.errors.EmptyDataError:
-        raise ValueError(f"{file} is empty: there is nothing to learn from") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not UTF-8 (byte {error.start}): save it as UTF-8, or read it yourself with pd.read_csv(encoding=...) and use from_df") from None
+    _advise('from_csv', {name: value for name, value in kwargs.items() if name != 'encoding'})
+    df = _read_file(file, header, delimiter, quoting, kwargs.pop('encoding', None))
     if len(df) == 0:
         raise ValueError(f"{file} has no rows: there is nothing to learn from")
+    if not kwargs.get('is_lm') and kwargs.get('label_delim') is None:
+        label_col = kwargs.get('label_col', 1)
+        for col in label_col if isinstance(label_col, (list, tuple, L)) else [label_col]:
+            name = _names_of(df, col, 'label_col (for a language model is_lm=True)')
+            df[name] = strip_labels(df[name], warnings.warn)
     return cls.from_df(df, path=path, **kwargs)

@@ -14,7 +14,7 @@ from fastcore.basics import patch, tuplify
 from ..files import atomic_write
 from ..data.collate import to_device
 from ..data.item_lists import Datasets, TfmdLists
-from ..data.new_items import test_set
+from ..data.new_items import one_item, test_set
 from ..training.outputs import detuplify, get_model, open_output
 from ..training.torch_losses import activation_of, decodes_of
 from ..training.learner import TrainEvalCallback
@@ -102,6 +102,7 @@ def predict(self:TextLearner,
     if not _can_be_quick(self):
         return super(TextLearner, self).predict(item, rm_type_tfms, with_input)
     valid, n_inp = self.dls.valid, getattr(self.dls, 'n_inp', 1)
+    item = one_item(valid.dataset, item)
     sample = valid.after_item(test_set(valid.dataset, [item], rm_tfms=rm_type_tfms)[0])
     batch = valid.after_batch(to_device(valid.do_batch([sample if isinstance(sample, tuple) else (sample,)]), self.dls.device))
     with self.lock:

@@ -20,6 +20,7 @@ from fastcore.foundation import L
 from tqdm.std import tqdm
 
 from ..files import atomic_write, bar_stream, configurable, read_json, read_text, write_json
+from .table_files import read_table, table_parts
 from .tokenization import as_list, defaults, FLD, need_text, SpacyTokenizer, TokenizeWithRules, WordTokenizer
 from .fast_tokenization import numbered, TextToIds
 
@@ -240,19 +241,16 @@ def tokenize_csv(
     rules=None,             # on texts
     mark_fields:bool=None,  # write xxfld and a number before each field; yes for several columns, if left out
     tok=None,               # splitter
-    header='infer',         # of `pd.read_csv`
+    header='infer',         # number of the row with the names of the columns; None if there is none
     chunksize:int=50000,    # rows read at once
 ):
     "Write a table with tokens, and how often each occurs in a JSON file beside it."
     fname = Path(fname)
     outname = fname.parent/f'{fname.stem}_tok.csv' if outname is None else Path(outname)
     counter = Counter()
-    try:
-        parts = pd.read_csv(fname, header=header, chunksize=chunksize)
-    except pd.errors.EmptyDataError:
-        raise ValueError(f"{fname} is empty. Pass a CSV file with a header and at least one row.") from None
-    with parts, atomic_write(outname, 'w') as handle:
-        for i, part in enumerate(parts):
+    names = [name for name in as_list(text_cols) if isinstance(name, str)]
+    with atomic_write(outname, 'w') as handle:
+        for i, part in enumerate(table_parts(fname, header=header, columns=names, size=chunksize)):
             table, counted = tokenize_df(part, text_cols, n_workers, rules, mark_fields, tok)
             table['text'] = [' '.join(tokens) for tokens in table['text']]
             table.to_csv(handle, header=i == 0, index=False)
@@ -264,7 +262,9 @@ def load_tokenized_csv(
 ):           # (table, count of tokens)
     "Read a table with tokens again."
     fname = Path(fname)
-    table = pd.read_csv(fname, converters={'text': lambda tokens: tokens.split(' ')})
+    table = read_table(fname, sep=',')
+    table['text'] = pd.Series([tokens.split(' ') for tokens in table['text']], dtype=object, index=table.index)
+    table['text_length'] = table['text_length'].astype(int)
     return table, Counter(read_json(fname.with_suffix('.json')))
 
 # %% ../../nbs/reference/text_tokenizer.ipynb #cell-017
@@ -351,7 +351,9 @@ def setup(self:Tokenizer,
     raw = getattr(items, 'items', items)
     if hasattr(self.tok, 'setup') and self.mode != 'folder':
         self.tok.setup(self._texts_to_learn(items, raw), self.rules)
-    if self.mode == 'df' and isinstance(raw, pd.DataFrame) and self._is_raw(raw):
+    if self.mode == 'df' and isinstance(raw, pd.DataFrame) and self.is_raw(raw):
+        names = [name.item() if isinstance(name, np.generic) else name for name in _column_names(raw, self.text_cols)]
+        self.text_cols = names if isinstance(self.text_cols, (list, tuple, L)) else names[0]   # new tables are read by name
         frame, counter = tokenize_df(raw, self.text_cols, self.n_workers, self.rules, self.mark_fields, self.tok, self.tok_text_col)
         self.counter = counter if self.counter is None else self.counter
         self.lengths = frame[f'{self.tok_text_col}_length'].to_numpy() if self.lengths is None else self.lengths
@@ -359,11 +361,14 @@ def setup(self:Tokenizer,
 Tokenizer.setups = Tokenizer.setup
 
 @patch
-def _is_raw(self:Tokenizer, frame):
-    "Are the texts of `frame` still to be tokenized?"
-    if self.tok_text_col not in frame.columns or len(frame) == 0:
+def is_raw(self:Tokenizer,
+    frame:pd.DataFrame,       # a table
+)->bool:
+    "Are the texts of `frame` still to be tokenized? A tokenized table has lists of tokens, and no text columns of its own beside them."
+    others = [name for name in as_list(self.text_cols) if name != self.tok_text_col]
+    if self.tok_text_col not in frame.columns or len(frame) == 0 or (others and set(others) <= set(frame.columns)):
         return True
-    return isinstance(frame[self.tok_text_col].iloc[0], str) or f'{self.tok_text_col}_length' not in frame.columns
+    return not isinstance(frame[self.tok_text_col].iloc[0], (list, tuple, L))
 
 @patch
 def _texts_to_learn(self:Tokenizer, items, raw):

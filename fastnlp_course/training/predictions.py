@@ -14,14 +14,19 @@ from fastcore.basics import patch, tuplify
 from fastcore.foundation import L
 
 from ..files import atomic_write
+from ..data.item_lists import Datasets
+from ..data.new_items import one_item
 from .metrics import find_bs, to_detach
 from .outputs import detuplify, nested_reorder, to_concat
 from .torch_losses import activation_of, decodes_of, on_rows
 from .learner import Callback, Learner
+from .recorder import Recorder
+from .inside_fit import Measure
 
 # %% ../../nbs/reference/training_predictions.ipynb #cell-007
 class GatherPredsCallback(Callback):
     "Collects predictions and targets of a validation, and inputs and losses if wanted."
+    remove_on_fetch = True    # another validation inside of this one is not its own
     def __init__(
         self,
         with_input:bool=False,    # collect the inputs
@@ -121,15 +126,28 @@ def with_order(dl, idxs):
     raise TypeError(f'Single items cannot be taken out of a {type(dl).__name__}. Pass a loader that has a data set.')
 
 # %% ../../nbs/reference/training_predictions.ipynb #cell-017
+def need_batches(dl, what):
+    "Refuse a loader without batches: whoever asks for numbers gets numbers."
+    try:
+        empty = len(dl) == 0
+    except (TypeError, AttributeError):        # it does not know its length
+        return
+    if empty:
+        raise ValueError(f'there is no batch, so there is nothing to {what}: the loader has no items. Pass rows, and look at the filter or the split that made them.')
+
+# %% ../../nbs/reference/training_predictions.ipynb #cell-018
 @patch
 @contextmanager
 def validation_context(self:Learner,
     cbs=None,          # callbacks to add meanwhile
     inner:bool=False,  # inside a running fit: no events around it
 ):
-    "What surrounds a validation outside of training: silence, and the events of a fit."
+    "What surrounds a validation outside of training: silence, and the events of a fit. Inside a fit it steps aside instead."
     with ExitStack() as stack:
         stack.enter_context(self.lock)
+        inner = inner or self._running > 0
+        if inner:
+            stack.enter_context(self.stepped_aside())
         for context in (self.no_logging(), self.no_mbar(), self._replaced(self, 'only_validating', True)):
             stack.enter_context(context)
         stack.enter_context(self.added_cbs(cbs))
@@ -146,11 +164,20 @@ def validate(self:Learner,
 ) -> L:            # loss, then the metrics
     "Loss and metrics on a loader."
     dl = self.dls[ds_idx] if dl is None else dl
-    with self.validation_context(cbs=cbs):
+    need_batches(dl, 'validate')
+    dataset = getattr(dl, 'dataset', None)
+    if isinstance(dataset, Datasets) and len(dataset.tls) <= dataset.n_inp and getattr(self.dls.train_ds, 'n_inp', 0) < len(getattr(self.dls.train_ds, 'tls', ())):
+        raise ValueError('These items have no targets, so nothing can be measured on them. Make the loader with learn.dls.test_dl(items, with_labels=True), or call get_preds.')
+    by_recorder = self._running == 0 and any(cb.run and cb.valid_metrics for cb in self._grab_cbs(Recorder))
+    measure = Measure()
+    with self.validation_context(cbs=L(cbs) + ([] if by_recorder else [measure])):
         self._do_epoch_validate(ds_idx, dl)
-    return getattr(self, 'final_record', None)
+    record = self.final_record if by_recorder else measure.values()
+    if len(record) and record[0] is None:
+        raise ValueError('These rows have no targets, so there is neither a loss nor a metric: make the loader with learn.dls.test_dl(rows, with_labels=True), or ask for get_preds(dl=...).')
+    return record
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-020
+# %% ../../nbs/reference/training_predictions.ipynb #cell-021
 def _in_known_order(learn, ds_idx, dl, reorder):
     "The loader for predictions, and the positions of its items in the data set if they are not 0, 1, 2 ..."
     if dl is None:
@@ -164,7 +191,7 @@ def _in_known_order(learn, ds_idx, dl, reorder):
     idxs = [int(i) for i in dl.get_idxs()]
     return (dl, None) if idxs == list(range(len(idxs))) else (with_order(dl, idxs), idxs)
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-021
+# %% ../../nbs/reference/training_predictions.ipynb #cell-022
 @patch
 def get_preds(self:Learner,
     ds_idx:int=1,             # which loader, unless `dl` is given
@@ -180,6 +207,7 @@ def get_preds(self:Learner,
 ) -> tuple:                   # [inputs,] predictions, targets [, decoded] [, losses]
     "Predictions and targets of a whole loader."
     dl, idxs = _in_known_order(self, ds_idx, dl, reorder)
+    need_batches(dl, 'predict')
     gather = GatherPredsCallback(with_input=with_input, with_loss=with_loss, **kwargs)
     with ExitStack() as stack:
         if with_loss:
@@ -197,7 +225,7 @@ def get_preds(self:Learner,
         results = [nested_reorder(result, places) for result in results]
     return tuple(results)
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-026
+# %% ../../nbs/reference/training_predictions.ipynb #cell-027
 @patch
 def predict(self:Learner,
     item,                     # one item, such as a text
@@ -207,6 +235,7 @@ def predict(self:Learner,
     "The prediction for one item."
     if not hasattr(self.dls, 'test_dl') or not hasattr(getattr(self.dls, 'valid', None), 'new'):
         raise TypeError('predict takes a raw item through the pipeline of the data, and plain torch loaders have none. Use get_preds(dl=...) with a loader or a list of batches.')
+    item = one_item(self.dls.valid_ds, item)
     dl = self.dls.test_dl([item], rm_type_tfms=rm_type_tfms, num_workers=0)
     inputs, preds, _, decoded = self.get_preds(dl=dl, with_input=True, with_decoded=True)
     n_inp = getattr(self.dls, 'n_inp', 1)
@@ -215,7 +244,7 @@ def predict(self:Learner,
     result = detuplify(tuple(row[n_inp:])), decoded[0], preds[0]
     return (detuplify(tuple(row[:n_inp])), *result) if with_input else result
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-028
+# %% ../../nbs/reference/training_predictions.ipynb #cell-029
 @patch
 def show_results(self:Learner,
     ds_idx:int=1,        # which loader, unless `dl` is given
@@ -233,7 +262,7 @@ def show_results(self:Learner,
     decoded = self.get_preds(dl=[b], with_decoded=True)[2]
     return dl.show_results(b, decoded, max_n=max_n, **kwargs)
 
-# %% ../../nbs/reference/training_predictions.ipynb #cell-031
+# %% ../../nbs/reference/training_predictions.ipynb #cell-032
 class FetchPredsCallback(Callback):
     "Predictions after each validation, while training goes on: afterwards in `learn.fetch_preds.preds`."
     remove_on_fetch = True

@@ -89,6 +89,7 @@ def _ask_the_model(self, name):
         raise AttributeError(f'Neither {type(self).__name__} nor its model {type(model).__name__} has {name!r}') from None
 
 Learner.__getattr__ = _ask_the_model
+Learner._running = 0      # fits and validations that are going on: more than one if a callback asks for predictions
 
 @patch
 def __getstate__(self:Learner): return {name: value for name, value in self.__dict__.items() if name != 'lock'}
@@ -182,13 +183,17 @@ def one_batch(self:Learner,
     self._with_events(self._do_one_batch, 'batch', CancelBatchException)
 
 @patch
+def _numbered_batches(self:Learner):
+    return enumerate(self.dl)     # checkpoints replace this, to go on in the middle of an epoch
+
+@patch
 def all_batches(self:Learner):
     "Train or evaluate on every batch of `self.dl`."
     self.n_iter = len(self.dl)
     self._look_up_handlers()                       # somebody may have changed the list of callbacks by hand
     self._first_parameter = next(self.model.parameters(), None)
     try:
-        for i, b in enumerate(self.dl):
+        for i, b in self._numbered_batches():
             self.one_batch(i, b)
     finally:
         del self._first_parameter
@@ -264,12 +269,10 @@ def _set_cbs(learn, cbs):
 
 Learner.cbs = property(_cbs_of, _set_cbs, doc='The callbacks, in the order in which they were added.')
 
-_always = SimpleNamespace(run=True, run_train=True, run_valid=True)
-
 def _handler_of(cb, event_name):
     "Nothing, or the pair of a callback and its method; a callback with a `__call__` of its own decides there."
     if type(cb).__call__ is not Callback.__call__:
-        return [(_always, partial(cb, event_name))]
+        return [(SimpleNamespace(run=True, run_train=True, run_valid=True, stands_for=cb), partial(cb, event_name))]
     if event_name in cb.__dict__ or hasattr(type(cb), event_name):
         return [(cb, getattr(cb, event_name))]
     return []
@@ -287,6 +290,7 @@ def _tell_of_batch(self:Learner, handlers, event_name):
     "An event of a batch, of which there are eight in a step: only those who have something to do are asked."
     for cb, handler in handlers:
         if cb.run and (cb.run_train if self.training else cb.run_valid):
+            self._called = cb
             try:
                 handler()
             except cancel_exceptions:
@@ -307,6 +311,7 @@ def __call__(self:Learner,
         if name not in known_events:
             raise ValueError(f'{name!r} is not an event. Choose from {event_names}.')
         for cb in sorted(self.cbs, key=order_of):
+            self._called = cb
             cb(name)
         if name == 'before_fit':
             self.__dict__.pop('_handlers', None)
@@ -355,9 +360,11 @@ class SkipToEpoch(Callback):
 @contextmanager
 def _tidied(self:Learner):
     "Whatever happens inside: callbacks let go of bars, files and modes."
+    self._running += 1
     try:
         yield
     finally:
+        self._running -= 1
         for cb in self.cbs:
             getattr(cb, 'close', noop)()
 
@@ -369,9 +376,10 @@ def fit(self:Learner,
     cbs=None,               # callbacks for this fit only
     reset_opt:bool=False,   # start with a new optimizer
     start_epoch:int=0,      # skip the epochs before this one
+    resume:bool=False,      # save after each epoch, and go on after an interruption: `CheckpointCallback()`
 ):
     "Train for `n_epoch` epochs, with validation after each."
-    cbs = L(cbs)
+    cbs = L(cbs) + (self._checkpoints() if resume else L())
     if start_epoch != 0:
         cbs = cbs + [SkipToEpoch(start_epoch)]
     with self.added_cbs(cbs), self._tidied():

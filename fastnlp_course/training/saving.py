@@ -18,7 +18,7 @@ from fastcore.basics import ifnone, patch
 from fastcore.foundation import L
 from torch import nn, Tensor
 
-from ..files import atomic_write
+from ..files import atomic_write, need_file
 from .outputs import get_model
 from .learner import Learner
 
@@ -92,6 +92,8 @@ def load_weights(
 ) -> tuple[dict, dict]:  # tensors by name, and what was kept beside them (None if nothing)
     "Read tensors back; a `.pth` file is read with weights_only=True, so it cannot run code."
     file = Path(file)
+    if file.exists():
+        need_file(file)
     try:
         if file.suffix == '.safetensors':
             return _read_safetensors(file, device)
@@ -135,22 +137,34 @@ def _read_safetensors(file, device):
 class MismatchError(ValueError, RuntimeError):
     "Saved weights do not fit the model."
 
+def _kind(tensor):
+    "Real, complex, or whole numbers; between real ones of different length one can convert."
+    return tensor.is_floating_point(), tensor.is_complex(), tensor.dtype is torch.bool
+
 def load_into(
     model:nn.Module,     # gets the weights
     weights:dict,        # tensors by name
     source='the file',   # where they come from, for the error
     strict:bool=True,    # every name must be in both
+    allow_nan:bool=False, # take weights that are no numbers, to look at them
 ):
     "Put weights into a model, or say in one sentence why they do not fit."
     own = get_model(model).state_dict()
     for name, value in weights.items():
         if name in own and own[name].shape != value.shape:
             raise MismatchError(f"{source} has {name!r} of shape {tuple(value.shape)} and this model expects {tuple(own[name].shape)}: the vocab, the number of classes or the layer sizes differ. Make the model as the saved one was made (same vocab, same config).")
+        if name in own and _kind(own[name]) != _kind(value):
+            raise MismatchError(f"{source} has {name!r} as {value.dtype} and this model expects {own[name].dtype}. The file is damaged or of another model; save the model again.")
+        if not allow_nan and not torch.isfinite(value).all():
+            raise ValueError(f"{source} has {int((~torch.isfinite(value)).sum()):,} of {value.numel():,} numbers in {name!r} that are infinite or no numbers: the training had gone wrong before it was saved, or the file is damaged. Take an earlier file; to look at this one all the same, pass allow_nan=True.")
     missing = [name for name in own if name not in weights]
     unknown = [name for name in weights if name not in own]
     if strict and (missing or unknown):
         parts = [f'{len(names)} weights {what} ({", ".join(names[:3])}{", ..." if len(names) > 3 else ""})' for names, what in ((missing, 'are missing'), (unknown, 'are unknown to the model')) if names]
-        raise MismatchError(f'{source} does not fit this model: {" and ".join(parts)}. Make the model as the saved one was made, or pass strict=False.')
+        advice = ', or pass strict=False' if len(missing) < len(own) else ''
+        raise MismatchError(f'{source} does not fit this model: {" and ".join(parts)}. Make the model as the saved one was made{advice}.')
+    if own and weights and len(missing) == len(own):
+        raise MismatchError(f'{source} has no weight of this model, so strict=False would load nothing: it has {", ".join(unknown[:3])} ..., the model has {", ".join(missing[:3])} .... Make the model as the saved one was made.')
     get_model(model).load_state_dict(weights, strict=strict)
 
 # %% ../../nbs/reference/training_saving.ipynb #cell-016
@@ -179,12 +193,13 @@ def load_model(
     with_opt:bool=True,   # load the state of the optimizer too
     device=None,          # where tensors are read to; the processor if None
     strict:bool=True,     # every name must be in the file and in the model
+    allow_nan:bool=False, # take weights that are no numbers, to look at them
     **kwargs,             # taken for code written for fastai
 ):
     "Load the weights of a model, and the state of the optimizer."
     device = torch.device('cuda', device) if isinstance(device, int) else ifnone(device, 'cpu')
     weights, more = load_weights(file, device)
-    load_into(model, weights, file, strict)
+    load_into(model, weights, file, strict, allow_nan)
     if not with_opt or opt is None:
         return
     if not more or 'opt' not in more:

@@ -4,13 +4,10 @@
 
 # %% auto #0
 __all__ = ['home_path', 'cache_path', 'flush_folder', 'atomic_write', 'need_file', 'read_text', 'write_json', 'read_json',
-           'file_hash', 'safe_unpickle', 'set_seed', 'cpu_features', 'configurable', 'to_config', 'from_config',
-           'fault_point']
+           'file_hash', 'safe_unpickle', 'set_seed', 'cpu_features', 'fault_point']
 
 # %% ../nbs/reference/ground_files.ipynb #cell-004
-import functools
 import hashlib
-import importlib
 import io
 import json
 import os
@@ -238,78 +235,4 @@ def cpu_features()->dict: # model, cores, and which instructions matter to us
             'bf16': bool({'avx512_bf16', 'bf16'} & flags), 'amx': 'amx_bf16' in flags}
 
 # %% ../nbs/reference/ground_files.ipynb #cell-045
-_registered = {}
-
-def configurable(
-    cls,  # class with to_config and from_config
-):
-    "Let `to_config` and `from_config` find `cls` by its name."
-    _registered[cls.__name__] = cls
-    return cls
-
-def _function_name(function):
-    module = getattr(function, '__module__', '') or ''
-    name = getattr(function, '__qualname__', '')
-    return f'{module}.{name}' if module.split('.')[0] == 'fastnlp_course' and name.isidentifier() else None
-
-# %% ../nbs/reference/ground_files.ipynb #cell-046
-def to_config(
-    obj,  # scalar, list, dict, registered object, function of this package, partial of one
-):
-    "A description of `obj` that JSON can hold."
-    if obj is None or isinstance(obj, (bool, int, float, str)) and type(obj) in (bool, int, float, str, type(None)): return obj
-    if type(obj).__name__ in _registered and hasattr(obj, 'to_config'): return {'type': type(obj).__name__, 'args': to_config(obj.to_config())}
-    if isinstance(obj, type) and obj.__name__ in _registered: return {'class': obj.__name__}
-    if isinstance(obj, dict): return {'dict': {key: to_config(value) for key, value in obj.items()}}
-    if isinstance(obj, functools.partial): return {'partial': to_config(obj.func), 'args': to_config(list(obj.args)), 'kwargs': to_config(dict(obj.keywords))}
-    if isinstance(obj, str): return str(obj)
-    if callable(obj) and _function_name(obj): return {'function': _function_name(obj)}
-    if isinstance(obj, tuple): return {'tuple': [to_config(o) for o in obj]}
-    if isinstance(obj, slice): return {'slice': [obj.start, obj.stop, obj.step]}
-    if hasattr(obj, '__iter__') and type(obj).__name__ in ('list', 'L'): return [to_config(o) for o in obj]
-    raise ValueError(f"{obj!r} ({type(obj).__name__}) cannot be described in a config, so it cannot be exported. Give it to_config and from_config, or use save and load.")
-
-# %% ../nbs/reference/ground_files.ipynb #cell-048
-# A model saved by version 0.1 names functions by the modules of then. What they held lies in other rooms now.
-_modules_of_before = frozenset("""tokenization subwords numericalization dataloaders lm_dataloader losses pipeline metrics optimizer learner schedules awd_lstm
-    ulmfit demo see_inside hf_bridge hf_models lora validation patents beyond_text loops scaling distributed pretraining""".split())
-
-def _rooms_with(attribute, old_module):
-    "The rooms that define `attribute`, for a function that is named by a module of before."
-    importlib.import_module('fastnlp_course.bridges.ulmfit_in_transformers' if old_module == 'hf_models' else 'fastnlp_course.all')
-    rooms = sorted(name for name in sys.modules if name.startswith('fastnlp_course.'))
-    return [sys.modules[name] for name in rooms if getattr(getattr(sys.modules[name], attribute, None), '__module__', None) == name]
-
-# %% ../nbs/reference/ground_files.ipynb #cell-049
-def _find_class(name):
-    if name not in _registered:
-        raise ValueError(f"config asks for {name!r}, which is not a registered class of fastnlp_course. Import the module that defines it, or do not trust this file.")
-    return _registered[name]
-
-def _find_function(name):
-    module, _, attribute = str(name).rpartition('.')
-    if module.split('.')[0] != 'fastnlp_course' or not attribute.isidentifier():
-        raise ValueError(f"config asks for {name!r}, which is outside fastnlp_course. Do not trust this file.")
-    old_module = module.removeprefix('fastnlp_course.')
-    homes = _rooms_with(attribute, old_module) if old_module in _modules_of_before else [importlib.import_module(module)]
-    found = next((getattr(home, attribute) for home in homes if hasattr(home, attribute)), None)
-    if not callable(found) or getattr(found, '__module__', '').split('.')[0] != 'fastnlp_course':
-        raise ValueError(f"config asks for {name!r}, which fastnlp_course does not have. It was written by another version.")
-    return found
-
-# %% ../nbs/reference/ground_files.ipynb #cell-050
-def from_config(
-    config,  # of to_config
-):
-    "The object that `to_config` described; only registered classes and functions of this package are found."
-    if isinstance(config, list): return [from_config(o) for o in config]
-    if not isinstance(config, dict): return config
-    if 'type' in config:
-        return _find_class(config['type']).from_config(from_config(config['args']))
-    if 'class' in config: return _find_class(config['class'])
-    if 'dict' in config: return {key: from_config(value) for key, value in config['dict'].items()}
-    if 'tuple' in config: return tuple(from_config(o) for o in config['tuple'])
-    if 'slice' in config: return slice(*config['slice'])
-    if 'partial' in config: return functools.partial(from_config(config['partial']), *from_config(config['args']), **from_config(config['kwargs']))
-    if 'function' in config: return _find_function(config['function'])
-    raise ValueError(f"config {str(config)[:80]!r} has no known form. It was written by another version, or damaged.")
+from fastnlp_course.registry import configurable, from_config, to_config   # they were born in this room, and are still found here

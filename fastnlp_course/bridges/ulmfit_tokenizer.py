@@ -12,11 +12,21 @@ from pathlib import Path
 from fastcore.basics import patch
 from transformers import PreTrainedTokenizer
 
-from ..files import atomic_write, from_config, read_json, to_config
+from ..files import atomic_write, read_json
+from ..registry import from_config, part, to_config
 from ..text.tokenization import BOS, decode_spec_tokens, PAD, UNK, WordTokenizer
 from ..text.tokenizer import Tokenizer
 
 # %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-007
+def _tokens_of(vocab_file):
+    "The vocab: a list, or what a JSON file holds."
+    if vocab_file is None:
+        raise ValueError("there is no vocab.json beside tokenizer_config.json, so nobody knows the tokens. Pass a folder that learn.save_pretrained wrote.")
+    tokens = list(vocab_file) if isinstance(vocab_file, (list, tuple)) else read_json(vocab_file)
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise ValueError(f"{'the vocab' if isinstance(vocab_file, (list, tuple)) else vocab_file} is no list of tokens. Pass the vocab.json of the model.")
+    return tokens
+
 class AWDLSTMTokenizer(PreTrainedTokenizer):
     "The tokenizer and the vocab of a learner, as transformers wants them."
     vocab_files_names = {'vocab_file': 'vocab.json'}
@@ -32,11 +42,13 @@ class AWDLSTMTokenizer(PreTrainedTokenizer):
         backwards:bool=False,       # the last token first
         **kwargs,                   # of `PreTrainedTokenizer`
     ):
-        self.tokens = list(vocab_file) if isinstance(vocab_file, (list, tuple)) else read_json(vocab_file)
+        self.tokens = _tokens_of(vocab_file)
         self.numbers = {}
         for i, token in enumerate(self.tokens):
             self.numbers.setdefault(token, i)
-        self.tokenizer = Tokenizer(WordTokenizer()) if steps is None else from_config(steps)
+        self.tokenizer = Tokenizer(WordTokenizer()) if steps is None else from_config(steps, part('step'))
+        if not isinstance(self.tokenizer, Tokenizer):
+            raise ValueError(f"the steps of the tokenizer describe a {type(self.tokenizer).__name__}, but a Tokenizer was expected. Do not trust this file.")
         self.backwards = backwards
         super().__init__(unk_token=unk_token, pad_token=pad_token, bos_token=bos_token, eos_token=eos_token, steps=to_config(self.tokenizer), backwards=backwards, **kwargs)
 
@@ -72,7 +84,17 @@ class AWDLSTMTokenizer(PreTrainedTokenizer):
     def _convert_id_to_token(self, index):
         return self.tokens[index]
 
-# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-008
+# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-009
+_plain_from_pretrained = PreTrainedTokenizer._from_pretrained.__func__
+
+def _from_pretrained(cls, resolved_vocab_files, *args, **kwargs):
+    "As transformers does it, with the vocab of the folder and no other."
+    kwargs.setdefault('vocab_file', resolved_vocab_files.get('vocab_file'))
+    return _plain_from_pretrained(cls, resolved_vocab_files, *args, **kwargs)
+
+AWDLSTMTokenizer._from_pretrained = classmethod(_from_pretrained)
+
+# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-010
 @patch
 def build_inputs_with_special_tokens(self:AWDLSTMTokenizer, token_ids_0, token_ids_1=None):
     "As they are: the rules have put the mark at the beginning already."

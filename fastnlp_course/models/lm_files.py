@@ -14,10 +14,13 @@ import torch
 from torch import nn
 
 from ..files import atomic_write, cpu_features, file_hash, read_json, write_json
+from ..folders import atomic_folder, check_folder
+from ..text.token_store import check_vocab
 from ..training.precision import cpu_has_bf16
 from ..training.saving import load_into, load_weights, save_weights
 from .awd_lstm import AWD_LSTM
 from .text_models import get_language_model
+from .pretrained import check_sizes
 from .pretraining import LMRecipe
 
 # %% ../../nbs/reference/models_lm_files.ipynb #cell-007
@@ -80,6 +83,12 @@ def save_language_model(
         raise ValueError(f"{wrong[0]} holds a number that is too large for half precision, or none. Train with a smaller lr, then save again.")
     config = {'format': 'fastnlp_course language model', 'version': 1, 'arch': 'AWD_LSTM', 'config': recipe.model_config(),
               'vocab_sz': len(vocab), 'backwards': recipe.backwards, 'recipe': asdict(recipe), 'facts': facts}
+    with atomic_folder(folder) as new:
+        _write_files(new, model, weights, vocab, recipe, config, about, command)
+    return folder
+
+def _write_files(folder, model, weights, vocab, recipe, config, about, command):
+    "The files of a language model, the card with their checksums last."
     save_weights(folder/'model.safetensors', weights)
     write_json(folder/'vocab.json', list(vocab))
     write_json(folder/'config.json', config)
@@ -87,23 +96,27 @@ def save_language_model(
     card = _card.format(emb_sz=recipe.emb_sz, n_layers=recipe.n_layers, n_hid=recipe.n_hid, vocab=len(vocab), about=about or 'Not described by whoever trained it.',
                         direction='from the end' if recipe.backwards else 'from the beginning', parameters=sum(p.numel() for p in model.parameters())/1e6,
                         megabytes=(folder/'model.safetensors').stat().st_size/1e6, command=command or 'not noted',
-                        facts=_table_of({**facts, 'date': str(date.today()), 'hardware': _hardware(), 'torch': torch.__version__}), settings=_table_of(asdict(recipe)),
+                        facts=_table_of({**config['facts'], 'date': str(date.today()), 'hardware': _hardware(), 'torch': torch.__version__}), settings=_table_of(asdict(recipe)),
                         files='\n'.join(f'| {name} | {(folder/name).stat().st_size:,} bytes | {file_hash(folder/name)} |' for name in names))
     with atomic_write(folder/'README.md', 'w') as handle:
         handle.write(card)
-    return folder
 
 # %% ../../nbs/reference/models_lm_files.ipynb #cell-014
 def load_language_model(
     folder,   # what `save_language_model` wrote
+    allow_nan:bool=False, # take weights that are no numbers, to look at them
 ):            # model in single precision, vocab, config
     "Read a language model from its folder."
     folder = Path(folder)
-    config, vocab = read_json(folder/'config.json'), read_json(folder/'vocab.json')
-    if config.get('format') != 'fastnlp_course language model':
+    config, vocab = read_json(folder/'config.json'), check_vocab(read_json(folder/'vocab.json'), folder/'vocab.json')
+    if not isinstance(config, dict) or config.get('format') != 'fastnlp_course language model':
         raise ValueError(f"{folder/'config.json'} does not describe a language model. Pass a folder that save_language_model wrote.")
+    if not isinstance(config.get('config'), dict) or type(config.get('vocab_sz')) is not int:
+        raise ValueError(f"{folder/'config.json'} does not say the sizes of the model. It is damaged; get the folder again.")
     if len(vocab) != config['vocab_sz']:
         raise ValueError(f"{folder/'vocab.json'} has {len(vocab)} tokens, but the model was made for {config['vocab_sz']}. Get the folder again.")
+    check_folder(folder, ['config.json', 'vocab.json', 'model.safetensors'])
+    check_sizes(config['config'], folder/'config.json', len(vocab), (folder/'model.safetensors').stat().st_size)
     model = get_language_model(AWD_LSTM, len(vocab), config['config'], drop_mult=0.)
-    load_into(model, {name: value.float() for name, value in load_weights(folder/'model.safetensors')[0].items()}, folder/'model.safetensors')
+    load_into(model, {name: value.float() for name, value in load_weights(folder/'model.safetensors')[0].items()}, folder/'model.safetensors', allow_nan=allow_nan)
     return model.eval(), vocab, config

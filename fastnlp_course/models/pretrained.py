@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['match_embeds', 'clean_raw_keys', 'load_ignore_keys', 'read_vocab', 'load_model_text', 'shipped_model',
-           'export_language_model']
+           'export_language_model', 'check_sizes']
 
 # %% ../../nbs/reference/models_pretrained.ipynb #cell-004
 import warnings
@@ -13,7 +13,10 @@ from pathlib import Path
 
 import torch
 
-from ..files import read_json, read_text, safe_unpickle, write_json
+from ..fields import flag, number, whole
+from ..files import need_file, read_json, read_text, safe_unpickle, write_json
+from ..folders import atomic_folder, check_folder
+from ..text.token_store import check_vocab
 from ..sources import untar_data, URLs
 from ..data.text_data import reverse_text
 from ..training.outputs import get_model
@@ -75,9 +78,7 @@ def read_vocab(
     if path.suffix == '.json': vocab = read_json(path)
     elif path.suffix == '.txt': vocab = read_text(path).removesuffix('\n').split('\n')   # `splitlines` would also split at rare marks that can be tokens
     else: vocab = safe_unpickle(path)
-    if not isinstance(vocab, list) or not all(isinstance(token, str) for token in vocab):
-        raise ValueError(f"{path} holds no vocab: a list of tokens was expected. Pass the vocab file of the model.")
-    return vocab
+    return check_vocab(vocab, path)
 
 # %% ../../nbs/reference/models_pretrained.ipynb #cell-017
 def pretrained_file(name, suffixes, folder):
@@ -174,22 +175,45 @@ def export_language_model(
         weights = {name: shared.setdefault(weight.data_ptr(), weight.half()) for name, weight in weights.items()}   # a tied weight stays one
     config = {'format': _language_model_format, 'version': 1, 'arch': arguments['arch'], 'backwards': bool(arguments.get('backwards')),
               'config': dict(meta['config_lm'] if arguments['config'] is None else arguments['config']), **about}
-    write_json(folder/'vocab.json', vocab_of_texts(learn.dls))
-    save_weights(folder/'model.safetensors', weights)
-    write_json(folder/'config.json', config)      # last: a folder without it is not finished
+    with atomic_folder(folder) as new:
+        write_json(new/'vocab.json', vocab_of_texts(learn.dls))
+        save_weights(new/'model.safetensors', weights)
+        write_json(new/'config.json', config)
     return folder
 
 # %% ../../nbs/reference/models_pretrained.ipynb #cell-034
+_sizes = {'emb_sz': whole(1, 1 << 16), 'n_hid': whole(1, 1 << 16), 'n_layers': whole(1, 100), 'pad_token': whole(0, 1 << 31), 'bidir': flag, 'tie_weights': flag, 'out_bias': flag,
+          **{name: number(0, 1) for name in ('output_p', 'hidden_p', 'input_p', 'embed_p', 'weight_p')}}
+
+def check_sizes(
+    config,   # sizes and dropouts of an AWD-LSTM, from a file
+    where,    # the file, for the error
+    n_vocab,  # tokens of the vocab
+    n_bytes,  # of the file with the weights
+):
+    "Refuse sizes that no model has, or for which there are too few weights, before anything is made of them."
+    for name, value in config.items():
+        if name not in _sizes:
+            raise ValueError(f"{where} names {name!r}, which is no size or dropout of a language model: known are {sorted(_sizes)}. It was written by another version, or damaged.")
+        _sizes[name](value, f'{name!r} in {where}')
+    emb_sz, n_hid, n_layers = (config.get(name, 1) for name in ('emb_sz', 'n_hid', 'n_layers'))
+    least = n_vocab*emb_sz + 4*n_hid*n_hid*(n_layers - 1)
+    if least > n_bytes:
+        raise ValueError(f"{where} describes a model of at least {least:,} numbers, and the file with its weights has only {n_bytes:,} bytes. The two are not of the same model, or one is damaged; get the folder again.")
+
 def _model_folder(folder):
     "The config of a pretrained model and its files."
     folder = Path(folder)
     if not (folder/'config.json').is_file():
         raise FileNotFoundError(f"{folder} holds no pretrained language model: config.json is not there. Pass a folder that export_language_model or `fastnlp train-lm` wrote, one of {list(_published)}, or True for the model that ships with the package.")
+    check_folder(folder, ['config.json', 'model.safetensors'])
     config = read_json(folder/'config.json')
     if not isinstance(config, dict) or not isinstance(config.get('config'), dict):
         raise ValueError(f"{folder/'config.json'} does not describe a language model of fastnlp_course. Pass a folder of export_language_model.")
     vocab = next((folder/name for name in ('vocab.json', 'vocab.txt') if (folder/name).is_file()), folder/'vocab.json')
-    return config, folder/'model.safetensors', vocab
+    weights = need_file(folder/'model.safetensors')
+    check_sizes(config['config'], folder/'config.json', len(read_vocab(vocab)), weights.stat().st_size)
+    return config, weights, vocab
 
 # %% ../../nbs/reference/models_pretrained.ipynb #cell-037
 def _fetch_published(name):

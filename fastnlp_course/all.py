@@ -2,38 +2,76 @@
 
 Heavy libraries stay unloaded until a function needs them; `plt` loads matplotlib when it is first used.
 """
+import bz2
+import collections
+import concurrent.futures
+import csv
+import enum
 import functools
+import glob
+import hashlib
 import inspect
 import io
 import itertools
 import json
 import math
+import mimetypes
+import multiprocessing
+import numbers
 import operator
 import os
+import pickle
+import platform
 import random
 import re
 import shutil
+import string
 import sys
+import tarfile
+import tempfile
+import threading
 import time
+import types
+import typing
+import urllib.request
+import warnings
+import zipfile
 from collections import Counter, OrderedDict, defaultdict, namedtuple
+from collections.abc import MutableMapping, MutableSequence
+from concurrent.futures import as_completed
+from contextlib import contextmanager, redirect_stdout
 from copy import copy, deepcopy
+from datetime import datetime
+from enum import Enum, IntEnum
 from functools import partial, reduce
-from itertools import chain, islice
-from operator import attrgetter, itemgetter
+from itertools import chain, dropwhile, islice, starmap, takewhile, zip_longest
+from multiprocessing import Lock, Process, Queue, queues
+from numbers import Number, Real
+from operator import attrgetter, itemgetter, methodcaller
 from pathlib import Path
+from pdb import set_trace
+from textwrap import TextWrapper
+from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, LambdaType, MethodDescriptorType, MethodType, MethodWrapperType, NoneType, SimpleNamespace, WrapperDescriptorType
+from typing import Any, Callable, Dict, Generator, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, TypeVar, Union
+from urllib.request import urlopen
+from warnings import warn
 
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from fastcore.basics import (AttrDict, GetAttr, Self, basic_repr, concat, even_mults, first, getattrs, ifnone, last, listify, merge, nested_attr,
-                             num_cpus, patch, patch_to, range_of, risinstance, setify, store_attr, tuplify, uniqueify)
-from fastcore.imports import is_iter, noop
-from fastcore.foundation import L, add_docs, coll_repr, docs, mask2idxs
-from fastcore.meta import delegates
-from fastcore.test import is_close, test_close, test_eq, test_fail, test_is, test_ne, test_stdout
-from torch import nn, optim
-from torch.nn import Module
+from fastcore.basics import *
+from fastcore.foundation import *
+from fastcore.imports import *
+from fastcore.meta import *
+from fastcore.parallel import *
+from fastcore.test import *
+from fastcore.xtras import *
+from numpy import array, ndarray
+from pandas import CategoricalDtype
+from pandas.api.types import is_numeric_dtype
+from torch import ByteTensor, DoubleTensor, FloatTensor, HalfTensor, LongTensor, Tensor, as_tensor, nn, optim
+from torch.utils.data import BatchSampler, IterableDataset, RandomSampler, Sampler, SequentialSampler, default_collate, default_convert, get_worker_info
 
 from fastnlp_course.archives import *
 from fastnlp_course.files import *
@@ -52,7 +90,9 @@ from fastnlp_course.text.token_store import *
 from fastnlp_course.text.read_texts import *
 from fastnlp_course.text.counting import *
 from fastnlp_course.text.corpus import *
+from fastnlp_course.data.borrowed import *
 from fastnlp_course.data.shown import *
+from fastnlp_course.data.tensor_tools import *
 from fastnlp_course.data.collate import *
 from fastnlp_course.data.loader_hooks import *
 from fastnlp_course.data.dataloaders import *
@@ -69,6 +109,7 @@ from fastnlp_course.data.targets import *
 from fastnlp_course.data.block_checks import *
 from fastnlp_course.data.data_block import *
 from fastnlp_course.data.block_details import *
+from fastnlp_course.data.weighted import *
 from fastnlp_course.data.text_data import *
 from fastnlp_course.data.data_config import *
 from fastnlp_course.training.losses import *
@@ -100,6 +141,7 @@ from fastnlp_course.training.interpret import *
 from fastnlp_course.training.validation import *
 from fastnlp_course.training.guards import *
 from fastnlp_course.training.calibration import *
+from fastnlp_course.models.layers import *
 from fastnlp_course.models.awd_lstm import *
 from fastnlp_course.models.text_models import *
 from fastnlp_course.models.rnn_callbacks import *
@@ -112,6 +154,7 @@ from fastnlp_course.models.lm_files import *
 from fastnlp_course.models.lm_runs import *
 from fastnlp_course.models.lora import *
 from fastnlp_course.models.lora_files import *
+from fastnlp_course.models.lora_plain import *
 from fastnlp_course.bridges.hf_tokenizers import *
 from fastnlp_course.bridges.hf_batches import *
 from fastnlp_course.bridges.transformers import *

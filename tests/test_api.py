@@ -44,6 +44,7 @@ def parameter_problems(old, new):
 def problems(name, old, new):
     "Everything in which `new` keeps less than `old` did, as sentences; members of classes included."
     if new is None: return [f'{name} is gone']
+    if old['kind'] == 'elsewhere': return []   # what another library gave may become ours, as `Module` did
     if old['kind'] != new['kind']: return [f"{name} was a {old['kind']}, is a {new['kind']}"]
     said = []
     if 'parameters' in old: said += [f'{name}: {problem}' for problem in parameter_problems(old['parameters'], new['parameters'])]

@@ -7,10 +7,12 @@ __all__ = ['byte_level_tokenizer', 'word_piece_tokenizer', 'tokenizer_to_config'
            'TransformersTokenizer']
 
 # %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-004
+import re
+
 import torch
 from torch import Tensor
 
-from ..files import configurable
+from ..registry import checked, configurable, hf_config, to_config
 from ..data.shown import TitledStr
 from ..data.transforms import Transform
 
@@ -67,10 +69,34 @@ def tokenizer_from_config(
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
     padding_side, truncation_side = config['sides']
-    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(config['json']), padding_side=padding_side, truncation_side=truncation_side,
+    try:
+        raw = Tokenizer.from_str(config['json'])
+    except BaseException as error:      # the library says Exception, or panics
+        if isinstance(error, (KeyboardInterrupt, SystemExit)): raise
+        raise ValueError(f'the description of a tokenizer cannot be read ({str(error)[:120]}). The file is damaged, or of another version of tokenizers.') from None
+    return PreTrainedTokenizerFast(tokenizer_object=raw, padding_side=padding_side, truncation_side=truncation_side,
                                    model_max_length=config['model_max_length'], model_input_names=config['input_names'], **config['special'])
 
-# %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-013
+# %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-014
+def model_of_description(
+    architecture:str,   # name of a class of transformers, such as 'BertForSequenceClassification'
+    config:dict,        # its configuration as plain data
+):
+    "A new model of transformers; nothing is fetched and no code of others is run."
+    import transformers
+    is_name = isinstance(architecture, str) and re.fullmatch(r'[A-Z][A-Za-z0-9]*', architecture) and not architecture.startswith('Timm')
+    cls = getattr(transformers, architecture, None) if is_name else None
+    if not (isinstance(cls, type) and issubclass(cls, transformers.PreTrainedModel) and cls.__module__.startswith('transformers.models.') and cls.config_class is not None):
+        raise ValueError(f"{architecture!r} is not a model of transformers {transformers.__version__}. Build the model yourself and pass it.")
+    config = checked(to_config(config), hf_config, f'the configuration of {architecture}')
+    if config.pop('model_type', None) != cls.config_class.model_type:
+        raise ValueError(f"the configuration is not one of {architecture}, whose model_type is {cls.config_class.model_type!r}. The file is damaged. Do not trust it.")
+    try:
+        return cls(cls.config_class(**config))
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError, ZeroDivisionError, ImportError) as error:
+        raise ValueError(f"{architecture} cannot be made from this configuration ({type(error).__name__}: {str(error)[:150]}). The file is damaged, or of another version of transformers.") from error
+
+# %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-017
 @configurable
 class TransformersTokenizer(Transform):
     "A text to the ids of a Hugging Face tokenizer, without special tokens, and back."

@@ -6,10 +6,10 @@
 __all__ = ['n_positions', 'HFCallback', 'hf_splitter', 'load_hf_model', 'hf_learner', 'hf_save']
 
 # %% ../../nbs/22_hf_bridge.ipynb #cell-004
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import torch
 from fastcore.basics import patch
 from fastcore.foundation import L
 from torch import nn, Tensor
@@ -21,8 +21,9 @@ from ..training.losses import CrossEntropyLossFlat
 from ..training.outputs import get_model, open_output
 from ..training.learner import Callback, Learner
 from ..training.export import register_factory
-from .hf_tokenizers import TransformersTokenizer
-from .hf_batches import HFTokenize
+from .hf_tokenizers import model_of_description
+from .hf_saving import describe_hf, hf_steps, labels_of, settings_for_pipeline, tokenizer_of, tokenizer_to_save, write_for_transformers
+from .hf_loading import check_outputs, cut_at_positions, load_checkpoint, name_labels
 
 # %% ../../nbs/22_hf_bridge.ipynb #cell-031
 def n_positions(
@@ -137,27 +138,6 @@ def hf_splitter(
     return [group for group in groups if group]
 
 # %% ../../nbs/22_hf_bridge.ipynb #cell-056
-def _tokenizer_of(dls):
-    "The Hugging Face tokenizer in the pipeline of the data, or None."
-    dataset = getattr(getattr(dls, 'train', None), 'dataset', None)
-    for tl in getattr(dataset, 'tls', [dataset]):
-        for step in getattr(getattr(tl, 'tfms', None), 'fs', []):
-            if isinstance(step, (HFTokenize, TransformersTokenizer)):
-                return step.tokenizer
-    return None
-
-# %% ../../nbs/22_hf_bridge.ipynb #cell-057
-def labels_of(dls):
-    "Names of the classes as the data number them, or None."
-    vocab = getattr(dls, 'vocab', None)
-    if isinstance(vocab, L) and len(vocab) and not isinstance(vocab[0], (str, int, float)):
-        vocab = vocab[-1]
-    try:
-        return None if vocab is None or isinstance(vocab, Mapping) else [str(name) for name in vocab]
-    except TypeError:
-        return None
-
-# %% ../../nbs/22_hf_bridge.ipynb #cell-058
 def load_hf_model(
     source,             # a folder, a name on the hub, or {'architecture': ..., 'config': ...}
     auto:str,           # the class that loads it, such as 'AutoModelForSequenceClassification'
@@ -166,16 +146,16 @@ def load_hf_model(
     "A model of transformers from a folder, the hub, or a description."
     import transformers
     if isinstance(source, Mapping):
-        cls = getattr(transformers, str(source['architecture']), None)
-        if not (isinstance(cls, type) and issubclass(cls, transformers.PreTrainedModel)):
-            raise ValueError(f"{source['architecture']!r} is not a model of transformers {transformers.__version__}. Build the model yourself and pass it.")
-        return cls(transformers.AutoConfig.for_model(**source['config']))
+        model = model_of_description(**source)
+        return model.to(model.config.dtype or torch.float32)
+    if config.pop('trust_remote_code', False):
+        raise ValueError(f'trust_remote_code would run code that lies beside the weights of {str(source)!r}, and we never do that. Read that code, make the model with transformers, and pass it.')
     try:
-        return getattr(transformers, auto).from_pretrained(str(source), **config)
+        return load_checkpoint(getattr(transformers, auto), str(source), trust_remote_code=False, **config)
     except OSError as error:
         raise OSError(f'The model {str(source)!r} is neither a folder with config.json and weights nor to be had from the hub now ({str(error).splitlines()[0][:150]}). Pass a folder, go online once, or make a model from a config.') from None
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-059
+# %% ../../nbs/22_hf_bridge.ipynb #cell-057
 def hf_learner(
     dls,                        # loaders made with `HFTextBlock`, or with `TransformersTokenizer` for a language model
     model,                      # a model of transformers, a folder with one, or a name on the hub
@@ -189,61 +169,50 @@ def hf_learner(
     "A `Learner` for a Hugging Face model, after a look whether model, tokenizer and labels fit each other."
     is_lm = isinstance(dls.train, LMDataLoader)
     if not isinstance(model, nn.Module):
-        described = {} if is_lm else {'num_labels': get_c(dls)}
+        described = {} if is_lm else {'num_labels': get_c(dls), 'problem_type': None}
         model = load_hf_model(model, auto or ('AutoModelForCausalLM' if is_lm else 'AutoModelForSequenceClassification'), **described)
     if is_lm:
         loss_func = CrossEntropyLossFlat() if loss_func is None else loss_func
-    tokenizer = _tokenizer_of(dls)
+    tokenizer = tokenizer_of(dls)
     config = getattr(model, 'config', None)
     if config is not None and tokenizer is not None and getattr(config, 'pad_token_id', None) is None:
         config.pad_token_id = tokenizer.pad_token_id    # GPT-2's classifier looks for the last id that is not padding
     _check_fit(dls, model, tokenizer, is_lm)
-    if not is_lm:
-        _name_labels(config, labels_of(dls))
+    renamed = None if is_lm else name_labels(config, labels_of(dls))
     learn = Learner(dls, model, loss_func=loss_func, splitter=splitter, lr=lr, cbs=L(cbs) + [HFCallback()], **kwargs)
-    if config is not None and hasattr(config, 'to_dict'):
-        described = json.loads(config.to_json_string(use_diff=False))
-        learn.factory = 'hf_learner', {'model': {'architecture': type(model).__name__, 'config': described}}
+    learn.labels_before = renamed
+    if hasattr(config, 'to_dict'):
+        learn.factory = 'hf_learner', describe_hf
     return learn
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-060
+# %% ../../nbs/22_hf_bridge.ipynb #cell-058
 register_factory('hf_learner', hf_learner)
-
-def _name_labels(config, names):
-    "Labels that have no names yet get those of the data; names that are there stay, because the head was trained with them."
-    id2label = getattr(config, 'id2label', None) or {}
-    if names and len(names) == len(id2label) and all(str(name).startswith('LABEL_') for name in id2label.values()):
-        config.id2label = dict(enumerate(names))
-        config.label2id = {name: i for i, name in enumerate(names)}
 
 def _check_fit(dls, model, tokenizer, is_lm):
     "Refuse what cannot work before the first batch."
     n_rows, positions = _n_rows(model), n_positions(model)
     if tokenizer is not None and n_rows is not None and len(tokenizer) > n_rows:
         raise ValueError(f'The tokenizer makes {len(tokenizer)} ids, and {type(model).__name__} has rows for {n_rows}. Use the tokenizer of the model, or call model.resize_token_embeddings({len(tokenizer)}).')
-    longest = dls.train.seq_len if is_lm else max(getattr(dls.train, 'res', None) or [0])
+    cut_at_positions(dls, positions, type(model).__name__)
+    limit = min((step.max_length for step in hf_steps(dls) if hasattr(step, 'max_length')), default=10**9)
+    longest = dls.train.seq_len if is_lm else min(limit, max(getattr(dls.train, 'res', None) or [0]))
     if positions is not None and longest > positions:
         raise ValueError(f'The longest row has {longest} ids, and {type(model).__name__} has {positions} positions. Pass {"seq_len" if is_lm else "max_length"}={positions} to {"the loader" if is_lm else "HFTextBlock"}.')
-    n_labels, c = getattr(getattr(model, 'config', None), 'num_labels', None), 0 if is_lm else get_c(dls)
-    if c and n_labels is not None and n_labels < c:
-        raise ValueError(f'The data have {c} labels, and {type(model).__name__} was made with num_labels={n_labels}. Make the model with num_labels={c}.')
+    if not is_lm:
+        check_outputs(dls, model)
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-072
+# %% ../../nbs/22_hf_bridge.ipynb #cell-070
 def hf_save(
     learn:Learner,      # a learner with a model of transformers
     folder,             # where to write
 ) -> Path:              # the folder
-    "Write model and tokenizer as transformers reads them: `pipeline(model=folder)` works with it."
-    folder = Path(folder)
-    if not hasattr(learn.model, 'save_pretrained'):
-        raise TypeError(f'{type(learn.model).__name__} is not a model of transformers. Use learn.export or learn.save.')
-    learn.model.save_pretrained(folder)
-    tokenizer = _tokenizer_of(learn.dls)
-    if tokenizer is not None:
-        tokenizer.save_pretrained(folder)
-    return folder
+    "Write model and tokenizer as transformers reads them, and read them back: `pipeline(model=folder)` says what `learn` says."
+    model = learn.model_to_export()
+    if not hasattr(model, 'save_pretrained'):
+        raise TypeError(f'{type(model).__name__} is not a model of transformers. Use learn.export or learn.save.')
+    return write_for_transformers(model, tokenizer_to_save(learn.dls, n_positions(model)), settings_for_pipeline(learn, model), folder)
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-080
+# %% ../../nbs/22_hf_bridge.ipynb #cell-078
 def fields_of(output):
     "Name and value of what a model returned."
     if isinstance(output, Mapping):

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import pandas as pd
@@ -194,6 +195,24 @@ class TextDataLoaders(DataLoaders):
     "Loaders for text in one call."
 
 # %% ../../nbs/reference/data_text_data.ipynb #cell-026
+def _splits_texts(tok):
+    "Does `tok` split a list of texts, as the `tok_tfm` of fast.ai does, rather than make the tokens of one item?"
+    if hasattr(tok, 'convert_tokens_to_ids'):
+        raise TypeError(f"tok_tfm is a {type(tok).__name__}, which belongs to a model of transformers and its own vocab: pass it to hf_learner, or take WordTokenizer() here")
+    if isinstance(tok, (FunctionType, partial)):
+        try:
+            return isinstance(next(iter(tok(['one two']))), (list, tuple, L))
+        except Exception:       # a step for rows or files
+            return False
+    return not isinstance(tok, Tokenizer) and not hasattr(tok, 'encodes')
+
+def _text_block(factory, source, tok_tfm, options, **more):
+    "The block of the texts; `tok_tfm` is a step, or what splits texts into tokens."
+    if tok_tfm is None or _splits_texts(tok_tfm):
+        return getattr(TextBlock, factory)(source, tok=tok_tfm, **more, **options)
+    return TextBlock(tok_tfm, **options)
+
+# %% ../../nbs/reference/data_text_data.ipynb #cell-027
 @patch(cls_method=True)
 def from_folder(cls:TextDataLoaders,
     path,                        # folder of the corpus
@@ -204,7 +223,7 @@ def from_folder(cls:TextDataLoaders,
     vocab=None,                  # names of the categories; found in the data if left out
     text_vocab=None,             # tokens by number; found in the data if left out
     is_lm:bool=False,            # load for a language model
-    tok_tfm=None,                # what makes tokens; `Tokenizer.from_folder(path)` if left out
+    tok_tfm=None,                # what splits texts, such as `WordTokenizer('de')`, or a step, such as `Tokenizer.from_folder(path)`
     seq_len:int=72,              # tokens per row of a language model; size of chunks of a classifier
     splitter:Callable=None,      # any other split
     backwards:bool=False,        # read from the end
@@ -221,7 +240,7 @@ def from_folder(cls:TextDataLoaders,
     if splitter is None:
         splitter = GrandparentSplitter(train_name=train, valid_name=valid) if valid_pct is None else RandomSplitter(valid_pct, seed=seed)
     text_options = dict(vocab=text_vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards)
-    blocks = [TextBlock.from_folder(path, **text_options) if tok_tfm is None else TextBlock(tok_tfm, **text_options)]
+    blocks = [_text_block('from_folder', path, tok_tfm, text_options)]
     if not is_lm:
         blocks.append(CategoryBlock(vocab=vocab))
         splitter = _keep_labels(splitter, blocks[1:], lambda items, i: parent_label(items[i])) if at_random else splitter
@@ -229,7 +248,7 @@ def from_folder(cls:TextDataLoaders,
     dblock = DataBlock(blocks=blocks, get_items=partial(get_text_files, folders=folders), splitter=splitter, get_y=None if is_lm else parent_label)
     return cls.from_dblock(dblock, path, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **kwargs)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-028
+# %% ../../nbs/reference/data_text_data.ipynb #cell-029
 def _keep_labels(splitter, blocks, label_at):
     "`splitter`, but a label that only validation rows would have keeps a row in the training set, and that is said."
     steps = [step for block in blocks for step in block.type_tfms if isinstance(step, (Categorize, MultiCategorize))]
@@ -246,7 +265,7 @@ def _keep_labels(splitter, blocks, label_at):
     split.allow_empty = splitter.allow_empty
     return split
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-031
+# %% ../../nbs/reference/data_text_data.ipynb #cell-032
 def _check_decimals(labels):
     "Decimal numbers as names of classes: refused where there are many, said where there are few."
     different = labels.dropna().unique()
@@ -269,7 +288,7 @@ def _target_blocks(df, label_col, label_delim, y_block):
         _check_decimals(column_of(df, label_col[0] if isinstance(label_col, (list, tuple, L)) else label_col, 'label_col'))
     return blocks
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-032
+# %% ../../nbs/reference/data_text_data.ipynb #cell-033
 @patch(cls_method=True)
 def from_df(cls:TextDataLoaders,
     df:pd.DataFrame,             # the table
@@ -283,7 +302,7 @@ def from_df(cls:TextDataLoaders,
     text_vocab=None,             # tokens by number; found in the data if left out
     is_lm:bool=False,            # load for a language model
     valid_col=None,              # name or number of a column of booleans: True is validation
-    tok_tfm=None,                # what makes tokens; `Tokenizer.from_df(text_col)` if left out
+    tok_tfm=None,                # what splits texts, such as `WordTokenizer('de')`, or a step, such as `Tokenizer.from_df(text_col)`
     tok_text_col:str='text',     # column that receives the tokens
     seq_len:int=72,              # tokens per row of a language model; size of chunks of a classifier
     backwards:bool=False,        # read from the end
@@ -301,7 +320,7 @@ def from_df(cls:TextDataLoaders,
     text_col = _names_of(df, text_col, 'text_col')
     _check_frame(df, text_col)
     text_options = dict(vocab=text_vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards)
-    blocks = [TextBlock.from_df(text_col, tok_text_col=tok_text_col, **text_options) if tok_tfm is None else TextBlock(tok_tfm, **text_options)]
+    blocks = [_text_block('from_df', text_col, tok_tfm, text_options, tok_text_col=tok_text_col)]
     get_y = None
     splitter = RandomSplitter(valid_pct, seed=seed) if valid_col is None else ColSplitter(valid_col)
     if not is_lm:
@@ -312,7 +331,7 @@ def from_df(cls:TextDataLoaders,
     dblock = DataBlock(blocks=blocks, get_x=ColReader(tok_text_col), get_y=get_y, splitter=splitter)
     return cls.from_dblock(dblock, df, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **kwargs)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-037
+# %% ../../nbs/reference/data_text_data.ipynb #cell-039
 def strip_labels(
     labels,          # a Series
     log,             # called with a sentence if something changed
@@ -324,7 +343,7 @@ def strip_labels(
         log(f"{int(changed.sum())} labels in column {labels.name!r} had white space around them, the first in row {int(changed.argmax())} ({labels.iloc[int(changed.argmax())]!r}): it was taken off.")
     return stripped
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-039
+# %% ../../nbs/reference/data_text_data.ipynb #cell-041
 def _read_file(file, header, delimiter, quoting, encoding):
     "The table in a file: text, and missing where there is nothing."
     if delimiter is not None and len(delimiter) > 1 and delimiter != '\\t':           # a regular expression: only pandas knows these
@@ -333,7 +352,7 @@ def _read_file(file, header, delimiter, quoting, encoding):
         df = read_table(file, sep=delimiter, encoding=encoding, header=header, quoting=quoting, log=warnings.warn)
     return df.mask(df == '')
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-040
+# %% ../../nbs/reference/data_text_data.ipynb #cell-042
 @patch(cls_method=True)
 def from_csv(cls:TextDataLoaders,
     path,                        # folder of the file

@@ -44,7 +44,7 @@ class Numericalize:
         max_vocab:int=60000,   # keep at most this many tokens
         special_toks=None,     # come first; `defaults.text_spec_tok` if left out
     ):
-        self.vocab = None if vocab is None else L(vocab, use_list=True)
+        self.vocab = None if vocab is None else list(vocab)
         self.min_freq, self.max_vocab, self.special_toks = min_freq, max_vocab, special_toks
         self.o2i = None if vocab is None else _positions(self.vocab)
 
@@ -89,7 +89,7 @@ def setup(self:Numericalize,
         count = _count(items)
     if self.special_toks is None and hasattr(items, 'special_toks'):
         self.special_toks = items.special_toks
-    self.vocab = L(make_vocab(count, self.min_freq, self.max_vocab, self.special_toks), use_list=True)
+    self.vocab = make_vocab(count, self.min_freq, self.max_vocab, self.special_toks)
     self.o2i = defaultdict(int, {token: i for i, token in enumerate(self.vocab) if token != 'xxfake'})
 
 Numericalize.setups = Numericalize.setup

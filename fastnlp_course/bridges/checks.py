@@ -19,7 +19,9 @@ from torch import Tensor
 
 from ..data.lm_dataloader import LMDataLoader
 from ..data.targets import get_c
+from ..training.first_step import found_before_training
 from ..training.outputs import own_loss
+from ..training.torch_losses import call_loss
 from ..training.learner import Learner, TrainEvalCallback
 from .transformers import fields_of, labels_of
 
@@ -125,7 +127,7 @@ def _loss_of(learn, output, pred):
     "The loss as the loop would compute it."
     if learn.loss_func is None:
         return own_loss(output)
-    return learn.loss_func(pred, *learn.yb) if len(learn.yb) else None
+    return call_loss(learn.loss_func, pred, learn.yb) if len(learn.yb) else None
 
 def check_batch(
     learn:Learner,  # a learner
@@ -190,6 +192,6 @@ def _judge_gradients(learn, loss):
 @patch
 def check(self:Learner) -> L:   # one sentence for each thing found
     "Look for what makes a training run whose metrics never move; changes nothing."
-    found = L([*check_model(self), *check_labels(self), *check_optimizer(self), *check_batch(self)])
+    found = L([*found_before_training(self), *check_model(self), *check_labels(self), *check_optimizer(self), *check_batch(self)])
     print('\n'.join(found) if found else 'Nothing found: logits reach the loss, gradients reach every trained parameter, labels agree.')
     return found

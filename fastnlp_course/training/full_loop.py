@@ -22,6 +22,7 @@ from ..text.tokenization import defaults
 from ..data.collate import to_device
 from ..data.dataloaders import DataLoaders
 from .metrics import mk_metric
+from .first_step import look_at_first_batch, no_batch_of_one, refuse_no_batches
 from .optimizer import Adam, trainable_params
 from .outputs import detuplify, half_types, label_names, open_output, own_loss
 from .torch_losses import call_loss, fit_weights
@@ -89,6 +90,7 @@ def _ask_the_model(self, name):
         raise AttributeError(f'Neither {type(self).__name__} nor its model {type(model).__name__} has {name!r}') from None
 
 Learner.__getattr__ = _ask_the_model
+Learner._is_new_fit = False
 Learner._running = 0      # fits and validations that are going on: more than one if a callback asks for predictions
 
 @patch
@@ -169,6 +171,9 @@ def _do_one_batch(self:Learner):
     self.has_loss = has_loss
     self('after_loss')
     if self.training and has_loss:
+        if self._is_new_fit:
+            self._is_new_fit = False
+            look_at_first_batch(self)
         self._do_grad_opt()
 
 # %% ../../nbs/reference/training_full_loop.ipynb #cell-019
@@ -382,7 +387,10 @@ def fit(self:Learner,
     cbs = L(cbs) + (self._checkpoints() if resume else L())
     if start_epoch != 0:
         cbs = cbs + [SkipToEpoch(start_epoch)]
-    with self.added_cbs(cbs), self._tidied():
+    if n_epoch:
+        refuse_no_batches(self.dls.train)
+    with self.added_cbs(cbs), self._tidied(), no_batch_of_one(self):
+        self._is_new_fit = True
         if reset_opt or self.opt is None:
             self.create_opt()
         self.forget_frozen()

@@ -173,3 +173,62 @@ def atomic_folder(
             raise explained from (None if explained is error else error)
         finally:
             forget_temporary(temporary)
+
+# %% ../nbs/reference/ground_folders.ipynb #cell-016
+def _manifest_of(path): return path.with_suffix('.manifest.json')
+
+def _flush(path):
+    with open(path, 'r+b') as handle: os.fsync(handle.fileno())
+
+def _rename_all(pairs):
+    "All new files to their places; if one fails, those before it are what they were."
+    done = []
+    try:
+        for new, path in pairs:
+            old = temporary_beside(path, 'old')
+            if path.exists(): _link_or_copy(path, old)
+            done.append((old, path))
+            fault_point(f'before_replace:{path.name}')
+            os.replace(new, path)
+    except BaseException:
+        for old, path in reversed(done):
+            if old.exists(): os.replace(old, path)
+            elif not any(new.exists() for new, place in pairs if place == path): path.unlink(missing_ok=True)
+        raise
+    finally:
+        for old, _ in done: forget_temporary(old)
+
+def _known(paths): return {path.name: {'bytes': path.stat().st_size, 'sha256': file_hash(path)} for path in paths}
+
+# %% ../nbs/reference/ground_folders.ipynb #cell-017
+@contextmanager
+def atomic_files(
+    *paths,   # of one folder; the first gives the name of the manifest
+):            # yields paths to write, in the same order
+    "Write files that belong together: all of them or none."
+    paths = [Path(path) for path in paths]
+    temporaries = [temporary_beside(path) for path in paths]
+    try:
+        with work_lock(paths[0]):
+            paths[0].parent.mkdir(parents=True, exist_ok=True)
+            sweep(paths[0].parent)
+            yield temporaries
+            for temporary in temporaries: _flush(temporary)
+            files = {path.name: about for path, about in zip(paths, _known(temporaries).values())}
+            _rename_all([*zip(temporaries, paths)])
+            write_json(_manifest_of(paths[0]), {'format': manifest_format, 'version': 1, 'files': files})
+    except OSError as error:
+        explained = cannot_write(error, paths[0])
+        raise explained from (None if explained is error else error)
+    finally:
+        for temporary in temporaries: forget_temporary(temporary)
+
+def check_files(
+    *paths,   # as they were given to `atomic_files`
+):
+    "Do the files belong together? Without a manifest, as older versions left them, they are taken as they are."
+    paths = [Path(path) for path in paths]
+    for path in paths: need_file(path)
+    place = _manifest_of(paths[0])
+    if place.exists() and _files_of(read_json(place), place) != _known(paths):
+        raise ValueError(f"{' and '.join(path.name for path in paths)} in {paths[0].parent} do not belong together, or were changed: {place.name} has other checksums. Write them again; if you changed them on purpose, remove {place.name}.")

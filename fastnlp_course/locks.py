@@ -27,7 +27,7 @@ def fault_point(
     if wanted == name:
         os._exit(137)
     if wanted == f'raise:{name}':
-        raise OSError(errno.ENOSPC, 'No space left on device', name)
+        raise OSError(errno.ENOSPC, 'No space left on device')
 
 def cannot_write(
     error,   # an OSError
@@ -36,6 +36,8 @@ def cannot_write(
     "The same kind of OSError, with a sentence that names `path`."
     if error.errno is None or getattr(error, 'told', False):
         return error                       # it is a sentence already
+    if error.filename and os.path.dirname(os.path.abspath(path)) not in os.path.abspath(os.fsdecode(error.filename)):
+        return error                       # of another file, which was read meanwhile
     reason = error.strerror or str(error)
     explained = type(error)(f"{path} cannot be written ({reason}). Nothing was changed; choose another folder, or make room or permission there.")
     explained.errno, explained.told = error.errno, True

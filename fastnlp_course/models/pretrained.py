@@ -206,11 +206,11 @@ def _model_folder(folder):
     folder = Path(folder)
     if not (folder/'config.json').is_file():
         raise FileNotFoundError(f"{folder} holds no pretrained language model: config.json is not there. Pass a folder that export_language_model or `fastnlp train-lm` wrote, one of {list(_published)}, or True for the model that ships with the package.")
-    check_folder(folder, ['config.json', 'model.safetensors'])
     config = read_json(folder/'config.json')
     if not isinstance(config, dict) or not isinstance(config.get('config'), dict):
         raise ValueError(f"{folder/'config.json'} does not describe a language model of fastnlp_course. Pass a folder of export_language_model.")
     vocab = next((folder/name for name in ('vocab.json', 'vocab.txt') if (folder/name).is_file()), folder/'vocab.json')
+    check_folder(folder, ['config.json', 'model.safetensors'])
     weights = need_file(folder/'model.safetensors')
     check_sizes(config['config'], folder/'config.json', len(read_vocab(vocab)), weights.stat().st_size)
     return config, weights, vocab

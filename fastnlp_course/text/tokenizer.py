@@ -19,7 +19,9 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 from tqdm.std import tqdm
 
-from ..files import atomic_write, bar_stream, configurable, read_json, read_text, write_json
+from ..files import bar_stream, configurable, read_json, read_text, write_json
+from ..folders import atomic_files, atomic_folder, check_files
+from ..locks import work_lock
 from .table_files import read_table, table_parts
 from .tokenization import as_list, defaults, FLD, need_text, SpacyTokenizer, TokenizeWithRules, WordTokenizer
 from .fast_tokenization import numbered, TextToIds
@@ -202,15 +204,22 @@ def tokenize_files(
     if skip_if_exists and (output_dir/'counter.json').exists():
         return output_dir
     names = [file.relative_to(path) for file in files]
-    lengths, counter = {}, Counter()
     rules = defaults.text_proc_rules if rules is None else as_list(rules)
-    for i, tokens in parallel_tokenize(_FileTexts(files, encoding), tok, rules, n_workers):
-        _write_tokens(output_dir/(names if output_names is None else output_names)[i], tokens, encoding)
+    with work_lock(output_dir, 'tokenizing files'):
+        if not (skip_if_exists and (output_dir/'counter.json').exists()):      # another process may just have done it
+            with atomic_folder(output_dir, manifest=False) as new:
+                _tokenize_into(new, parallel_tokenize(_FileTexts(files, encoding), tok, rules, n_workers), names, names if output_names is None else output_names, encoding)
+    return output_dir
+
+def _tokenize_into(folder, numbered_tokens, names, output_names, encoding):
+    "A file of tokens for each text, then their numbers and counts."
+    lengths, counter = {}, Counter()
+    for i, tokens in numbered_tokens:
+        _write_tokens(folder/output_names[i], tokens, encoding)
         lengths[names[i].as_posix()] = len(tokens)
         counter.update(tokens)
-    write_json(output_dir/'lengths.json', lengths)
-    write_json(output_dir/'counter.json', dict(counter))
-    return output_dir
+    write_json(folder/'lengths.json', lengths)
+    write_json(folder/'counter.json', dict(counter))
 
 def tokenize_folder(
     path,                       # folder of text files
@@ -249,19 +258,20 @@ def tokenize_csv(
     outname = fname.parent/f'{fname.stem}_tok.csv' if outname is None else Path(outname)
     counter = Counter()
     names = [name for name in as_list(text_cols) if isinstance(name, str)]
-    with atomic_write(outname, 'w') as handle:
+    with atomic_files(outname, outname.with_suffix('.json')) as (new, new_counts), open(new, 'w', encoding='utf-8', newline='') as handle:
         for i, part in enumerate(table_parts(fname, header=header, columns=names, size=chunksize)):
             table, counted = tokenize_df(part, text_cols, n_workers, rules, mark_fields, tok)
             table['text'] = [' '.join(tokens) for tokens in table['text']]
             table.to_csv(handle, header=i == 0, index=False)
             counter.update(counted)
-    write_json(outname.with_suffix('.json'), dict(counter))
+        write_json(new_counts, dict(counter))
 
 def load_tokenized_csv(
     fname,   # written by `tokenize_csv`
 ):           # (table, count of tokens)
     "Read a table with tokens again."
     fname = Path(fname)
+    check_files(fname, fname.with_suffix('.json'))
     table = read_table(fname, sep=',')
     table['text'] = pd.Series([tokens.split(' ') for tokens in table['text']], dtype=object, index=table.index)
     table['text_length'] = table['text_length'].astype(int)

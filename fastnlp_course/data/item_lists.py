@@ -6,6 +6,7 @@
 __all__ = ['mask2idxs', 'FilteredBase', 'TfmdLists', 'decode_at', 'show_at', 'Datasets']
 
 # %% ../../nbs/reference/data_item_lists.ipynb #cell-004
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -416,7 +417,33 @@ def set_split_idx(self:Datasets,
                 tl.split_idx = before
     return as_split()
 
-# %% ../../nbs/reference/data_item_lists.ipynb #cell-040
+# %% ../../nbs/reference/data_item_lists.ipynb #cell-041
+def _batch_size(bs, n_items, drop_last):
+    "`bs`, or the number of items where no batch would be full."
+    if not drop_last or not isinstance(bs, int) or not 0 < n_items < bs:
+        return bs
+    warnings.warn(f"the training set has {n_items} items, fewer than a batch of bs={bs}: batches hold {n_items} now. Pass bs={max(1, n_items//4)} for about four steps in an epoch, or drop_last=False.")
+    return n_items
+
+def _need_text(dl):
+    "Refuse a language model's loader that has no batch, with the number of texts needed."
+    if dl.n_batches > 0:
+        return dl
+    texts, tokens = len(dl.dataset), dl.n_tokens
+    needed = -(-(dl.bs + 1) * texts // max(tokens, 1))
+    smaller = f", or a smaller batch: bs={max(1, (tokens - 1)//dl.seq_len)} (in train-classifier --lm-bs, in train-lm --bs)" if tokens > 1 else ''
+    raise ValueError(f"the {texts} texts to train on have {tokens} tokens, too few for {dl.bs} rows of a language model: each needs a token and the one after it. "
+                     f"Pass about {max(needed, texts + 1)} texts of this length{smaller}.")
+
+def _fewer_rows(dl, dataset, settings):
+    "A language model's loader for validation, with as many rows as the text fills."
+    if dl.n_batches > 0 or dl.n_tokens < 2:
+        return dl
+    bs = max(1, (dl.n_tokens - 1)//dl.seq_len)
+    warnings.warn(f"the {len(dataset)} validation texts have {dl.n_tokens} tokens, too few for {dl.bs} rows: they are read in {bs}. Pass val_bs={bs}, or more texts.")
+    return dl.new(dataset, **{**settings, 'bs': bs})
+
+# %% ../../nbs/reference/data_item_lists.ipynb #cell-042
 @patch
 def dataloaders(self:FilteredBase,
     bs:int=64,                       # items (of a language model: rows) per batch
@@ -443,9 +470,17 @@ def dataloaders(self:FilteredBase,
     extra = [{}] * self.n_subsets if dl_kwargs is None else dl_kwargs
     valid_only = {name[4:]: value for name, value in kwargs.items() if name.startswith('val_')}
     common = {name: value for name, value in kwargs.items() if not name.startswith('val_')}
-    first_loader = loader(self.subset(0), **{**common, 'bs': bs, 'shuffle': shuffle, 'drop_last': shuffle if drop_last is None else drop_last,
-                                             'n': n, 'device': device, **extra[0]})
-    others = [first_loader.new(self.subset(i), **{**common, 'bs': bs if val_bs is None else val_bs, 'shuffle': val_shuffle, 'drop_last': False,
-                                                  'n': None, **valid_only, **extra[i]})
-              for i in range(1, self.n_subsets)]
-    return DataLoaders(first_loader, *others, path=path, device=device)
+    bs = common.pop('batch_size', bs)    # torch's name
+    train = self.subset(0)
+    settings = {**common, 'bs': bs, 'shuffle': shuffle, 'drop_last': shuffle if drop_last is None else drop_last, 'n': n, 'device': device, **extra[0]}
+    if not issubclass(loader, LMDataLoader):
+        settings['bs'] = _batch_size(settings['bs'], len(train) if n is None else min(n, len(train)), settings['drop_last'])
+    loaders = [loader(train, **settings)]
+    for i in range(1, self.n_subsets):
+        settings = {**common, 'bs': bs if val_bs is None else val_bs, 'shuffle': val_shuffle, 'drop_last': False, 'n': None, **valid_only, **extra[i]}
+        loaders.append(loaders[0].new(self.subset(i), **settings))
+        if isinstance(loaders[i], LMDataLoader):
+            loaders[i] = _fewer_rows(loaders[i], loaders[i].dataset, settings)
+    if isinstance(loaders[0], LMDataLoader):
+        _need_text(loaders[0])
+    return DataLoaders(*loaders, path=path, device=device)

@@ -219,10 +219,10 @@ def _csv_rows(path, handle, sep, quoting, header):
         row += 1
 
 # %% ../../nbs/reference/text_table_files.ipynb #cell-023
-def _as_text(value):
+def _as_text(value, missing=''):
     "A cell of JSON or Parquet as text."
     if value is None or value != value:
-        return ''
+        return missing
     if isinstance(value, str):
         return value
     if isinstance(value, bytes):
@@ -248,14 +248,14 @@ def _json_objects(path, handle):
             raise ValueError(f"line {number} of {path} is {line.strip()[:60]!r}, and an object was expected, such as {{\"text\": \"...\", \"label\": \"...\"}}.")
         yield found
 
-def _json_tables(path, handle, size):
+def _json_tables(path, handle, size, missing=''):
     "Tables of at most `size` rows; a column that comes later is there from then on."
     objects, names = _json_objects(path, handle), {}
     while part := list(islice(objects, size)):
         names.update(dict.fromkeys(name for found in part for name in found))
-        yield list(names), [[_as_text(found.get(name)) for name in names] for found in part]
+        yield list(names), [[_as_text(found.get(name), missing) for name in names] for found in part]
 
-def _parquet_tables(path, size, columns):
+def _parquet_tables(path, size, columns, missing=''):
     "Tables of at most `size` rows of a Parquet file."
     import pyarrow
     import pyarrow.parquet
@@ -267,12 +267,12 @@ def _parquet_tables(path, size, columns):
             if file.metadata.num_rows == 0:
                 yield names, []
             for batch in file.iter_batches(batch_size=min(size, 200), columns=names):
-                cells = [[_as_text(value) for value in column.to_pylist()] for column in batch.columns]
+                cells = [[_as_text(value, missing) for value in column.to_pylist()] for column in batch.columns]
                 found = batch.schema.names
                 pyarrow.default_memory_pool().release_unused()  # Arrow would keep what it has unpacked, in case it needs room again
                 yield found, [list(row) for row in zip(*cells)]
     except pyarrow.ArrowException as error:
-        raise ValueError(f"{path} is not a readable Parquet file ({str(error).splitlines()[0]}). It may be cut off: copy or write it again.") from None
+        raise ValueError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}). It may be cut off: copy or write it again.") from None
 
 # %% ../../nbs/reference/text_table_files.ipynb #cell-026
 def _usual_separator(path):
@@ -309,6 +309,7 @@ def table_parts(
     quoting:int=0,       # how cells are quoted, as in Python's `csv`
     columns=(),          # names that are looked for: they help to find the separator, and of Parquet only they are read
     size:int=2000,       # rows of a part
+    missing='',          # stands where JSON or Parquet have nothing; None: a hole that is no text
     log=None,            # called with a sentence where the file is not what its name says; nothing is said if left out
 ):                       # iterator of DataFrames, all cells text
     "A table in parts: each cell is the text that stands in the file."
@@ -323,14 +324,14 @@ def table_parts(
     if kind != 'CSV' and {'.csv', '.tsv', '.txt'} & {suffix.lower() for suffix in path.suffixes}:
         log(f"{path.name} holds {kind}, whatever its name says, and is read so.")
     if kind == 'Parquet':
-        tables = _parquet_tables(path, size, columns)
+        tables = _parquet_tables(path, size, columns, missing)
     else:
-        tables = _text_tables(path, kind, head, complete, sep, _need_encoding(path, head, encoding), header, quoting, columns, size, log)
+        tables = _text_tables(path, kind, head, complete, sep, _need_encoding(path, head, encoding), header, quoting, columns, size, missing, log)
     for names, rows in tables:
-        yield pd.DataFrame(rows, columns=names, dtype=str, index=pd.RangeIndex(done, done + len(rows)))
+        yield pd.DataFrame(rows, columns=names, dtype=str if missing == '' else object, index=pd.RangeIndex(done, done + len(rows)))
         done += len(rows)
 
-def _text_tables(path, kind, head, complete, sep, encoding, header, quoting, columns, size, log):
+def _text_tables(path, kind, head, complete, sep, encoding, header, quoting, columns, size, missing, log):
     "Tables of a CSV file or of JSON lines."
     marked = False
     if kind == 'CSV' and sep is None:
@@ -339,7 +340,7 @@ def _text_tables(path, kind, head, complete, sep, encoding, header, quoting, col
         with io.TextIOWrapper(_opened(path), encoding, newline='') as handle:
             if marked:
                 handle.readline()      # Excel's line sep=;
-            yield from _json_tables(path, handle, size) if kind == 'JSON lines' else _csv_tables(path, handle, size, sep, quoting, header)
+            yield from _json_tables(path, handle, size, missing) if kind == 'JSON lines' else _csv_tables(path, handle, size, sep, quoting, header)
     except UnicodeDecodeError as error:
         raise _not_decoded(path, encoding, error) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

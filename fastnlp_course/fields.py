@@ -9,6 +9,7 @@ __all__ = []
 import math
 import re
 import string
+import warnings
 
 # %% ../nbs/reference/ground_fields.ipynb #cell-007
 def shown(value):
@@ -123,6 +124,14 @@ def no_path(value, where):
     "A text that leads to no other folder."
     words(1000)(value, where)
     if re.search(r'[/\\\0]', value) or value.startswith(('.', '~')): refuse(value, where, 'a text without a path')
+    return value
+
+def beginning(value, where):
+    "What is put in front of a name. A folder elsewhere on the disk is left out, with a warning: a file does not say where we read."
+    words(1000)(value, where)
+    if value.startswith(('/', '~', '\\')) or re.match('[A-Za-z]:', value) or '..' in re.split(r'[/\\]', value):
+        warnings.warn(f"config has the folder {shown(value)} for {where}, and a file does not say where we read: names are looked for in the current folder. Pass whole paths in the table.")
+        return ''
     return value
 
 # %% ../nbs/reference/ground_fields.ipynb #cell-019

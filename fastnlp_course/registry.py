@@ -9,7 +9,7 @@ __all__ = ['configurable', 'find_class', 'to_config', 'checked', 'from_config']
 import functools
 import importlib
 
-from .fields import (absent, base64_text, either, encoding, fields, flag, language, mapping, maybe, no_path, number, one_of, pattern_text, plain, public_name,
+from .fields import (absent, base64_text, beginning, either, encoding, fields, flag, language, mapping, maybe, no_path, number, one_of, pattern_text, plain, public_name,
                                    refuse, several, shown, table, template_of, whole, words)
 
 # %% ../nbs/reference/ground_registry.ipynb #cell-008
@@ -144,7 +144,7 @@ _add_parts('step', 'text.numericalization', Numericalize=fields(vocab=maybe(_tok
 # %% ../nbs/reference/ground_registry.ipynb #cell-019
 _anchors = template_of('anchor', 'target', 'context', 'title', 'others', 'sep')
 _add_parts('step', 'data.getters',
-    ColReader=fields(['cols'], cols=several(_column, 1000), pref=words(1000), suff=words(1000), label_delim=maybe(words(100))),
+    ColReader=fields(['cols'], cols=several(_column, 1000), pref=beginning, suff=words(1000, r'[^/\\]*', 'a text without a path'), label_delim=maybe(words(100))),
     ItemGetter=fields(['i'], i=either(_column, slice_of(whole(-10_000, 10_000)))), AttrGetter=fields(['nm'], nm=public_name, default=plain),
     RegexLabeller=fields(['pat'], pat=pattern_text, match=flag))
 _add_parts('step', 'data.targets', Categorize=fields(vocab=maybe(_labels), sort=flag, add_na=flag), MultiCategorize=fields(vocab=maybe(_labels), add_na=flag),

@@ -18,6 +18,7 @@ from pathlib import Path
 from fastcore.basics import patch
 
 from ..files import atomic_write
+from ..locks import cannot_write
 from .tokenization import defaults, need_text
 from .subwords import SentencePieceTokenizer
 
@@ -37,7 +38,7 @@ class _Lines:
         longest:int,       # SentencePiece leaves out lines of more bytes
         enough_words:int,  # different words are counted up to this number
     ):
-        self.longest, self.enough_words = longest, enough_words
+        self.folder, self.longest, self.enough_words = folder, longest, enough_words
         self.digest, self.words, self.n_lines, self.n_long = hashlib.sha256(), set(), 0, 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,11 @@ class _Lines:
 @patch
 def _add(self:_Lines, text, where):
     data = _utf8(text, where) + b'\n'
-    self.file.write(data)
+    try:
+        self.file.write(data)
+        self.file.flush() if self.n_lines % 1000 == 0 else None
+    except OSError as error:
+        raise cannot_write(error, f'{self.folder} (the texts of a subword model)') from error
     self.digest.update(data)
     self.n_lines += data.count(b'\n')
     if len(data) > self.longest:
@@ -275,10 +280,15 @@ def to_config(self:SentencePieceTokenizer):
     return {**{name: getattr(self, name) for name in names}, 'model': model}
 
 def _from_config(cls, config):
-    config = dict(config)
+    config = {name: value for name, value in config.items() if name not in ('cache_dir', 'sp_model')}   # a description names no place on the disk
     model = config.pop('model')
+    if model is None:
+        raise ValueError("the config holds a subword tokenizer that has learned nothing, and a file does not make us train and write one. Call setup with texts, then export again.")
     made = cls(**config)
-    made.model_bytes = base64.b64decode(model) if model is not None else None
+    try:
+        made.model_bytes = base64.b64decode(model, validate=False)
+    except ValueError as error:
+        raise ValueError(f"the config holds a subword model that cannot be read ({error}). The file is damaged; export the model again.") from None
     return made
 
 SentencePieceTokenizer.from_config = classmethod(_from_config)

@@ -19,9 +19,9 @@ from .dataloaders import TfmdDL
 
 # %% ../../nbs/05_padding.ipynb #cell-018
 def _pad(x, length, pad_idx, pad_first, backwards):
-    x = x.flip(0) if backwards else x
-    padding = x.new_full((length - len(x),), pad_idx)
-    return torch.cat([padding, x] if pad_first else [x, padding])
+    text = x.flip(0) if backwards else x
+    padding = text.new_full((length - len(text),), pad_idx)
+    return torch.cat([padding, text] if pad_first else [text, padding]).as_subclass(type(x))
 
 # %% ../../nbs/05_padding.ipynb #cell-021
 @configurable

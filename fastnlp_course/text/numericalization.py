@@ -73,6 +73,8 @@ def _count(documents):
     for document in documents:
         if isinstance(document, str):
             raise ValueError(f"a document is the text {document[:40]!r}, but a list of tokens was expected. Tokenize it first.")
+        if hasattr(document, 'iloc'):
+            raise ValueError("a document is a row of a table, but a list of tokens was expected. Put ColReader('text') in front: it reads the column with the tokens.")
         count.update(document)
     return count
 

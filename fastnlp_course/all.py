@@ -127,6 +127,7 @@ from fastnlp_course.training.full_loop import *
 from fastnlp_course.training.contexts import *
 from fastnlp_course.training.groups import *
 from fastnlp_course.training.recorder import *
+from fastnlp_course.training.synthetic import *
 from fastnlp_course.training.hooks import *
 from fastnlp_course.training.predictions import *
 from fastnlp_course.training.callbacks import *

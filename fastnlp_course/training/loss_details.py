@@ -143,8 +143,7 @@ class DiceLoss:
     ) -> Tensor:      # the loss
         "The loss of `pred` against `targ`."
         probs = self.activation(pred)
-        classes = torch.arange(pred.shape[self.axis], device=targ.device)
-        one_hot = torch.stack([(targ == number).long() for number in classes], dim=self.axis)
+        one_hot = self._one_hot(targ, pred.shape[self.axis], self.axis)
         if probs.shape != one_hot.shape:
             raise ValueError(f'DiceLoss expects class numbers as targets: predictions {tuple(pred.shape)} do not fit targets {tuple(targ.shape)}.')
         inner = list(range(2, pred.ndim))
@@ -154,6 +153,10 @@ class DiceLoss:
         if self.reduction == 'mean':
             return losses.mean()
         return losses.sum() if self.reduction == 'sum' else losses
+
+    @staticmethod
+    def _one_hot(x, classes, axis=1):
+        return torch.stack([(x == number).long() for number in range(classes)], dim=axis)
 
 # %% ../../nbs/reference/training_loss_details.ipynb #cell-026
 @patch

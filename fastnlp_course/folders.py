@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
 from .files import atomic_write, file_hash, flush_folder, need_file, read_json, write_json
@@ -116,12 +117,12 @@ def _link_or_copy(source, target):
     try: os.link(source, target, follow_symlinks=False)
     except OSError: shutil.copy2(source, target, follow_symlinks=False)
 
-def _take_along(path, temporary):
-    "What `path` holds besides what was written anew."
+def _take_along(path, temporary, without):
+    "What `path` holds besides what was written anew, `without` names that look like these."
     if not path.is_dir():
         return
     for entry in path.iterdir():
-        if (temporary/entry.name).exists() or entry.name == 'manifest.json':
+        if (temporary/entry.name).exists() or entry.name == 'manifest.json' or any(fnmatch(entry.name, pattern) for pattern in without):
             continue
         if entry.is_dir() and not entry.is_symlink(): shutil.copytree(entry, temporary/entry.name, symlinks=True, copy_function=_link_or_copy)
         else: _link_or_copy(entry, temporary/entry.name)
@@ -148,6 +149,7 @@ def atomic_folder(
     path,                  # folder to write
     keep:bool=True,        # keep other files that lie there
     manifest:bool=True,    # write manifest.json
+    without=(),            # patterns of names that are not kept
 ):                         # yields the folder to write into
     "Write a folder of files beside `path` and swap it in at the end: all of it or nothing."
     path = Path(os.path.realpath(path))
@@ -165,8 +167,9 @@ def atomic_folder(
             _flush_files(temporary)
             if temporary.parent == path:
                 _move_in(temporary, path)
+                for left in [file for pattern in without for file in path.glob(pattern) if file.name not in names]: left.unlink()
             else:
-                if keep: _take_along(path, temporary)
+                if keep: _take_along(path, temporary, without)
                 swap_in(temporary, path)
         except OSError as error:
             explained = cannot_write(error, path)

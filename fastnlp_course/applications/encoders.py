@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..files import set_seed
+from ..folders import atomic_folder
 from ..bridges.hf_tokenizers import word_piece_tokenizer
 
 # %% ../../nbs/reference/applications_encoders.ipynb #cell-007
@@ -34,8 +35,10 @@ def small_encoder(
     set_seed(seed)
     tokenizer = word_piece_tokenizer(texts, vocab_size, model_max_length=128)
     config = BertConfig(vocab_size=len(tokenizer), hidden_size=hidden_size, num_hidden_layers=2, num_attention_heads=2, intermediate_size=2*hidden_size, max_position_embeddings=128, num_labels=1, initializer_range=0.05)
-    BertForSequenceClassification(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    model = BertForSequenceClassification(config)
+    with atomic_folder(folder, manifest=False) as new:
+        model.save_pretrained(new)
+        tokenizer.save_pretrained(new)
     return Path(folder)
 
 # %% ../../nbs/reference/applications_encoders.ipynb #cell-014

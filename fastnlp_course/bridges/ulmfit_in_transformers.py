@@ -13,6 +13,7 @@ from fastcore.basics import patch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, GenerationConfig
 
 from ..files import to_config
+from ..folders import atomic_folder
 from ..text.tokenization import BOS, PAD, UNK
 from ..text.tokenizer import Tokenizer
 from ..training.outputs import get_model
@@ -122,8 +123,9 @@ def save_pretrained(self:TextLearner,
     folder,      # is made
 )->Path:
     "Write model and tokenizer as transformers reads them: config.json, model.safetensors, vocab.json and the tokenizer's settings."
-    for part in to_hf(self):
-        part.save_pretrained(folder)
+    parts = to_hf(self)
+    with atomic_folder(folder, manifest=False) as new:      # others write into such a folder, too
+        for part in parts: part.save_pretrained(new)
     return Path(folder)
 
 @patch

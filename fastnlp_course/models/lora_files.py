@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..folders import atomic_folder, check_folder
 from ..files import read_json, write_json
 from ..training.saving import load_weights, save_weights
 from .lora import add_lora, check_lora, find_layers, is_or_ends_with, layer_sizes, lora_layers, LoRALinear
@@ -142,12 +143,14 @@ def save_lora(
     tied = sorted(_tied_to(model, whole_modules(model, config['modules_to_save'])))
     mark = {'r': config['r'], 'lora_alpha': config['lora_alpha'], 'base': {name: _base_values(layer) for name, layer in layers.items()}, 'tied': tied}
     apart = {_prefix + name: value.detach().clone() for name, value in adapter_state(model).items()}    # other readers want a tied tensor under each of its names
-    save_weights(folder/_weights_name, apart, mark)
-    write_json(folder/_config_name, {
+    described = {
         'peft_type': 'LORA', 'task_type': None, 'inference_mode': True, 'bias': 'none', 'init_lora_weights': True,
         'base_model_name_or_path': getattr(getattr(model, 'config', None), 'name_or_path', None) or None,
         'fan_in_fan_out': any(layer.fan_in_fan_out for layer in layers.values()), **config,
-        'modules_to_save': [*(config['modules_to_save'] or ()), *tied] or None})
+        'modules_to_save': [*(config['modules_to_save'] or ()), *tied] or None}
+    with atomic_folder(folder) as new:
+        save_weights(new/_weights_name, apart, mark)
+        write_json(new/_config_name, described)
     return folder
 
 # %% ../../nbs/reference/models_lora_files.ipynb #cell-020
@@ -186,6 +189,7 @@ def _read_adapter(folder):
     for key in ('r', 'lora_alpha'):
         if key in mark and mark[key] != config[key]:
             raise ValueError(f'{folder/_config_name} says {key}={config[key]}, {_weights_name} was written with {mark[key]}. The two are not of one save; save the adapter again.')
+    check_folder(folder, [_config_name, _weights_name])
     foreign = [name for name in weights if not name.startswith(_prefix)]
     if foreign:
         raise ValueError(f'{folder/_weights_name} holds {foreign[0]!r}, which does not begin with {_prefix!r}. It holds weights of a model, or of another kind of adapter.')

@@ -166,7 +166,23 @@ def checked_learner(
                  settings=lambda value, where: object_with(value, where, (), **_settings))
     return checked(config, lambda value, where: object_with(value, where, list(parts), **parts), 'the learner')
 
-# %% ../../nbs/reference/training_export.ipynb #cell-017
+# %% ../../nbs/reference/training_export.ipynb #cell-018
+def check_size(
+    make,        # a factory
+    dls,         # its loaders
+    arguments,   # checked, not made yet
+    file,        # with the weights
+):
+    "Refuse a model with more numbers than the file of its weights has bytes, before there is memory for it."
+    try:
+        with torch.device('meta'):
+            n_parameters = sum(p.numel() for p in get_model(make(dls, **build(arguments)).model).parameters())
+    except Exception:      # a model that cannot be made without memory, or not at all: making it will tell
+        return
+    if n_parameters > file.stat().st_size:
+        raise ValueError(f"describes a model of {n_parameters:,} numbers, and {file} has {file.stat().st_size:,} bytes. They are not of the same model, or one is damaged.")
+
+# %% ../../nbs/reference/training_export.ipynb #cell-019
 def _learner_of(config, folder, device):
     "The learner that a config describes, with new weights."
     name = config.get('factory')
@@ -176,6 +192,7 @@ def _learner_of(config, folder, device):
         found = checked_learner(config)
         check_folder(folder, ['config.json', 'model.safetensors'])
         dls = dls_from_config(config['dls'], path=folder.parent, device=device)
+        check_size(_factories[name], dls, found['arguments'], folder/'model.safetensors')
         learn = _factories[name](dls, **build(found['arguments']))
         learn.loss_func, learn.opt_func, learn.metrics = build([found['loss_func'], found['opt_func'], found['metrics']])
         for key, value in found['settings'].items():
@@ -191,7 +208,7 @@ def _learner_of(config, folder, device):
     learn.path = folder.parent
     return learn
 
-# %% ../../nbs/reference/training_export.ipynb #cell-019
+# %% ../../nbs/reference/training_export.ipynb #cell-021
 def load_learner(
     fname:str|Path,     # the folder that `export` wrote
     cpu:bool=True,      # on the processor; False: on the best device here
@@ -216,6 +233,6 @@ def load_learner(
     learn.model.eval()
     return learn
 
-# %% ../../nbs/reference/training_export.ipynb #cell-020
+# %% ../../nbs/reference/training_export.ipynb #cell-022
 for _loss in (BaseLoss, CrossEntropyLossFlat, BCEWithLogitsLossFlat, LabelSmoothingCrossEntropyFlat, FocalLossFlat):
     configurable(_loss)

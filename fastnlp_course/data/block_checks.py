@@ -55,7 +55,7 @@ def _unknown_labels(tl, step, before):
     counts = Counter()
     for split in list(tl.splits)[1 if step.learned else 0:]:
         for label in _raw_labels(tl, range(*split.indices(len(tl))) if isinstance(split, slice) else split, before):
-            for name in label if isinstance(step, MultiCategorize) else [label]:
+            for name in step.names_of(label) if isinstance(step, MultiCategorize) else [label]:
                 if not step.knows(name):
                     counts[str(name) if isinstance(name, (list, tuple, L)) else name] += 1
     return counts

@@ -131,7 +131,7 @@ def _finish(self:ColReader, value, col, row):
             return []                  # pandas reads an empty cell of a CSV file as NaN: no label
         if not isinstance(value, str):
             raise ValueError(f"column {col!r} of row {row!r} is {value!r}, which can't be cut at {self.label_delim!r}: make it text")
-        return value.split(self.label_delim) if value else []
+        return [label for part in value.split(self.label_delim) if (label := part.strip())]
     return f'{self.pref}{value}{self.suff}' if self.pref or self.suff else value
 
 # %% ../../nbs/reference/data_getters.ipynb #cell-020

@@ -6,6 +6,7 @@
 __all__ = ['HFTokenize', 'pad_values', 'PadRows', 'HFDataLoader', 'HFTextBlock']
 
 # %% ../../nbs/reference/bridges_hf_batches.ipynb #cell-004
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -38,6 +39,7 @@ class HFTokenize(ItemTransform):
         self.max_length = limit if max_length is None else max_length
         self.keep = keep
         self.known = {}
+        self.warns_of_cut = False   # set where a model, and not the user, said how long a text may be
 
     def encodes(self, x):
         "Text or pair to a mapping of equally long id tensors."
@@ -54,6 +56,9 @@ class HFTokenize(ItemTransform):
     def _encode(self, texts):
         cut = {'truncation': True, 'max_length': self.max_length} if self.max_length < 10**9 else {}
         row = self.tokenizer(*texts, **cut)
+        if self.warns_of_cut and any(encoding.overflowing for encoding in getattr(row, 'encodings', None) or ()):
+            self.warns_of_cut = False   # said once
+            warnings.warn(f'A text is longer than the {self.max_length} positions of the model and is cut there, and so are others that follow. Another length: HFTextBlock(tokenizer, max_length=...).')
         return {name: np.array(values, dtype=np.int32) for name, values in row.items() if name != 'overflow_to_sample_mapping'}
 
     def decodes(self, x):

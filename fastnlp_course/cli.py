@@ -6,6 +6,13 @@ from typing import Optional
 
 import typer
 
+SEP = typer.Option(None, '--sep', help="Between two cells, such as ';' or '\\t'; found out without it.")
+ENCODING = typer.Option(None, '--encoding', help='Of the file, such as cp1252 or utf-16; UTF-8 without it.')
+
+def note(line):
+    "What is worth knowing beside the results: on stderr, so that stdout stays clean."
+    typer.echo(f'Note: {line}', err=True)
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
                   context_settings={'help_option_names': ['-h', '--help']},
                   help="Train and use text classifiers the ULMFiT way. Example: fastnlp demo")
@@ -15,6 +22,8 @@ def say_errors(command):
     @wraps(command)
     def wrapped(*args, **kwargs):
         import os
+        import warnings
+        warnings.showwarning = lambda message, *details, **options: note(message)
         try:
             return command(*args, **kwargs)
         except KeyboardInterrupt:
@@ -50,27 +59,35 @@ def demo(
 @app.command('train-classifier')
 @say_errors
 def train_classifier(
-    file: Path = typer.Argument(..., help='CSV file with a header line, UTF-8.'),
+    file: Path = typer.Argument(..., help='Table with a header: CSV, TSV, JSON lines (each also with gzip) or Parquet.'),
     text_col: str = typer.Option('text', help='Column with the texts.'),
     label_col: str = typer.Option('label', help='Column with the labels.'),
     valid_col: Optional[str] = typer.Option(None, help='Column that marks validation rows; without it 20% are drawn at random.'),
+    valid_pct: Optional[float] = typer.Option(None, min=0, max=1, help='Share of the rows to judge by, drawn at random; 0.2 without it.'),
+    sep: Optional[str] = SEP,
+    encoding: Optional[str] = ENCODING,
     out: Optional[Path] = typer.Option(None, help='Folder for the results; FILE_classifier without it.'),
     fresh: bool = typer.Option(False, '--fresh', help='Start over instead of going on from the last finished stage.'),
     lm_epochs: Optional[int] = typer.Option(None, min=1, help='Epochs of the language model.'),
     epochs: Optional[int] = typer.Option(None, min=1, help='Epochs of the classifier.'),
+    lm_bs: Optional[int] = typer.Option(None, min=1, help='Rows per batch of the language model; fewer for little text.'),
+    bs: Optional[int] = typer.Option(None, min=1, help='Texts per batch of the classifier.'),
     seed: int = typer.Option(42, help='Of the split, the weights and the batches.'),
 ):
-    """Train a text classifier on a CSV file, with a TF-IDF baseline beside it.
+    """Train a text classifier on a table, with a TF-IDF baseline beside it.
 
     Example: fastnlp train-classifier reviews.csv --text-col text --label-col label
     """
     from dataclasses import replace
     from fastnlp_course.applications.reviews import Recipe, run_stages
-    from fastnlp_course.applications.tables import csv_table
+    from fastnlp_course.applications.tables import check_amount, csv_table
     from fastnlp_course.applications.report import how_to_use
-    table = csv_table(file, text_col, label_col, valid_col, seed=seed)
-    given = {name: value for name, value in (('lm_epochs', lm_epochs), ('epochs', epochs)) if value is not None}
-    out = file.with_name(f'{file.stem}_classifier') if out is None else out
+    if valid_col is not None and valid_pct is not None:
+        raise ValueError('--valid-col says which rows to judge by, and --valid-pct draws them at random. Pass one of them.')
+    table = csv_table(file, text_col, label_col, valid_col, 0.2 if valid_pct is None else valid_pct, seed, sep, encoding, note)
+    check_amount(table, file.name, drawn=valid_col is None and valid_pct is None)
+    given = {name: value for name, value in (('lm_epochs', lm_epochs), ('epochs', epochs), ('lm_bs', lm_bs), ('bs', bs)) if value is not None}
+    out = file.with_name(f"{file.name.split('.')[0]}_classifier") if out is None else out
     run_stages(table, out, replace(Recipe(seed=seed), **given), fresh=fresh, scratch=False, log=typer.echo)
     typer.echo('')
     typer.echo(how_to_use(out))
@@ -78,11 +95,11 @@ def train_classifier(
 @app.command('train-lm')
 @say_errors
 def train_language_model(
-    files: list[Path] = typer.Argument(..., help='Text, CSV or Parquet files, or folders of them.'),
+    files: list[Path] = typer.Argument(..., help='Text, CSV, TSV, JSON lines or Parquet files, or folders of them.'),
     out: Path = typer.Option(..., help='Folder for the finished model; checkpoints go to OUT_work.'),
     valid: Optional[Path] = typer.Option(None, help='Texts to be asked about; the last fiftieth of the documents without it.'),
     also: list[Path] = typer.Option([], help='More texts to measure the perplexity on; may be given several times.'),
-    text_col: str = typer.Option('text', help='Column with the texts, for CSV and Parquet files.'),
+    text_col: str = typer.Option('text', help='Column with the texts, for tables.'),
     tokens: Optional[int] = typer.Option(None, min=1, help='Tokens to read; the corpus once without it. Fewer than were read: the rate falls now.'),
     minutes: Optional[float] = typer.Option(None, min=0, help='Stop after so many minutes; the same command goes on.'),
     save_minutes: float = typer.Option(10, min=0, help='Minutes between checkpoints.'),
@@ -110,7 +127,7 @@ def train_language_model(
 @app.command('train-pairs')
 @say_errors
 def train_on_pairs(
-    file: Path = typer.Argument(..., help='CSV file with a header line, UTF-8.'),
+    file: Path = typer.Argument(..., help='Table with a header: CSV, TSV, JSON lines (each also with gzip) or Parquet.'),
     anchor: str = typer.Option('anchor', help='Column with the first phrase.'),
     target: str = typer.Option('target', help='Column with the second phrase.'),
     context: Optional[str] = typer.Option(None, help="Column with the context; 'context' without it, where there is one."),
@@ -125,6 +142,8 @@ def train_on_pairs(
     lr: float = typer.Option(2e-4, help='Learning rate of the head; lower layers get less.'),
     bs: int = typer.Option(64, min=1, help='Pairs per batch.'),
     valid_pct: float = typer.Option(0.2, help='Share of the groups that the model is judged on.'),
+    sep: Optional[str] = SEP,
+    encoding: Optional[str] = ENCODING,
     seed: int = typer.Option(42, help='Of the split, the weights and the batches.'),
 ):
     """Train a model that scores pairs of phrases, and judge it on groups that it has not seen.
@@ -132,19 +151,21 @@ def train_on_pairs(
     Example: fastnlp train-pairs sts.csv --anchor sentence1 --target sentence2 --score rating --high 5
     """
     from fastnlp_course.applications.kaggle import read_pairs, train_pairs
-    pairs = read_pairs(file, anchor, target, context, score, group=group, scale=(low, high))
-    out = file.with_name(f'{file.stem}_pairs') if out is None else out
+    pairs = read_pairs(file, anchor, target, context, score, group=group, scale=(low, high), sep=sep, encoding=encoding, log=note)
+    out = file.with_name(f"{file.name.split('.')[0]}_pairs") if out is None else out
     train_pairs(pairs, out, model, template=template, epochs=epochs, lr=lr, bs=bs, valid_pct=valid_pct, seed=seed, log=typer.echo)
     typer.echo(f'Use it: fastnlp match pairs.csv --model {out/"model"}')
 
 @app.command()
 @say_errors
 def match(
-    file: Path = typer.Argument(..., help='CSV file with pairs, UTF-8.'),
+    file: Path = typer.Argument(..., help='Table with pairs: CSV, TSV, JSON lines (each also with gzip) or Parquet.'),
     model: Path = typer.Option(..., help='Folder of an exported pair model: OUT/model of train-pairs.'),
     anchor: str = typer.Option('anchor', help='Column with the first phrase.'),
     target: str = typer.Option('target', help='Column with the second phrase.'),
     context: Optional[str] = typer.Option(None, help="Column with the context; 'context' without it, where there is one."),
+    sep: Optional[str] = SEP,
+    encoding: Optional[str] = ENCODING,
     out: Optional[Path] = typer.Option(None, help='Write id and score to this CSV file, as Kaggle wants them, instead of printing.'),
 ):
     """Score pairs of phrases from 0 (unrelated) to 1 (the same).
@@ -153,7 +174,7 @@ def match(
     """
     from fastnlp_course.applications.kaggle import make_submission, read_pairs
     from fastnlp_course.applications.pairs import predict_pairs
-    pairs = read_pairs(file, anchor, target, context)
+    pairs = read_pairs(file, anchor, target, context, sep=sep, encoding=encoding, log=note)
     scores = predict_pairs(model, pairs)
     if out is None:
         typer.echo(pairs.table[['id', 'anchor', 'target', 'context']].assign(score=scores.round(4)).to_csv(index=False, lineterminator='\n'))
@@ -166,20 +187,20 @@ def match(
 def predict(
     model: Path = typer.Argument(..., help='Folder of an exported classifier.'),
     text: Optional[str] = typer.Argument(None, help='The text to classify.'),
-    file: Optional[Path] = typer.Option(None, help='A CSV file, or a text file with one text per line.'),
-    text_col: str = typer.Option('text', help='Column with the texts, for a CSV file.'),
+    file: Optional[Path] = typer.Option(None, help='A table (CSV, TSV, JSON lines, each also with gzip, or Parquet), or a text file with one text per line.'),
+    text_col: Optional[str] = typer.Option(None, help='Column with the texts, for a table; the columns that the model was trained on without it.'),
+    sep: Optional[str] = SEP,
+    encoding: Optional[str] = ENCODING,
     out: Optional[Path] = typer.Option(None, help='Write a CSV file instead of printing.'),
 ):
     """Classify a text, or every row of a file.
 
     Example: fastnlp predict demo_output/model "A moving and funny film."
     """
-    from fastnlp_course.applications.commands import predict_texts
-    from fastnlp_course.applications.tables import texts_of_file
+    from fastnlp_course.applications.commands import predict_file, predict_texts
     if (text is None) == (file is None):
         raise ValueError('pass either a text or --file, not both and not neither. Example: fastnlp predict MODEL "A moving film."')
-    texts = [text] if file is None else texts_of_file(file, text_col)
-    predictions = predict_texts(model, texts)
+    predictions = predict_texts(model, [text]) if file is None else predict_file(model, file, text_col, sep, encoding, note)
     if out is None:
         typer.echo(predictions.to_csv(index=False, lineterminator='\n') if file else predictions.iloc[0].drop('text').to_string())
         return

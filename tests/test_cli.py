@@ -64,6 +64,31 @@ def test_predict_text_and_file(trained, tmp_path):
     assert many.returncode == 0, many.stderr
     assert len(pd.read_csv(tmp_path/'out.csv')) == 2
 
+def test_a_table_of_new_texts_keeps_its_rows(trained, tmp_path):
+    "Tabs, an empty text, the word NA and a code: five rows in, five rows out."
+    texts = ['a wonderful film', '', 'NA', '007', 'a dull bore']
+    (tmp_path/'new.tsv').write_text('label\ttext\n' + ''.join(f'x\t{text}\n' for text in texts), encoding='utf-8')
+    done = fastnlp('predict', trained/'model', '--file', tmp_path/'new.tsv', '--out', tmp_path/'out.csv')
+    assert done.returncode == 0, done.stderr
+    assert '1 of the 5 texts of new.tsv are empty' in done.stderr
+    assert pd.read_csv(tmp_path/'out.csv', keep_default_na=False, dtype=str).text.tolist() == texts
+    other = fastnlp('predict', trained/'model', '--file', tmp_path/'new.tsv', '--text-col', 'label')
+    assert other.stdout.splitlines()[1].startswith('x,')
+
+def test_tables_are_sniffed_named_and_counted(tmp_path):
+    "Semicolons are found and named; what is too small to judge by is said before anything is trained."
+    (tmp_path/'semi.csv').write_text('text;label\n' + 'fine, really;good\npoor, really;bad\n'*40, encoding='utf-8')
+    done = fastnlp('train-classifier', tmp_path/'semi.csv')
+    assert done.returncode == 1 and 'semi.csv is separated by semicolons' in done.stderr and '--valid-pct 0.26' in done.stderr
+    assert not (tmp_path/'semi_classifier').exists()
+    done = fastnlp('train-classifier', tmp_path/'semi.csv', '--sep', ',')
+    assert done.returncode == 1 and "has 2 cells for the 1 columns ['text;label']" in done.stderr
+    (tmp_path/'old.csv').write_bytes('text,label\ncaf\xe9,good\n'.encode('cp1252'))
+    done = fastnlp('train-classifier', tmp_path/'old.csv')
+    assert done.returncode == 1 and '--encoding cp1252' in done.stderr
+    done = fastnlp('train-classifier', tmp_path/'old.csv', '--encoding', 'cp1252')
+    assert done.returncode == 1 and "only the label 'good'" in done.stderr
+
 def test_generate(trained):
     first, second = (fastnlp('generate', trained/'language_model', 'a wonderful', '--words', 5, '--seed', 3) for _ in range(2))
     assert first.returncode == 0 and first.stdout == second.stdout

@@ -257,6 +257,12 @@ def _log_measured(self:_Steps, loss_name, before):
     self.learn.training = True
 
 @patch
+def on_validation_start(self:_Steps):
+    "A validation without a fit begins like a test; inside of a fit the learner has begun."
+    if self.trainer.state.fn == 'validate':
+        self._begin()
+
+@patch
 def on_validation_epoch_start(self:_Steps):
     "Metrics to zero."
     self._start_measuring()

@@ -48,6 +48,7 @@ def _n_rows(model):
 class HFCallback(Callback):
     "Gives a Hugging Face model its keyword arguments, and takes the logits out of what it returns."
     order = 5
+    limits, is_new = None, True
 
     def before_fit(self):
         "Look at the limits of the model."
@@ -59,6 +60,8 @@ class HFCallback(Callback):
         "A mapping, or a tensor of ids, becomes keyword arguments; labels go to the model only if it computes the loss."
         x = self.learn.xb[0]
         inputs = x if isinstance(x, Mapping) else {'input_ids': x}
+        if self.limits is None:      # in a loop that begins without a fit
+            self.before_fit()
         self._check_inputs(inputs)
         self.is_new = False
         if self.learn.loss_func is None and len(self.yb) and 'labels' not in inputs:

@@ -65,6 +65,7 @@ from fastcore.foundation import *
 from fastcore.imports import *
 from fastcore.meta import *
 from fastcore.parallel import *
+from fastcore.script import *
 from fastcore.test import *
 from fastcore.xtras import *
 from numpy import array, ndarray
@@ -130,6 +131,7 @@ from fastnlp_course.training.recorder import *
 from fastnlp_course.training.synthetic import *
 from fastnlp_course.training.hooks import *
 from fastnlp_course.training.predictions import *
+from fastnlp_course.training.tta import *
 from fastnlp_course.training.callbacks import *
 from fastnlp_course.training.precision import *
 from fastnlp_course.training.saving import *
@@ -168,6 +170,7 @@ from fastnlp_course.bridges.picture_files import *
 from fastnlp_course.bridges.images import *
 from fastnlp_course.bridges.augment import *
 from fastnlp_course.bridges.image_grid import *
+from fastnlp_course.bridges.picture_rows import *
 from fastnlp_course.bridges.vision import *
 from fastnlp_course.applications.tables import *
 from fastnlp_course.applications.stages import *

@@ -20,7 +20,7 @@ from .outputs import get_model
 from .learner import Callback, CancelEpochException, CancelFitException, Learner
 from .callbacks import EarlyStoppingCallback
 from .saving import load_into, load_weights, save_weights
-from .fit_state import (attributes, changed, is_plain, loader_state, model_state, note, random_states, recall,
+from .fit_state import (changed, changed_loader, is_plain, loader_state, model_state, note, random_states, recall,
     set_loader_state, set_model_state, set_random_states)
 from .fit_identity import identity, what_differs
 
@@ -117,16 +117,15 @@ def _loaders_of(learn):
     return list(getattr(learn.dls, 'loaders', None) or [learn.dls.train, learn.dls.valid])
 
 def _present_state(learn):
-    "What models, callbacks and loaders say now."
+    "What models and callbacks say now."
     return {'modules': {name: model_state(module) for name, module in _modules_of(learn).items()},
-            'callbacks': {name: _say(cb) for name, cb in _kept_callbacks(learn).items()},
-            'loaders': [loader_state(loader) for loader in _loaders_of(learn)]}
+            'callbacks': {name: _say(cb) for name, cb in _kept_callbacks(learn).items()}}
 
 def _what_changed(now, start):
     "Of `_present_state`, what is not as it was."
     modules = {name: {path: changed(own, start['modules'].get(name, {}).get(path, {})) for path, own in parts.items()} for name, parts in now['modules'].items()}
     callbacks = {name: own if 'state_dict()' in own else changed(own, start['callbacks'].get(name, {})) for name, own in now['callbacks'].items()}
-    return {'modules': modules, 'callbacks': callbacks, 'loaders': now['loaders']}
+    return {'modules': modules, 'callbacks': callbacks}
 
 def _plain_only(state):
     "Without tensors: they are not compared."
@@ -159,9 +158,14 @@ def _save(self:CheckpointCallback, batches=None, complete=False):
             'counters': {name: getattr(learn, name) for name in _counters}, 'gradients': _gradients(learn.model), 'scaler': None if scaler is None else note(scaler.state_dict()),
             'loss': note(learn.loss_func.state_dict()) if isinstance(learn.loss_func, nn.Module) else None,
             'began': self.began if batches else None, 'position': self._place(learn.dl) if batches else None,
-            'state': _what_changed(_present_state(learn), self.at_start), 'random': random_states()}
+            'state': _what_changed(_present_state(learn), self.at_start), 'loaders': list(map(self._changed_loader, _loaders_of(learn))), 'random': random_states()}
     save_weights(self._file(), get_model(learn.model).state_dict(), more)
     fault_point('after_checkpoint')
+
+@patch
+def _changed_loader(self:CheckpointCallback, loader):
+    "A loader that was not there when the fit began, such as the part of one process, has generators alone."
+    return changed_loader(loader, next((start for other, start in self.loaders_at_start if other is loader), None))
 
 @patch
 def _place(self:CheckpointCallback, dl):
@@ -185,8 +189,8 @@ def _restore(self:CheckpointCallback):
         set_model_state(module, state['modules'].get(name, {}))
     for name, cb in _kept_callbacks(learn).items():
         if name in state['callbacks']: _hear(cb, state['callbacks'][name])
-    for loader, now, start in zip(_loaders_of(learn), state['loaders'], self.at_start['loaders']):
-        set_loader_state(loader, now, start)
+    for loader, now in zip(_loaders_of(learn), more['loaders']):
+        set_loader_state(loader, now)
     set_random_states(more['random'])
 
 # %% ../../nbs/reference/training_checkpoint.ipynb #cell-013
@@ -207,6 +211,7 @@ def _do_fit(self:Learner):
 def _go_on(self:CheckpointCallback):
     "Restore what was found; the first epoch that is still to be trained."
     self.at_start = _plain_only(_present_state(self.learn))
+    self.loaders_at_start = [(loader, loader_state(loader)) for loader in _loaders_of(self.learn)]
     if self.found is None:
         self._stop_if_over()
         return 0
@@ -260,12 +265,14 @@ def _batches(self:CheckpointCallback, dl):
     if done:
         rest = self._behind(dl, done)
     else:
-        self.began = {'random': random_states(), 'loader': loader_state(dl)}
+        self.began = {'random': random_states(), 'loader': self._changed_loader(dl)}
         rest = dl
     self.found = None
     for i, b in enumerate(rest, done or 0):
         yield i, b
         self.position = i + 1
+        if i + 1 == self.n_iter:      # the validation comes next, and then this epoch is saved
+            continue
         minutes_over = self.minutes is not None and time.monotonic() - self.saved_at >= 60*self.minutes
         if minutes_over or self.every_batches is not None and (i + 1) % self.every_batches == 0:
             self._save(i + 1)
@@ -274,9 +281,8 @@ def _batches(self:CheckpointCallback, dl):
 @patch
 def _behind(self:CheckpointCallback, dl, done):
     "The batches that are left, and everything as it was before them."
-    more = self.found[1]
-    now = loader_state(dl)
-    set_loader_state(dl, more['began']['loader'], {})
+    more, chance = self.found[1], random_states()
+    set_loader_state(dl, more['began']['loader'])
     set_random_states(more['began']['random'])
     self.began = more['began']
     if more['position'] is not None:
@@ -286,6 +292,7 @@ def _behind(self:CheckpointCallback, dl, done):
         rest = iter(dl)
         for _ in range(done): next(rest)
     self._restore()
+    if not self.writes: set_random_states(chance)    # of several processes, each draws numbers of its own
     return rest
 
 # %% ../../nbs/reference/training_checkpoint.ipynb #cell-017
@@ -296,6 +303,8 @@ def after_cancel_fit(self:CheckpointCallback):
     self.stopped = not early
     if early and (self.keep or self.held is not None):
         self._save(complete=True)
+    elif self.stopped and self.due:      # somebody stopped it behind a complete epoch
+        self._save()
 
 @patch
 def after_fit(self:CheckpointCallback):

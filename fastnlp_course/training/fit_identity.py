@@ -108,7 +108,7 @@ def data_hash(
     except Exception:
         pass              # a look is not worth an error: the training will meet it
     finally:
-        set_loader_state(loader, places, {})
+        set_loader_state(loader, places)
         set_random_states(chance)
     return short_hash([n, rows])
 
@@ -124,11 +124,16 @@ def _rates_of(learn):
     groups = [[hyper.get('lr'), hyper.get('wd')] for hyper in learn.opt.hypers]
     return [groups, [cb.scheds for cb in learn.cbs if isinstance(cb, ParamScheduler)]]
 
+def _several():
+    "Number of this process and of all that train together."
+    together = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if together else (0, 1)
+
 def _batches_of(loader):
-    "How rows become batches."
+    "How rows become batches: two processes with 4 rows each make the batches of one with 8."
     own = vars(loader) if hasattr(loader, '__dict__') else {}
-    names = 'bs', 'batch_size', 'seq_len', 'shuffle', 'drop_last'
-    return [own.get(name) for name in names if isinstance(own.get(name), (bool, int, type(None)))]
+    sizes = [own[name]*_several()[1] for name in ('bs', 'batch_size') if isinstance(own.get(name), int)]
+    return [sizes, *[own.get(name) for name in ('seq_len', 'shuffle', 'drop_last') if isinstance(own.get(name), (bool, int))]]
 
 def identity(
     learn,     # a Learner whose fit is about to begin
@@ -139,6 +144,7 @@ def identity(
              'the vocab': getattr(learn.dls, 'vocab', None), 'the batches': _batches_of(learn.dls.train), 'the rates': _rates_of(learn),
              'the optimizer': getattr(learn.opt, 'opt', learn.opt), 'the loss': getattr(loss, 'func', loss),
              'the seed': torch.initial_seed()}
+    if _several()[0] > 0: del parts['the seed']    # each process has its own; the first one is asked
     found = {name: short_hash(value) for name, value in parts.items()}
     return {**found, 'the data': data_hash(learn.dls.train)}
 

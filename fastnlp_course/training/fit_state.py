@@ -45,7 +45,12 @@ def _note_container(value):
     items = list(value)
     if name == 'list' and len(items) > 50 and all(type(item) is float for item in items):
         return 'floats', torch.tensor(items, dtype=torch.float64)    # a long record as one tensor
+    if any(_has_state(item) for item in items):
+        raise Unknown('objects with a state of their own, in a list')
     return name, [note(item) for item in items], getattr(value, 'maxlen', None)
+
+def _has_state(value):
+    return not isinstance(value, _generators) and callable(getattr(type(value), 'load_state_dict', None)) and callable(getattr(type(value), 'state_dict', None))
 
 # %% ../../nbs/reference/training_fit_state.ipynb #cell-006
 def note(value):
@@ -64,12 +69,14 @@ def note(value):
         return _note_generator(value)
     if isinstance(value, Mapping):
         return 'dict', [[note(key), note(part)] for key, part in value.items()]
-    if callable(getattr(type(value), 'load_state_dict', None)) and callable(getattr(type(value), 'state_dict', None)):
+    if _has_state(value):
         return 'stateful', note(value.state_dict())
     return _note_container(value)
 
 def is_plain(noted):
-    "Are there only numbers and texts in what `note` returned, so that two of them can be compared?"
+    "Are there only numbers and texts in what `note` returned, so that two of them can be compared? Generators are never the same as before."
+    if isinstance(noted, tuple) and noted and noted[0] in ('python', 'numpy', 'numpy new', 'torch'):
+        return False
     if isinstance(noted, (tuple, list)):
         return all(is_plain(part) for part in noted)
     return not isinstance(noted, Tensor)
@@ -191,17 +198,25 @@ def loader_state(
         own = {key: note(value) for key, value in vars(part).items() if _of_loader(value)}
         if isinstance(vars(part).get('_position'), dict):      # of the loader of a language model
             own['_position'] = note(vars(part)['_position'])
+            own['_going_on'] = note(vars(part).get('_going_on', False))
         found[name] = own
     return found
 
+def changed_loader(
+    loader,            # at the moment
+    start:dict=None,   # what `loader_state` returned when the fit began; without it, numbers are taken as settings
+) -> dict:
+    "Its generators and its place, and the counters that are not as they were."
+    now = loader_state(loader)
+    return {name: changed(own, own if start is None else start.get(name, {})) for name, own in now.items()}
+
 def set_loader_state(
     loader,       # the same kind of loader
-    state:dict,   # what `loader_state` returned
-    start:dict,   # and what it returned when the fit began: settings stay as they are
+    state:dict,   # what `loader_state` or `changed_loader` returned
 ):
     "Let the next batches be those that came next then."
     for name, part in _parts_of_loader(loader).items():
-        put_back(part, changed(state.get(name, {}), start.get(name, {})))
+        put_back(part, state.get(name, {}))
 
 # %% ../../nbs/reference/training_fit_state.ipynb #cell-019
 def model_state(

@@ -72,6 +72,9 @@ def atomic_write(
     except OSError as error:
         explained = cannot_write(error, path)
         raise explained from (None if explained is error else error)
+    except RuntimeError as error:             # torch's, when a write fails inside of torch.save
+        if isinstance(error.__context__, OSError): raise cannot_write(error.__context__, path) from error
+        raise
     finally:
         forget_temporary(temporary)
 

@@ -45,6 +45,7 @@ def cannot_write(
 
 # %% ../nbs/reference/ground_locks.ipynb #cell-009
 _leftover = re.compile(r'\.(?P<name>.+)\.(?P<pid>\d+)\.[0-9a-f]{8}\.(?P<kind>tmp|old)')
+_lock_file = re.compile(r'\.(?P<name>.+)\.fastnlp\.lock')
 _mine = set()   # what this process is writing now
 
 def temporary_beside(
@@ -177,7 +178,7 @@ def work_lock(
 ):
     "Hold `path` against other processes and threads that ask for it in the same way."
     path = Path(os.path.realpath(path))
-    place, entry = path.parent/f'.{path.name}.lock', _entry(path)
+    place, entry = path.parent/f'.{path.name}.fastnlp.lock', _entry(path)
     if not entry['lock'].acquire(timeout=-1 if wait is None else wait):
         raise BusyError(f"another thread of this process is at work on {path}. Wait until it has finished, or choose another folder.")
     try:
@@ -222,6 +223,13 @@ def _sweep_folder(path, target, kind):
     except OSError:
         pass
 
+def _sweep_lock(target):
+    "A lock file that nobody holds goes when we hold it for a moment."
+    try:
+        with work_lock(target, wait=0): pass
+    except OSError:
+        pass
+
 def sweep(
     folder,  # where something will be written
 ):
@@ -232,10 +240,13 @@ def sweep(
         return
     try:
         with os.scandir(folder) as entries:
-            found = [(Path(entry.path), match, entry.is_dir(follow_symlinks=False)) for entry in entries if (match := _leftover.fullmatch(entry.name))]
+            entries = list(entries)
+        found = [(Path(entry.path), match, entry.is_dir(follow_symlinks=False)) for entry in entries if (match := _leftover.fullmatch(entry.name))]
+        locks = [entry.name for entry in entries if _lock_file.fullmatch(entry.name)]
     except OSError:
         return
     for path, match, is_folder in found:
         if is_folder: _sweep_folder(path, path.with_name(match['name']), match['kind'])
         elif _is_left(path, int(match['pid'])): forget_temporary(path)
+    for name in locks: _sweep_lock(Path(folder)/_lock_file.fullmatch(name)['name'])
     _swept[str(folder)] = time.monotonic(), time.monotonic() - started

@@ -1,0 +1,313 @@
+"""Writers under attack: every step of every writer, with a kill, a full disk and a missing right; writes faults.md.
+
+    python benchmarks/faults.py            # all, a few minutes
+    python benchmarks/faults.py export     # those whose name holds `export`
+
+A step is an open for writing, a write, an fsync, a rename, an exchange of names, a new folder or a removed file. A process of its own
+is ended at the step, or the step raises OSError; half of a write is written before. Then what lies there is compared with what a write
+without faults leaves: all of the old (or nothing, where nothing was), all of the new, or, if neither, the reader must say so in a sentence.
+At last the same write is done again, without a fault: it must give the new, and nothing may be left over.
+"""
+import builtins, errno, io, os, pickle, random, shutil, sys, tempfile, threading, warnings
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault('HF_HUB_OFFLINE', '1')
+os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
+quick_disk = '/dev/shm' if os.path.isdir('/dev/shm') else None    # what is tested is the order of steps, not the disk
+kinds = {'kill': None, 'full disk': errno.ENOSPC, 'no right': errno.EACCES}
+
+class Injector:
+    "Counts the steps below a folder; at step `at` it ends the process or raises."
+    def __init__(self, root, at=None, kind='kill'):
+        self.root, self.at, self.kind, self.steps = str(root), at, kind, []
+
+    def step(self, name, half=lambda: None):
+        self.steps.append(name)
+        if len(self.steps) - 1 != self.at: return
+        self.at = None
+        half()
+        if kinds[self.kind] is None: os._exit(137)
+        raise OSError(kinds[self.kind], os.strerror(kinds[self.kind]))
+
+    def below(self, path):
+        return isinstance(path, (str, os.PathLike)) and os.path.abspath(path).startswith(self.root)
+
+    def opened(self, original):
+        def opens(file, mode='r', *args, **kwargs):
+            if not set(mode) & set('wax+') or not self.below(file): return original(file, mode, *args, **kwargs)
+            self.step(f'open')
+            return Handle(original(file, mode, *args, **kwargs), self)
+        return opens
+
+    def calls(self, name, original, n_paths=1):
+        def call(*args, **kwargs):
+            if any(self.below(path) for path in args[:n_paths]): self.step(name)
+            return original(*args, **kwargs)
+        return call
+
+    def install(self):
+        "For the rest of this process."
+        import fastnlp_course.folders
+        builtins.open = io.open = self.opened(builtins.open)
+        for name, n_paths in (('replace', 2), ('rename', 2), ('link', 2), ('mkdir', 1), ('unlink', 1), ('rmdir', 1)): setattr(os, name, self.calls(name, getattr(os, name), n_paths))
+        fsync = os.fsync
+        def flushed(fd):
+            self.step('fsync')
+            return fsync(fd)
+        os.fsync = flushed
+        fastnlp_course.folders._exchange = self.calls('exchange', fastnlp_course.folders._exchange, 2)
+        return self
+
+class Handle:
+    "A file whose writes are steps."
+    def __init__(self, file, injector): self.__dict__.update(file=file, injector=injector)
+    def __getattr__(self, name): return getattr(self.file, name)
+    def __enter__(self): return self
+    def __exit__(self, *error): self.file.close()
+    def __iter__(self): return iter(self.file)
+    def write(self, data):
+        def half():
+            if hasattr(data, '__getitem__') and not isinstance(data, memoryview): self.file.write(data[:len(data)//2])
+            self.file.flush()
+        self.injector.step('write', half)
+        return self.file.write(data)
+
+def in_child(work):
+    "Run `work` in a process of its own; (exit code, what it returned or the sentence it raised)."
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        code, said = 0, None
+        try: said = work()
+        except OSError as error: code, said = (3 if not str(error).startswith('[Errno') else 4), f'{type(error).__name__}: {error}'
+        except (ValueError, RuntimeError, TypeError) as error: code, said = 5, f'{type(error).__name__}: {error}'
+        os.write(writing, pickle.dumps(said)[:60000])
+        os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading, 'rb') as pipe: data = pipe.read()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), pickle.loads(data) if data else None
+
+def contents(folder):
+    "Name -> bytes of all files that are not hidden; lists of checksums beside them do not count."
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob('*')) if path.is_file()}
+    return {name: data for name, data in files.items() if not any(part.startswith('.') for part in name.split('/')) and not name.endswith(('manifest.json', '.part', '.part.json')) and '.rank-' not in name}
+
+def left_over(folder):
+    return sorted(path.name for path in folder.rglob('*') if path.name.startswith('.') or path.name.endswith(('.part', '.part.json')) or '.rank-' in path.name)
+
+def write_next(folder):
+    from fastnlp_course.files import write_json
+    for place in [folder, *(path for path in folder.iterdir() if path.is_dir())]: write_json(place/'next.json', 1)
+
+class Writer:
+    "One writer: `write(folder, 'old' or 'new')`, and `read(folder)`, which raises a sentence if what is there does not belong together."
+    def __init__(self, name, write, read=lambda folder: None, old=True): self.name, self.write, self.read, self.old = name, write, read, old
+
+    def prepare(self, place):
+        "What lies there before, and after, a write without faults; the steps it takes."
+        self.before, after = place/'before', place/'after'
+        self.before.mkdir(parents=True)
+        if self.old: self.write(self.before, 'old')
+        shutil.copytree(self.before, after)
+        def count():
+            injector = Injector(after).install()
+            self.write(after, 'new')
+            return injector.steps
+        code, self.steps = in_child(count)
+        assert code == 0, (self.name, code, self.steps)
+        self.states = {'old': contents(self.before), 'new': contents(after)}
+        assert self.states['old'] != self.states['new'], self.name
+
+    def judge(self, folder):
+        "old, new, said or LOST, with the reason."
+        found = contents(folder)
+        state = next((name for name, files in self.states.items() if files == found), None)
+        if state: return state, ''
+        try: self.read(folder)
+        except (ValueError, FileNotFoundError) as error: return ('said', str(error)) if not str(error).startswith('[Errno') else ('LOST', str(error))
+        except Exception as error: return 'LOST', f'{type(error).__name__}: {error}'
+        return 'LOST', f'a mixture of {sorted(found)} was read without a word'
+
+    def attack(self, folder, at, kind):
+        "One fault; (what happened, details)."
+        shutil.copytree(self.before, folder)
+        def work():
+            warnings.simplefilter('ignore')
+            Injector(folder, at, kind).install()
+            self.write(folder, 'new')
+        code, said = in_child(work)
+        state, why = self.judge(folder)
+        if kind != 'kill' and code not in (0, 3): return 'no sentence', f'exit {code}: {said}'
+        if state == 'LOST': return state, why
+        code, said = in_child(lambda: self.write(folder, 'new'))
+        if code or contents(folder) != self.states['new']: return 'LOST', f'a second write gave {code} {said}'
+        in_child(lambda: write_next(folder))      # whatever is written next sweeps
+        if left_over(folder): return 'left over', str(left_over(folder))
+        shutil.rmtree(folder)
+        return state, why
+
+def run(writer, place, chosen=None):
+    "All faults, or those that `chosen(steps)` picks; Counter of outcomes, and what went wrong."
+    writer.prepare(place)
+    outcomes, wrong = {kind: Counter() for kind in kinds}, []
+    for at in range(len(writer.steps)) if chosen is None else chosen(writer.steps):
+        for kind in kinds:
+            what, why = writer.attack(place/f'{at}-{kind[:4]}', at, kind)
+            outcomes[kind][what] += 1
+            if what not in ('old', 'new', 'said'): wrong.append((writer.steps[at], kind, what, why))
+    return outcomes, wrong
+
+def light_writers():
+    "Those that need no model."
+    import numpy as np, pandas as pd
+    from fastnlp_course.files import write_json, read_json, atomic_write
+    from fastnlp_course.folders import atomic_folder, check_folder
+    from fastnlp_course.archives import safe_extract
+    from fastnlp_course.text.tokenization import BaseTokenizer
+    from fastnlp_course.text.tokenizer import tokenize_csv, tokenize_folder, load_tokenized_csv
+    from fastnlp_course.text.token_store import TokenStore
+    from fastnlp_course.text.corpus import build_store
+    from fastnlp_course.text.subwords import SentencePieceTokenizer
+    texts = {'old': ['an old text', 'and a second'], 'new': ['the new text', 'and another', 'and a third']}
+    how = dict(tok=BaseTokenizer(), rules=[])
+    inputs = Path(tempfile.mkdtemp())
+    import tarfile
+    for what in texts:
+        (inputs/what/'texts').mkdir(parents=True)
+        for i, text in enumerate(texts[what]): (inputs/what/'texts'/f'{i}.txt').write_text(text)
+        pd.DataFrame({'text': texts[what]}).to_csv(inputs/what/'films.csv', index=False)
+        with tarfile.open(inputs/f'{what}.tgz', 'w:gz') as archive: archive.add(inputs/what/'texts', 'texts')
+    def files_into_folder(folder, what):
+        with atomic_folder(folder/'model') as new:
+            for name in ('config.json', 'vocab.json'): write_json(new/name, [what, name])
+    def lines(folder, what):
+        with atomic_write(folder/'a.txt', 'w') as file:
+            for i in range(3): file.write(f'{what} {i}\n')
+    yield Writer('atomic_write', lines)
+    yield Writer('write_json', lambda folder, what: write_json(folder/'a.json', texts[what]), lambda folder: read_json(folder/'a.json'))
+    yield Writer('atomic_folder', files_into_folder, lambda folder: check_folder(folder/'model', ['config.json', 'vocab.json']))
+    yield Writer('tokenize_csv', lambda folder, what: tokenize_csv(inputs/what/'films.csv', 'text', folder/'tok.csv', **how), lambda folder: load_tokenized_csv(folder/'tok.csv'))
+    yield Writer('tokenize_folder', lambda folder, what: tokenize_folder(inputs/what/'texts', output_dir=folder/'tok', skip_if_exists=False, **how))
+    yield Writer('TokenStore.save', lambda folder, what: (folder/'store'/'manifest.json').exists() or TokenStore.from_documents([[1, 2], [3]], list('abcd')).save(folder/'store'), lambda folder: TokenStore.open(folder/'store', verify=True), old=False)
+    yield Writer('build_store', lambda folder, what: build_store(texts[what]*3, folder/'store', min_freq=1, block_chars=40, shard_tokens=12, **how), lambda folder: TokenStore.open(folder/'store', verify=True), old=False)
+    yield Writer('safe_extract', lambda folder, what: (folder/'data').exists() or safe_extract(inputs/f'{what}.tgz', folder/'data'), old=False)
+    def subwords(folder, what):
+        SentencePieceTokenizer(vocab_sz=60, cache_dir=folder/'spm').setup(texts['new']*40)
+    yield Writer('SentencePieceTokenizer.setup', subwords, lambda folder: SentencePieceTokenizer(sp_model=next((folder/'spm').glob('*.model'), folder/'none')), old=False)
+
+def served(content):
+    "The address of a file on this machine."
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            start = int((self.headers.get('Range') or 'bytes=0-').split('=')[1].rstrip('-'))
+            self.send_response(206 if start else 200)
+            self.send_header('ETag', '"1"')
+            self.send_header('Content-Length', str(len(content) - start))
+            self.end_headers()
+            self.wfile.write(content[start:])
+        def log_message(self, *args): pass
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f'http://127.0.0.1:{server.server_port}/data.tgz'
+
+def download_writers():
+    import tarfile
+    from fastnlp_course.downloads import download_file
+    from fastnlp_course.sources import untar_data
+    urls = {}
+    for what in ('old', 'new'):
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode='w:gz') as archive:
+            for i in range(2):
+                data = f'{what} {i}'.encode()*1000
+                member = tarfile.TarInfo(f'data/{i}.txt')
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+        urls[what] = served(packed.getvalue())
+    yield Writer('download_file', lambda folder, what: download_file(urls[what], folder/'data.tgz', show_progress=False))
+    def unpacked(folder): raise ValueError('archive and data are of two downloads') if contents(folder/'data') not in [contents(w.before/'data'), contents(w.before.parent/'after'/'data')] else ValueError('the new archive is there, the old data are whole')
+    w = Writer('untar_data(force_download=True)', lambda folder, what: untar_data(urls[what], base=folder, force_download=True), unpacked)
+    yield w
+
+def model_writers():
+    "Those that need a model."
+    import torch
+    from fastnlp_course.all import (AWD_LSTM, Learner, LMRecipe, TextDataLoaders, add_lora, awd_lstm_lm_config, export_language_model, get_language_model,
+                                    kaggle_folder, language_model_learner, load_language_model, load_learner, load_lora, load_weights, make_submission, save_language_model, save_lora, save_weights, set_seed)
+    from fastnlp_course.models.pretrained import PretrainedText
+    from fastnlp_course.training.toy import BagOfWords, film_data
+    import pandas as pd
+    warnings.simplefilter('ignore')
+    def tensors(what): return {'a': torch.full((50,), float(what == 'new')), 'b': torch.ones(3)}
+    yield Writer('save_weights', lambda folder, what: save_weights(folder/'a.safetensors', tensors(what)), lambda folder: load_weights(folder/'a.safetensors'))
+    dls = film_data(60)
+    learners = {}
+    for what, seed in (('old', 1), ('new', 2)):
+        set_seed(seed)
+        learners[what] = Learner(dls, BagOfWords(len(dls.vocab[0])))
+        learners[what].create_opt()
+    yield Writer('Learner.save', lambda folder, what: learners[what].save((folder/'model').resolve()), lambda folder: learners['old'].load((folder/'model').resolve()))
+    yield Writer('Learner.save(.pth)', lambda folder, what: learners[what].save((folder/'model.pth').resolve()), lambda folder: learners['old'].load((folder/'model.pth').resolve()))
+    yield Writer('Learner.export', lambda folder, what: learners[what].export((folder/'model').resolve()), lambda folder: load_learner(folder/'model'))
+    exported = learners['new'].export(Path(tempfile.mkdtemp())/'model')
+    yield Writer('kaggle_folder', lambda folder, what: (folder/'kaggle').exists() or kaggle_folder(exported, folder/'kaggle'), old=False)
+    yield Writer('make_submission', lambda folder, what: make_submission(['a', 'b'], torch.tensor([0.1, 0.2 if what == 'old' else 0.3]), folder/'submission.csv'))
+    recipe = LMRecipe(emb_sz=8, n_hid=12, n_layers=2)
+    models, vocab = {}, [f'w{i}' for i in range(20)]
+    for what, seed in (('old', 1), ('new', 2)):
+        set_seed(seed)
+        models[what] = get_language_model(AWD_LSTM, len(vocab), recipe.model_config())
+    yield Writer('save_language_model', lambda folder, what: save_language_model(folder/'lm', models[what], vocab, recipe, {'steps': 1}), lambda folder: load_language_model(folder/'lm'))
+    lm_dls = TextDataLoaders.from_df(pd.DataFrame({'text': ['one two three four five six seven']*40}), text_col='text', is_lm=True, bs=4, seq_len=5)
+    lms = {}
+    for what, seed in (('old', 1), ('new', 2)):
+        set_seed(seed)
+        lms[what] = language_model_learner(lm_dls, AWD_LSTM, config={**awd_lstm_lm_config, 'emb_sz': 8, 'n_hid': 12, 'n_layers': 2}, pretrained=False)
+    yield Writer('export_language_model', lambda folder, what: export_language_model(lms[what], folder/'lm'), lambda folder: PretrainedText(folder/'lm', False, None, {}))
+    yield Writer('save_encoder', lambda folder, what: lms[what].save_encoder((folder/'enc').resolve()), lambda folder: load_weights(folder/'enc.safetensors'))
+    adapted = {}
+    for what, seed in (('old', 1), ('new', 2)):
+        set_seed(seed)
+        adapted[what] = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 2))
+        add_lora(adapted[what], targets=['0'])
+    yield Writer('save_lora', lambda folder, what: save_lora(adapted[what], folder/'lora'), lambda folder: load_lora(torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 2)), folder/'lora'))
+    from fastnlp_course.applications.stages import Stages
+    yield Writer('Stages.run', lambda folder, what: Stages(folder, what, log=lambda line: None).run('one', lambda: {'text': what}), old=True)
+
+def transformers_writers():
+    from fastnlp_course.all import small_encoder
+    yield Writer('small_encoder', lambda folder, what: small_encoder(['an old text', 'a new text'], folder/'encoder', seed=int(what == 'new'), hidden_size=8))
+
+def main(wanted=''):
+    rows, all_wrong = [], []
+    for group in (light_writers, download_writers, model_writers, transformers_writers):
+        for writer in group():
+            if wanted not in writer.name: continue
+            place = Path(tempfile.mkdtemp(prefix='faults-', dir=quick_disk))
+            outcomes, wrong = run(writer, place)
+            total = sum(outcomes.values(), Counter())
+            steps = Counter(writer.steps)
+            rows.append((writer.name, ', '.join(f'{n} {name}' for name, n in steps.items()), sum(total.values()), total['old'], total['new'], total['said'], total['LOST'], total['no sentence'], total['left over']))
+            print(*rows[-1], sep=' | ', flush=True)
+            for one in wrong[:6]: print('   ', *one, sep=' | ')
+            all_wrong += wrong
+            shutil.rmtree(place, ignore_errors=True)
+    return rows, all_wrong
+
+def table(rows):
+    from common import machine
+    sums = [sum(row[i] for row in rows) for i in range(2, 9)]
+    lines = ['# Faults', '', __doc__.split('\n\n')[-1].strip() if False else __doc__.strip().split('\n\n', 2)[2], '', machine(), '',
+             '| writer | its steps | faults tried | the old is whole | the new is whole | neither, and the reader says so | lost or mixed | no sentence | left over |', '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |']
+    lines += ['| ' + ' | '.join(str(cell) for cell in row) + ' |' for row in rows]
+    lines += [f"| **all** | | {' | '.join(f'**{n:,}**' for n in sums)} |", '', f"Tried {sums[0]:,}, survived {sums[1] + sums[2] + sums[3]:,}, lost {sums[4]}.", '', 'Written by `python benchmarks/faults.py`.', '']
+    return '\n'.join(lines)
+
+if __name__ == '__main__':
+    rows, wrong = main(sys.argv[1] if len(sys.argv) > 1 else '')
+    if len(sys.argv) == 1: (Path(__file__).resolve().parent/'faults.md').write_text(table(rows), encoding='utf-8')
+    sys.exit(bool(wrong))

@@ -26,10 +26,10 @@ _add_functions('metric', 'training.more_metrics', 'msle foreground_acc _rmse _ex
 _add_functions('metric', 'training.sklearn_metrics', 'accuracy_multi')
 _add_functions('optimizer', 'training.optimizer', 'SGD Adam')
 _add_functions('optimizer', 'training.more_optimizers', 'RMSProp RAdam QHAdam Larc Lamb ranger')
-_add_functions('groups', 'training.optimizer', 'params trainable_params')
-_add_functions('groups', 'models.awd_lstm', 'awd_lstm_lm_split awd_lstm_clas_split')
-_add_functions('groups', 'bridges.transformers', 'hf_splitter')
-_add_functions('groups', 'bridges.vision', 'vision_splitter')
+_add_functions('grouping', 'training.optimizer', 'params trainable_params')
+_add_functions('grouping', 'models.awd_lstm', 'awd_lstm_lm_split awd_lstm_clas_split')
+_add_functions('grouping', 'bridges.transformers', 'hf_splitter')
+_add_functions('grouping', 'bridges.vision', 'vision_splitter')
 _add_functions('network', 'bridges.images', 'resnet18 resnet34')
 
 _options = {'optimizer': table(either(flag, number()), 20, public_name), 'metric': table(maybe(either(flag, number(), words(40))), 20, public_name)}     # what a kind may be called with
@@ -208,7 +208,7 @@ _head = dict(lin_ftrs=maybe(several(whole(1, 1_000_000), 100)), ps=maybe(either(
 _bounds = maybe(several(number(), 2, 2))
 _n_out = whole(1, 10_000_000)
 _learners = {
-    'Learner': dict(model=part('model'), splitter=function('groups')),
+    'Learner': dict(model=part('model'), splitter=function('grouping')),
     'language_model_learner': _text_model,
     'text_classifier_learner': dict(**_text_model, seq_len=whole(1, 1_000_000), n_out=_n_out, max_len=maybe(_count), y_range=_bounds, **_head),
     'vision_learner': dict(arch=either(one_of('resnet18', 'resnet34'), function('network')), n_out=_n_out, pretrained=absent, n_in=whole(1, 1000), concat_pool=flag, custom_head=maybe(part()), **_head),

@@ -1,4 +1,5 @@
 "Code of the fast.ai course runs after changing its import: the calls of its text lessons, on small data, with the values fastai 2.8.12 gives."
+import importlib
 import json
 import os
 import random
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import fastnlp_course.all as lib
-globals().update({name: getattr(lib, name) for name in vars(lib) if not name.startswith(('_', 'test_'))})
+globals().update({name: getattr(lib, name) for name in vars(lib) if not name.startswith(('_', 'test'))})
+test_eq, test_ne, test_close, test_fail = (getattr(lib, name) for name in ('test_eq', 'test_ne', 'test_close', 'test_fail'))
+for check in (test_eq, test_ne, test_close, test_fail): check.__test__ = False   # they are no tests of this file
 
 root = Path(__file__).resolve().parent.parent
 
@@ -165,3 +168,128 @@ def test_reference_scripts_run(script, reference, movies, tmp_path):
     if 'validate' in printed:
         rel = 1e-4 if first_weights_are_known() else 0.05
         assert printed['validate'][0] == pytest.approx([6.408206939697266, 606.8046875], rel=rel)  # fastai 2.8.12, untrained
+
+# what the star import of fast.ai gives: names by the module they come from, read from fastai 2.8.12 on torch 2.13
+given_there = json.loads((Path(__file__).parent/'star_import.json').read_text(encoding='utf-8'))
+
+left_out = {  # names of fast.ai's star imports that are not here: where they come from, or the names themselves -> why
+    'fastcore.net': 'web clients and servers: import fastcore.net',
+    'fastcore.xml': 'HTML tags with one-letter names, which hide variables: import fastcore.xml',
+    'fastcore.aio': 'asynchronous tools of fastcore 2: import fastcore.aio',
+    'fastcore.apisurface': 'tools for signatures of fastcore 2: import fastcore.apisurface',
+    'fastcore.docments': 'how documentation is made, which lessons do not use: import fastcore.docments',
+    'ExceptionsHTTP url_default_headers voids strtyps': 'constants of fastcore.net, fastcore.xml and fastcore.docments',
+    'fasttransform.transform': 'insides of its dispatch: a Transform here chooses by isinstance',
+    'default_set_meta explode_types retain_meta': 'insides of fasttransform: tensors here carry no metadata',
+    'dispatch': 'plum, which is not needed here: a Transform has overloads by annotation',
+    'awdlstm core transform models': "modules of fastai that its star import leaks",
+    'empty': 'a constant of inspect: inspect.Parameter.empty',
+    'fastai.callback.channelslast': 'a memory layout for convolutions on GPUs',
+    'fastai.callback.fp16': 'mixed precision by hand with master copies: to_fp16() and MixedPrecision are here',
+    'ActivationStats HookCallback dummy_eval model_sizes module_summary num_features_model': 'pictures of activations and sizes of vision models: hooks and summary() are here',
+    'fastai.callback.mixup': 'mixes two pictures into one',
+    'fastai.data.core': 'dispatched on types; a loader shows its own: dls.show_batch(), learn.show_results()',
+    'fastai_cfg fastai_path nb_urls prefetch_data': "where fastai keeps downloads: cache_path and URLs are here",
+    'collate_error': 'an inside of its loader: the error of ours names the items that do not fit',
+    'broadcast_vec': 'for statistics of pictures',
+    'one_is_instance pv': 'insides of fastai.imports',
+    'SegmentationInterpretation plot_top_losses': 'for masks, and dispatched on types: interpretations have plot_top_losses',
+    'fastai.layers': 'parts of convolutional and tabular models: torch.nn has them; what text models and shortcuts need is here',
+    'CastToTensor': 'batches are plain tensors here: nothing to cast',
+    'ArrayBase ArrayImage ArrayImageBW ArrayImageBase ArrayMask TensorFlowField': 'arrays with names for pictures: PILImage and TensorImage are here',
+    'Chunks': 'the inside of its language model loader: TokenStream is ours',
+    'base_doc doc': 'documentation in a notebook: help() and ?',
+    'distrib_barrier maybe_gather setup_cuda': 'several GPUs: learn.distrib_ctx() of the bridge to accelerate sees to it',
+    'grad_module ismin_torch notmax_torch script_bwd script_fwd script_save_ctx script_use_ctx': 'insides that compile layers for old versions of torch',
+    'fastai.vision.augment': 'changes to pictures: the few that the vision lesson uses are here',
+    'fastai.vision.core': 'points, boxes and masks on pictures: this course is about text',
+    'fastai.vision.data': 'points, boxes and masks on pictures: this course is about text',
+    'fastai.data.block': 'points, boxes and masks on pictures: this course is about text',
+    'fastai.vision.learner': 'cutting and building models of torchvision and timm: vision_learner is here',
+    'fastai.vision.models.unet': 'segmentation of pictures',
+    'fastai.vision.models.xresnet': 'models of pictures that nobody in this course trains: resnet18 and resnet34 are here',
+    'fastai.vision.utils': 'downloads pictures: download_file is here',
+    'torchvision.models': 'models of torchvision: import torchvision.models',
+    'PIL.Image': 'constants of PIL: Image.BILINEAR',
+    'TensorTypes cifar_stats g0 g1 g2 g3 model_meta se_kwargs1 se_kwargs2 se_kwargs3': 'constants inside fastai.vision',
+}
+newer = ('fastcore.basics', 'fastcore.foundation', 'fastcore.imports', 'fastcore.meta', 'fastcore.parallel', 'fastcore.script', 'fastcore.test', 'fastcore.xtras')
+
+@pytest.mark.parametrize('door', ['text', 'vision'])
+def test_names_of_the_star_import(door):
+    "Each name is here, or left out with a reason; of fastcore those that the installed version has."
+    excused = {name for names in left_out for name in names.split()}
+    unexplained = []
+    for origin, names in given_there[door].items():
+        there = importlib.import_module(origin) if origin in newer else None
+        unexplained += [f'{origin}.{name}' for name in names if not hasattr(lib, name) and origin not in left_out and name not in excused
+                        and (there is None or hasattr(there, name))]
+    assert not unexplained, unexplained
+
+def test_reasons_are_needed():
+    "The table has no name that is here after all, and no line that excuses nothing."
+    missing = {name: origin for door in given_there.values() for origin, names in door.items() for name in names if not hasattr(lib, name)}
+    for names, reason in left_out.items():
+        assert len(reason.split()) >= 3, names
+        if names in missing.values(): continue
+        assert not [name for name in names.split() if name not in missing], names
+
+def test_names_stand_for_the_same():
+    "Modules, types and functions of others are theirs."
+    import collections, pickle, typing, warnings
+    assert (lib.pickle, lib.warnings, lib.collections, lib.List, lib.Optional) == (pickle, warnings, collections, typing.List, typing.Optional)
+    assert lib.Tensor is lib.torch.Tensor and lib.array is np.array and issubclass(lib.Module, nn.Module)
+    for name in 'plt matplotlib scipy ndimage requests yaml Image'.split(): assert type(getattr(lib, name)).__name__ == 'LazyModule', name
+    assert repr(lib.plt) == "<module 'matplotlib.pyplot', loaded when it is used>"
+
+def test_vocab_is_plain(movies, tmp_path):
+    frame = movies.sample(40, random_state=3)
+    lm = TextDataLoaders.from_df(frame, text_col='text', is_lm=True, bs=2, seq_len=8)
+    dls = TextDataLoaders.from_df(frame, text_col='text', label_col='label', text_vocab=lm.vocab, bs=4)
+    for vocab in (lm.vocab, dls.vocab[0]):
+        assert type(vocab) is list and json.loads(json.dumps(vocab)) == vocab
+        torch.save(vocab, tmp_path/'vocab.pkl')
+        assert torch.load(tmp_path/'vocab.pkl', weights_only=True) == vocab
+    assert list(dls.vocab[1]) == ['neg', 'pos'] and isinstance(dls.vocab, L)
+
+def test_kind_of_a_tensor_survives_padding():
+    x, y = pad_input([(TensorText([1, 2, 3]), 1), (TensorText([4]), 2)], pad_idx=0)
+    assert type(y[0]) is TensorText and y[0].tolist() == [4, 0, 0]
+    assert type(pad_input([(tensor([1, 2]), 1), (tensor([4]), 2)])[1][0]) is torch.Tensor
+
+def test_row_of_a_tokenized_table(movies):
+    frame = movies.head(6).reset_index(drop=True)
+    dsets = Datasets(frame, [Tokenizer.from_df('text')], splits=[[0, 1, 2, 3], [4, 5]])
+    row = dsets.train[0][0]
+    assert row.text[0] == 'xxbos' and row.text_length == len(row.text) and row.label == frame.label[0]
+    with pytest.raises(ValueError, match='ColReader'): TfmdLists(frame, [Tokenizer.from_df('text'), Numericalize()])
+
+def test_module_of_a_notebook():
+    "A model as notebooks of the course write it: Module, no super().__init__()."
+    class LMModel(Module):
+        def __init__(self, vocab_sz, n_hidden):
+            self.i_h = nn.Embedding(vocab_sz, n_hidden)
+            self.rnn = nn.LSTM(n_hidden, n_hidden, batch_first=True)
+            self.h_o = nn.Linear(n_hidden, vocab_sz)
+            self.h = None
+        def forward(self, x):
+            res, h = self.rnn(self.i_h(x), self.h)
+            self.h = tuple(o.detach() for o in h)
+            return self.h_o(res)
+        def reset(self): self.h = None
+
+    sequences = L((tensor([i % 7, (i + 1) % 7]), tensor([(i + 1) % 7, (i + 2) % 7])) for i in range(64))
+    dls = DataLoaders.from_dsets(sequences[:48], sequences[48:], bs=8, drop_last=True, shuffle=False)
+    learn = Learner(dls, LMModel(7, 16), loss_func=CrossEntropyLossFlat(), metrics=accuracy, cbs=ModelResetter)
+    with learn.no_logging(): learn.fit_one_cycle(8, 3e-2)
+    assert learn.recorder.values[-1][2] > 0.9
+
+def test_gradients_compare():
+    "fastcore's tests as fast.ai's notebooks use them."
+    model = nn.Linear(2, 2)
+    test_eq(model.weight, model.weight.detach().clone())
+    test_ne(model.weight, model.weight + 1)
+    test_close(model.weight, model.weight + 1e-6)
+    test_eq({'a': [model.bias]}['a'], [model.bias])
+    with pytest.raises(AssertionError): test_eq(model.weight, model.weight + 1)
+    test_fail(lambda: test_eq(torch.zeros(2), torch.zeros(3)))

@@ -56,6 +56,8 @@ def encodes(self:Numericalize,
     "The ids of tokens; a token outside the vocab becomes 0."
     if self.vocab is None:
         raise ValueError("this Numericalize has no vocab yet. Call setup(documents) first, or pass vocab=.")
+    if hasattr(o, 'iloc'):
+        raise ValueError("a document is a row of a table, but a list of tokens was expected. Put ColReader('text') in front: it reads the column with the tokens.")
     get = self.o2i.get
     return torch.tensor([get(token, 0) for token in o], dtype=torch.int64)
 
@@ -73,8 +75,6 @@ def _count(documents):
     for document in documents:
         if isinstance(document, str):
             raise ValueError(f"a document is the text {document[:40]!r}, but a list of tokens was expected. Tokenize it first.")
-        if hasattr(document, 'iloc'):
-            raise ValueError("a document is a row of a table, but a list of tokens was expected. Put ColReader('text') in front: it reads the column with the tokens.")
         count.update(document)
     return count
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..data.dataloaders import TfmdDL
 from ..data.data_config import loader_types
-from ..training.interpret import Interpretation
+from ..training.interpret import Interpretation, parts_of
 
 # %% ../../nbs/reference/bridges_image_grid.ipynb #cell-007
 def show_grid(
@@ -144,7 +144,7 @@ def plot_top_losses(self:Interpretation,
     losses, idxs = self.top_losses(None if several else k, largest)
     losses, idxs = (losses[list(k)], idxs[list(k)]) if several else (losses, idxs)
     inputs, preds, targets, decoded, _ = self[idxs]
-    n_inp = len(tuplify(inputs))
+    n_inp = len(parts_of(inputs))
     pictures, truths = self._decoded(inputs, targets, n_inp)
     _, guesses = self._decoded(inputs, decoded, n_inp)
     rows = [(picture, truth, guess, float(pred.max()), float(loss)) for picture, truth, guess, pred, loss in zip(pictures, truths, guesses, preds, losses)]

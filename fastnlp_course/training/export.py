@@ -26,6 +26,7 @@ from ..data.data_config import checked_dls, dls_from_config, object_with
 from .losses import BaseLoss, BCEWithLogitsLossFlat, CrossEntropyLossFlat, FocalLossFlat, LabelSmoothingCrossEntropyFlat
 from .metrics import AvgLoss, AvgMetric, Metric
 from .outputs import get_model
+from .torch_losses import flat_loss
 from .learner import Learner, snake_case
 from .saving import load_into, load_weights, save_weights
 
@@ -87,7 +88,7 @@ def _described(learn, model):
         'version': 1,
         'factory': name,
         'arguments': {key: _part_to_config(value, f'the {key}') for key, value in arguments.items()},
-        'loss_func': _part_to_config(learn.loss_func, 'the loss_func'),
+        'loss_func': _part_to_config(flat_loss(learn.loss_func), 'the loss_func'),
         'opt_func': _part_to_config(learn.opt_func, 'the opt_func'),
         'settings': {key: to_config(getattr(learn, key)) for key in ('lr', 'wd', 'wd_bn_bias', 'train_bn', 'moms')},
         'metrics': _optional_to_config(learn.metrics, 'metrics'),

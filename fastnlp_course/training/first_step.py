@@ -16,7 +16,7 @@ from torch import nn, Tensor
 
 from ..data.item_lists import Datasets
 from ..data.targets import EncodedMultiCategorize, MultiCategorize
-from .metrics import AccumMetric, AvgMetric
+from .metrics import accuracy, AccumMetric, AvgMetric, error_rate
 
 # %% ../../nbs/reference/training_first_step.ipynb #cell-007
 def _length(dl):
@@ -97,6 +97,8 @@ def try_metrics(
             trial = copy.copy(metric)
             trial.reset()
             try:
+                if getattr(metric, 'func', None) in (accuracy, error_rate) and learn.pred.shape[-1:] == (1,) and learn.pred.ndim > 1:
+                    raise ValueError('of one output per item, that one is always the largest. For yes or no take accuracy_multi, for numbers mae or rmse.')
                 with torch.no_grad():
                     trial.accumulate(learn)
             except Exception as error:

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from fastcore.foundation import L
 from torch import nn, Tensor
 
-from .losses import BaseLoss
+from .losses import BaseLoss, BCEWithLogitsLossFlat, CrossEntropyLossFlat
 
 # %% ../../nbs/reference/training_torch_losses.ipynb #cell-007
 _forms = (   # what reaches a loss: one logit per class, their logarithms, a score per class, a logit for each yes or no, a probability, a number
@@ -171,3 +171,28 @@ def on_rows(
 ):
     "`function` of a tensor, or of each row."
     return L(function(row[None])[0] for row in x) if isinstance(x, L) else function(x)
+
+# %% ../../nbs/reference/training_torch_losses.ipynb #cell-022
+_arguments_of_loss = {nn.CrossEntropyLoss: 'weight ignore_index reduction label_smoothing', nn.NLLLoss: 'weight ignore_index reduction', nn.BCEWithLogitsLoss: 'weight reduction pos_weight',
+                      nn.BCELoss: 'weight reduction', nn.MSELoss: 'reduction', nn.L1Loss: 'reduction', nn.SmoothL1Loss: 'reduction beta', nn.HuberLoss: 'reduction delta'}
+_class_of_function = {F.cross_entropy: nn.CrossEntropyLoss, F.nll_loss: nn.NLLLoss, F.binary_cross_entropy_with_logits: nn.BCEWithLogitsLoss, F.binary_cross_entropy: nn.BCELoss,
+                      F.mse_loss: nn.MSELoss, F.l1_loss: nn.L1Loss, F.smooth_l1_loss: nn.SmoothL1Loss, F.huber_loss: nn.HuberLoss}
+
+def flat_loss(
+    loss_func,          # any loss
+):                      # a loss of ours for those of torch; others as they are
+    "The loss of ours that computes what a loss of torch does."
+    arguments, function = {}, loss_func
+    while isinstance(function, partial) and not function.args:
+        arguments, function = {**function.keywords, **arguments}, function.func
+    kind = _class_of_function.get(function) if callable(function) and getattr(function, '__hash__', None) else None
+    if kind is None and type(loss_func) in _arguments_of_loss:
+        kind = type(loss_func)
+        arguments = {name: getattr(loss_func, name) for name in _arguments_of_loss[kind].split()}
+    if kind is None or not set(arguments) <= set(_arguments_of_loss[kind].split()):
+        return loss_func
+    arguments = {name: value for name, value in arguments.items() if value is not None and (name, value) != ('label_smoothing', 0.)}
+    ours = {nn.CrossEntropyLoss: CrossEntropyLossFlat, nn.BCEWithLogitsLoss: BCEWithLogitsLossFlat}.get(kind)
+    if ours is not None:
+        return ours(**arguments)
+    return BaseLoss(kind, **arguments) if kind is nn.NLLLoss else BaseLoss(kind, floatify=True, is_2d=False, **arguments)

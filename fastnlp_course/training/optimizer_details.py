@@ -112,3 +112,14 @@ def _can_fuse(self:TorchOptimizer):
 def _kernel(self:TorchOptimizer, opt_cls) -> dict:
     "Adam updates each tensor by one kernel where it can."
     return {'fused': True} if opt_cls is torch.optim.Adam and self._can_fuse() else {}
+
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-046
+def three_moms(
+    moms,                # momentum at the start, the top and the end
+):
+    "Three numbers, or a sentence."
+    values = list(moms) if isinstance(moms, (list, tuple, L)) else [moms]
+    if len(values) == 3:
+        return values
+    line = f'moms=({values[0]}, {values[1]}, {values[0]})' if len(values) == 2 else f'moms=({values[0]}, {values[0]}, {values[0]})' if len(values) == 1 else 'moms=(0.95, 0.85, 0.95)'
+    raise ValueError(f"moms is {moms!r}, and three numbers were expected, the momentum at the start, in the middle and at the end: write {line}")

@@ -14,6 +14,7 @@ import numpy as np
 from fastcore.basics import listify, patch
 from fastcore.foundation import L
 
+from .optimizer_details import three_moms
 from .learner import Callback, Learner
 from .recorder import Recorder
 
@@ -192,7 +193,7 @@ def fit_one_cycle(self:Learner,
     "Train while the learning rate climbs and falls once, and momentum falls and climbs."
     rates = group_rates(self, lr_max)
     scheds = {'lr': combined_cos(pct_start, rates/div, rates, rates/div_final),
-              'mom': combined_cos(pct_start, *(self.moms if moms is None else moms))}
+              'mom': combined_cos(pct_start, *three_moms(self.moms if moms is None else moms))}
     self.fit(n_epoch, cbs=[ParamScheduler(scheds), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch)
 
 # %% ../../nbs/14_schedules.ipynb #cell-064

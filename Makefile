@@ -17,7 +17,7 @@ INPUTS = settings.ini setup.py pyproject.toml $(CONSTRAINTS)
 # nbdev's commands start kernels and other commands by name, so the environment's own come first.
 export PATH := $(abspath $(BIN))$(SEPARATOR)$(PATH)
 
-.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark clean
+.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark clean
 
 help:
 	@echo "make demo            set up $(VENV), train on the embedded reviews, write demo_output/report.html"
@@ -25,6 +25,7 @@ help:
 	@echo "make lessons-check   how long the lessons are and how they are cut, held to their bounds"
 	@echo "make notebooks       run all notebooks and keep their outputs"
 	@echo "make avx2-test       the notebooks that compute in bf16, as on a processor without AVX-512"
+	@echo "make fuzz            100,000 hostile files and configs: each is read, or refused in a sentence"
 	@echo "make badges          write badges, minutes and the install cell into the notebooks"
 	@echo "make readme          fill the tables of nbs/index.ipynb, write README.md from it"
 	@echo "make wheel-test      build the wheel and use it in an environment without nbdev"
@@ -54,6 +55,10 @@ export-check: $(VENV)/dev-ready
 
 lessons-check: $(VENV)/dev-ready
 	$(RUN) tools/check_lessons.py
+
+# A hundred thousand files that nobody would write, in about ten minutes; `make test` takes 2,000 of them.
+fuzz: $(VENV)/dev-ready
+	FASTNLP_FUZZ=100000 OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(WORKERS) tests/test_fuzz.py
 
 # One torch thread for each worker: more would fight for the same cores.
 notebook-test: $(VENV)/dev-ready

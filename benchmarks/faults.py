@@ -104,7 +104,11 @@ def write_next(folder):
 
 class Writer:
     "One writer: `write(folder, 'old' or 'new')`, and `read(folder)`, which raises a sentence if what is there does not belong together."
-    def __init__(self, name, write, read=lambda folder: None, old=True): self.name, self.write, self.read, self.old = name, write, read, old
+    def __init__(self, name, write, read=lambda folder: None, old=True, copies=()): self.name, self.write, self.read, self.old, self.copies = name, write, read, old, copies
+
+    def contents(self, folder):
+        "Names and bytes, without `copies` of what is there under another name."
+        return {name: data for name, data in contents(folder).items() if Path(name).name not in self.copies}
 
     def prepare(self, place):
         "What lies there before, and after, a write without faults; the steps it takes."
@@ -118,12 +122,12 @@ class Writer:
             return injector.steps
         code, self.steps = in_child(count)
         assert code == 0, (self.name, code, self.steps)
-        self.states = {'old': contents(self.before), 'new': contents(after)}
+        self.states = {'old': self.contents(self.before), 'new': self.contents(after)}
         assert self.states['old'] != self.states['new'], self.name
 
     def judge(self, folder):
         "old, new, said or LOST, with the reason."
-        found = contents(folder)
+        found = self.contents(folder)
         state = next((name for name, files in self.states.items() if files == found), None)
         if state: return state, ''
         try: self.read(folder)
@@ -143,7 +147,7 @@ class Writer:
         if kind != 'kill' and code not in (0, 3): return 'no sentence', f'exit {code}: {said}'
         if state == 'LOST': return state, why
         code, said = in_child(lambda: self.write(folder, 'new'))
-        if code or contents(folder) != self.states['new']: return 'LOST', f'a second write gave {code} {said}'
+        if code or self.contents(folder) != self.states['new']: return 'LOST', f'a second write gave {code} {said}'
         in_child(lambda: write_next(folder))      # whatever is written next sweeps
         if left_over(folder): return 'left over', str(left_over(folder))
         shutil.rmtree(folder)
@@ -192,11 +196,11 @@ def light_writers():
     yield Writer('tokenize_csv', lambda folder, what: tokenize_csv(inputs/what/'films.csv', 'text', folder/'tok.csv', **how), lambda folder: load_tokenized_csv(folder/'tok.csv'))
     yield Writer('tokenize_folder', lambda folder, what: tokenize_folder(inputs/what/'texts', output_dir=folder/'tok', skip_if_exists=False, **how))
     yield Writer('TokenStore.save', lambda folder, what: (folder/'store'/'manifest.json').exists() or TokenStore.from_documents([[1, 2], [3]], list('abcd')).save(folder/'store'), lambda folder: TokenStore.open(folder/'store', verify=True), old=False)
-    yield Writer('build_store', lambda folder, what: build_store(texts[what]*3, folder/'store', min_freq=1, block_chars=40, shard_tokens=12, **how), lambda folder: TokenStore.open(folder/'store', verify=True), old=False)
+    yield Writer('build_store', lambda folder, what: build_store(texts[what]*3, folder/'store', min_freq=1, block_chars=40, shard_tokens=12, **how), lambda folder: TokenStore.open(folder/'store', verify=True), old=False, copies=[f'{i:05d}.json' for i in range(9)])    # notes of a build that was ended just before it would remove them
     yield Writer('safe_extract', lambda folder, what: (folder/'data').exists() or safe_extract(inputs/f'{what}.tgz', folder/'data'), old=False)
     def subwords(folder, what):
         SentencePieceTokenizer(vocab_sz=60, cache_dir=folder/'spm').setup(texts['new']*40)
-    yield Writer('SentencePieceTokenizer.setup', subwords, lambda folder: SentencePieceTokenizer(sp_model=next((folder/'spm').glob('*.model'), folder/'none')), old=False)
+    yield Writer('SentencePieceTokenizer.setup', subwords, lambda folder: SentencePieceTokenizer(sp_model=next((folder/'spm').glob('*.model'), folder/'none')), old=False, copies=['spm.model'])
 
 def served(content):
     "The address of a file on this machine."

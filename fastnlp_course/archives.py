@@ -15,7 +15,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from .locks import cannot_write, fault_point, forget_temporary, sweep, temporary_beside
+from .locks import cannot_write, fault_point, flush_tree, forget_temporary, sweep, temporary_beside
 
 # %% ../nbs/reference/ground_archives.ipynb #cell-008
 class _Refused(ValueError):
@@ -172,6 +172,7 @@ def safe_extract(
         fault_point(f'before_replace:{dest.name}')
         if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
             raise _Refused(f"{dest} exists already, and {archive} is unpacked only into a new folder. Choose another name, or remove it first.")
+        flush_tree(temporary)
         os.replace(temporary, dest)
     except Exception as error:
         raise _explained(error, archive, dest) from error

@@ -14,7 +14,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from .files import atomic_write, file_hash, flush_folder, need_file, read_json, write_json
-from .locks import cannot_write, fault_point, forget_temporary, sweep, temporary_beside, work_lock
+from .locks import cannot_write, fault_point, flush_tree, forget_temporary, sweep, temporary_beside, work_lock
 
 # %% ../nbs/reference/ground_folders.ipynb #cell-008
 def _exchange(one, other):
@@ -127,19 +127,6 @@ def _take_along(path, temporary, without):
         if entry.is_dir() and not entry.is_symlink(): shutil.copytree(entry, temporary/entry.name, symlinks=True, copy_function=_link_or_copy)
         else: _link_or_copy(entry, temporary/entry.name)
 
-def _flush_files(folder):
-    "All files have reached the disk."
-    files = [path for path in folder.rglob('*') if path.is_file() and not path.is_symlink()]
-    if len(files) > 200 and hasattr(os, 'sync'):
-        os.sync()                           # once for all is quicker than each
-        return
-    for file in files:
-        with open(file, 'rb') as handle:
-            try: os.fsync(handle.fileno())
-            except OSError as error:
-                if error.errno not in (9, 22): raise    # read-only handles cannot be flushed everywhere
-    flush_folder(folder)
-
 def _written(temporary):
     return [path.relative_to(temporary).as_posix() for path in temporary.rglob('*') if path.is_file()]
 
@@ -164,7 +151,7 @@ def atomic_folder(
             yield temporary
             names = _written(temporary)
             if manifest: write_folder_manifest(temporary, names)
-            _flush_files(temporary)
+            flush_tree(temporary)
             if temporary.parent == path:
                 _move_in(temporary, path)
                 for left in [file for pattern in without for file in path.glob(pattern) if file.name not in names]: left.unlink()

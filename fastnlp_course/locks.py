@@ -29,6 +29,21 @@ def fault_point(
     if wanted == f'raise:{name}':
         raise OSError(errno.ENOSPC, 'No space left on device')
 
+def flush_tree(
+    folder, # with files, and folders of files
+):
+    "All files below have reached the disk, so that a rename does not come before what it names."
+    files = [path for path in Path(folder).rglob('*') if path.is_file() and not path.is_symlink()]
+    if len(files) > 200 and hasattr(os, 'sync'):
+        os.sync()                          # once for all is quicker than each
+        return
+    for path in files if os.name == 'nt' else [*files, Path(folder)]:
+        fd = os.open(path, os.O_RDONLY)
+        try: os.fsync(fd)
+        except OSError as error:
+            if error.errno not in (errno.EBADF, errno.EINVAL): raise     # read-only handles cannot be flushed everywhere
+        finally: os.close(fd)
+
 def cannot_write(
     error,   # an OSError
     path,    # what was to be written

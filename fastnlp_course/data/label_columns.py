@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 
 from .getters import ColReader, is_missing
-from .targets import MultiCategorize
+from .targets import Categorize, MultiCategorize
 
 # %% ../../nbs/reference/data_label_columns.ipynb #cell-007
 _zeros, _ones = (0, '0', '0.0', 'False', 'false'), (1, '1', '1.0', 'True', 'true')      # False equals 0
@@ -47,7 +47,7 @@ def column_names(
 # %% ../../nbs/reference/data_label_columns.ipynb #cell-010
 def _refuse_plain(value, number):
     "Say what a cell holds that is no list of labels, and what to write."
-    shown = repr(value)[:80]
+    shown = repr(value.item() if isinstance(value, np.generic) else value)[:80]
     if isinstance(value, str) and value.strip()[:1] in '[(' and value.strip()[-1:] in '])':
         advice = 'it is a list that was written as text: df[column] = df[column].map(ast.literal_eval) makes lists of it again'
     elif isinstance(value, str):
@@ -151,3 +151,31 @@ def encodes(self:MultiCategorize, o):
 def __call__(self:MultiCategorize, x, *args, **kwargs):
     "Labels in a tuple are one list of labels, not elements of an item."
     return super(MultiCategorize, self).__call__(list(x) if type(x) is tuple else x, *args, **kwargs)
+
+# %% ../../nbs/reference/data_label_columns.ipynb #cell-022
+def holds_lists(
+    df:pd.DataFrame,         # a table
+    label_col,               # name or number of its column of labels
+) -> bool:
+    "Does a cell of the column hold a list of labels?"
+    cols = list(label_col) if isinstance(label_col, (list, tuple, L)) else [label_col]
+    if len(cols) != 1:
+        return False
+    values = df[cols[0]] if cols[0] in df.columns else df.iloc[:, cols[0]] if isinstance(cols[0], int) and cols[0] < df.shape[1] else ()
+    return any(is_list_of_labels(value) for value in values[:1000])
+
+_setups_of_one = Categorize.setups
+
+@patch
+def setups(self:Categorize, items):
+    "Collect the names, if they were not given."
+    found = None
+    try:
+        _setups_of_one(self, items)
+        found = next((name for name in self.vocab or () if is_list_of_labels(name)), None)
+    except TypeError as error:
+        found = next((label for label in items if is_list_of_labels(label)), None)
+        if found is None:
+            raise
+    if found is not None:
+        raise ValueError(f'CategoryBlock expects one label for each item, and one has {found!r}, a list of labels: use MultiCategoryBlock')

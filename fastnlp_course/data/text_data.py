@@ -26,8 +26,10 @@ from ..text.numericalization import Numericalize
 from .dataloaders import DataLoaders
 from .padding import Pad_Chunk, SortedDL
 from .lm_dataloader import LMDataLoader
+from .item_lists import Datasets
 from .splitters import ColSplitter, column_of, each_label_in_training, GrandparentSplitter, RandomSplitter
 from .getters import ColReader, is_missing, parent_label
+from .label_columns import holds_lists
 from .targets import Categorize, is_decimal, MultiCategorize
 from .data_block import CategoryBlock, DataBlock, MultiCategoryBlock, TransformBlock
 
@@ -168,7 +170,7 @@ def _check_labels(df, label_col):
             raise ValueError(f"column {values.name!r} of row {row!r} has no label (NaN): drop such rows, fill them in, or pass y_block=CategoryBlock(add_na=True)")
 
 # %% ../../nbs/reference/data_text_data.ipynb #cell-023
-_tokenizer_options = ('n_workers', 'tok', 'rules', 'mark_fields', 'sep', 'encoding', 'extensions')
+_tokenizer_options = ('n_workers', 'tok', 'rules', 'mark_fields', 'sep', 'extensions')
 _vocab_options = ('min_freq', 'max_vocab', 'special_toks')
 _other_names = {'text_cols': 'text_col', 'text_column': 'text_col', 'label_cols': 'label_col', 'label_column': 'label_col', 'sequence_length': 'seq_len', 'max_length': 'seq_len', 'max_len': 'seq_len', 'bptt': 'seq_len'}
 
@@ -176,11 +178,15 @@ def _advise(factory, options):
     "Name the right place of an option that was passed to the wrong one."
     for name in options:
         line = None
-        if name in _tokenizer_options:
+        if name == 'sep' and factory != 'from_folder':
+            line = "what stands between two cells of a file is delimiter= of from_csv; what joins tokens is tok_tfm=Tokenizer.from_df(text_col, sep=...)"
+        elif name in _tokenizer_options:
             first = 'path' if factory == 'from_folder' else 'text_col'
             line = f"it belongs to the tokenizer: tok_tfm=Tokenizer.{'from_folder' if factory == 'from_folder' else 'from_df'}({first}, {name}=...)"
         elif name in _vocab_options:
             line = f"it belongs to the block: DataBlock(blocks=(TextBlock.{'from_folder' if factory == 'from_folder' else 'from_df'}(..., {name}=...), CategoryBlock), ...)"
+        elif name in ('delimiter', 'encoding', 'header', 'csv_fname'):
+            line = f'it belongs to the file: TextDataLoaders.from_csv(folder, file_name, {name}=...)'
         elif name == 'vocab':
             line = 'for tokens pass text_vocab=..., for labels y_block=CategoryBlock(vocab=...)'
         elif name == 'splitter':
@@ -278,7 +284,7 @@ def _check_decimals(labels):
 
 def _target_blocks(df, label_col, label_delim, y_block):
     "The blocks of the targets of a table, after a look at their columns."
-    several = label_delim is not None or (isinstance(label_col, (list, tuple, L)) and len(label_col) > 1)
+    several = label_delim is not None or (isinstance(label_col, (list, tuple, L)) and len(label_col) > 1) or holds_lists(df, label_col)
     blocks = (MultiCategoryBlock if several else CategoryBlock) if y_block is None else y_block
     blocks = list(blocks) if isinstance(blocks, (list, tuple, L)) else [blocks]
     blocks = [block if isinstance(block, TransformBlock) else block() for block in blocks]
@@ -376,3 +382,20 @@ def from_csv(cls:TextDataLoaders,
             name = _names_of(df, col, 'label_col (for a language model is_lm=True)')
             df[name] = strip_labels(df[name], warnings.warn)
     return cls.from_df(df, path=path, **kwargs)
+
+# %% ../../nbs/reference/data_text_data.ipynb #cell-050
+def need_task(
+    dls,             # loaders
+    is_lm,           # is the learner one for a language model?
+    options=(),      # further arguments of the learner
+):
+    "Refuse loaders of the other task, and options that belong to the loaders."
+    dataset = getattr(dls, 'train_ds', None)
+    for_lm = isinstance(getattr(dls, 'train', None), LMDataLoader)
+    if for_lm and not is_lm:
+        raise ValueError("these loaders are for a language model (is_lm=True): a classifier needs labels. Make them with label_col= and without is_lm, with text_vocab= the vocab of the language model")
+    if is_lm and not for_lm and isinstance(dataset, Datasets) and len(dataset.tls) > dataset.n_inp:
+        raise ValueError("these loaders have labels, as a classifier needs them: for a language model make them with is_lm=True, as in TextDataLoaders.from_df(df, text_col='text', is_lm=True)")
+    for name in options:
+        if name in _tokenizer_options or name in _vocab_options or name in _other_names or name in ('vocab', 'text_vocab', 'bs', 'val_bs', 'batch_size', 'is_lm', 'text_col', 'label_col', 'seq_len'):
+            raise TypeError(f"a learner has no argument {name!r}: it belongs to the data, as in TextDataLoaders.from_df(...) or TextBlock.from_df(...), from which dls comes")

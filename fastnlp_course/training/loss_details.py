@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from torch import nn, Tensor
 
 from ..data.targets import Categorize, EncodedMultiCategorize, MultiCategorize, RegressionSetup
-from .losses import BaseLoss, BCEWithLogitsLossFlat, CrossEntropyLossFlat, LabelSmoothingCrossEntropy, MSELossFlat
+from .losses import BaseLoss, BCEWithLogitsLossFlat, CrossEntropyLossFlat, FocalLoss, LabelSmoothingCrossEntropy, MSELossFlat
 from .torch_losses import as_weights
 
 # %% ../../nbs/reference/training_loss_details.ipynb #cell-007
@@ -24,13 +24,28 @@ _plain_init = BaseLoss.__init__
 @functools.wraps(_plain_init)
 def _init(self, loss_cls, *args, axis=-1, flatten=True, floatify=False, is_2d=True, **kwargs):
     by_position = inspect.signature(loss_cls).bind_partial(*args).arguments if args else {}
-    kwargs = {name: as_weights(value) if name in ('weight', 'pos_weight') else value for name, value in kwargs.items() if name not in by_position}
-    _plain_init(self, loss_cls, *args, axis=axis, flatten=flatten, floatify=floatify, is_2d=is_2d, **kwargs)
+    by_position, kwargs = ({name: as_weights(value) if name in ('weight', 'pos_weight') else value for name, value in part.items()} for part in (by_position, kwargs))
+    kwargs = {name: value for name, value in kwargs.items() if name not in by_position}
+    _plain_init(self, loss_cls, *by_position.values(), axis=axis, flatten=flatten, floatify=floatify, is_2d=is_2d, **kwargs)
     self._args = {**by_position, **kwargs}
 
 BaseLoss.__init__ = _init
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-010
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-008
+def _with_weights(loss_cls):
+    "`loss_cls`, made with weights of any kind: an array, a list, whole numbers."
+    plain = loss_cls.__init__
+    @functools.wraps(plain)
+    def init(self, *args, **kwargs):
+        given = inspect.signature(plain).bind(self, *args, **kwargs)
+        if 'weight' in given.arguments:
+            given.arguments['weight'] = as_weights(given.arguments['weight'])
+        plain(*given.args, **given.kwargs)
+    loss_cls.__init__ = init
+
+for _loss_cls in (LabelSmoothingCrossEntropy, FocalLoss): _with_weights(_loss_cls)
+
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-012
 @patch
 def __repr__(self:BaseLoss) -> str:
     return f'FlattenedLoss of {self.func}'
@@ -52,7 +67,7 @@ def to(
         self.func.to(device)
     return self
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-011
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-013
 def _reduction(self) -> str:
     "How the losses of single items become one number: 'mean', 'sum' or 'none'."
     return self.func.reduction
@@ -62,7 +77,7 @@ def _set_reduction(self, value:str):
 
 BaseLoss.reduction = property(_reduction, _set_reduction)
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-014
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-016
 @patch
 def to_config(self:BaseLoss) -> dict:
     "What `from_config` needs to make this loss again, ready for JSON."
@@ -77,7 +92,7 @@ def to_config(self:BaseLoss) -> dict:
         config['reduction'] = self.reduction
     return config
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-015
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-017
 def _from_config(
     cls,
     config:dict,  # what `to_config` returned
@@ -97,7 +112,7 @@ def _from_config(
 
 BaseLoss.from_config = classmethod(_from_config)
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-019
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-021
 @patch
 def activation(self:LabelSmoothingCrossEntropy, out:Tensor) -> Tensor:
     "Logits to probabilities."
@@ -108,7 +123,7 @@ def decodes(self:LabelSmoothingCrossEntropy, out:Tensor) -> Tensor:
     "Logits or probabilities to class numbers."
     return out.argmax(dim=-1)
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-022
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-024
 def BCELossFlat(
     *args,                # positional arguments of `nn.BCELoss`
     axis:int=-1,          # axis of the classes
@@ -120,7 +135,7 @@ def BCELossFlat(
     "`nn.BCELoss` on flat predictions (probabilities, not logits) and targets."
     return BaseLoss(nn.BCELoss, *args, axis=axis, floatify=floatify, is_2d=False, weight=weight, reduction=reduction, **kwargs)
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-025
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-027
 class DiceLoss:
     "One minus the Dice overlap of predicted and true regions, per class."
 
@@ -158,7 +173,7 @@ class DiceLoss:
     def _one_hot(x, classes, axis=1):
         return torch.stack([(x == number).long() for number in range(classes)], dim=axis)
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-026
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-028
 @patch
 def activation(self:DiceLoss, x:Tensor) -> Tensor:
     "Logits to probabilities."
@@ -169,6 +184,6 @@ def decodes(self:DiceLoss, x:Tensor) -> Tensor:
     "Logits or probabilities to class numbers."
     return x.argmax(dim=self.axis)
 
-# %% ../../nbs/reference/training_loss_details.ipynb #cell-029
+# %% ../../nbs/reference/training_loss_details.ipynb #cell-031
 _losses_of_targets = ((Categorize, CrossEntropyLossFlat), (MultiCategorize, BCEWithLogitsLossFlat), (EncodedMultiCategorize, BCEWithLogitsLossFlat), (RegressionSetup, MSELossFlat))
 for _target, _loss in _losses_of_targets: _target.loss_func = _loss()

@@ -293,3 +293,16 @@ def test_gradients_compare():
     test_eq({'a': [model.bias]}['a'], [model.bias])
     with pytest.raises(AssertionError): test_eq(model.weight, model.weight + 1)
     test_fail(lambda: test_eq(torch.zeros(2), torch.zeros(3)))
+
+def test_rare_rows_more_often(movies, tmp_path):
+    "A learner on weighted loaders trains, predicts in order, and is read back."
+    frame = movies.sample(60, random_state=4).reset_index(drop=True)
+    block = DataBlock(blocks=(TextBlock.from_df('text'), CategoryBlock), get_x=ColReader('text'), get_y=ColReader('label'), splitter=RandomSplitter(seed=1))
+    dls = block.weighted_dataloaders(frame, frame.label.map({'neg': 0, 'pos': 1}), bs=8)
+    assert {dls.vocab[1][int(i)] for x, y in dls.train for i in y} == {'pos'} and len(dls.valid_ds) == 12
+    learn = text_classifier_learner(dls, AWD_LSTM, config={**awd_lstm_clas_config, **small}, pretrained=False, path=tmp_path, metrics=accuracy)
+    with learn.no_logging(): learn.fit(1, 1e-2)
+    assert learn.get_preds(ds_idx=0)[1].tolist() == [int(y) for _, y in dls.train_ds]
+    before = learn.predict(frame.text[0])
+    after = load_learner(learn.export('weighted')).predict(frame.text[0])
+    assert before[0] == after[0] and torch.allclose(before[2], after[2], atol=1e-5)

@@ -21,11 +21,12 @@ from .shown import Category, MultiCategory, TensorText, TitledStr
 from .dataloaders import DataLoader, DataLoaders, TfmdDL
 from .padding import SortedDL
 from .lm_dataloader import LMDataLoader
+from .weighted import PartialDL, WeightedDL
 from .transforms import FunctionTransform, Transform
 from .item_lists import Datasets, TfmdLists
 
 # %% ../../nbs/reference/data_data_config.ipynb #cell-007
-loader_types = {'DataLoader': DataLoader, 'TfmdDL': TfmdDL, 'SortedDL': SortedDL, 'LMDataLoader': LMDataLoader}
+loader_types = {'DataLoader': DataLoader, 'TfmdDL': TfmdDL, 'SortedDL': SortedDL, 'LMDataLoader': LMDataLoader, 'WeightedDL': WeightedDL, 'PartialDL': PartialDL}
 shown_types = {kind.__name__: kind for kind in (str, int, float, bool, bytes, list, tuple, dict, L, Path, np.ndarray, pd.Series, pd.DataFrame, torch.Tensor,
                                             TitledStr, TensorText, Category, MultiCategory)}
 

@@ -17,7 +17,11 @@ from .data_block import DataBlock
 # %% ../../nbs/reference/data_weighted.ipynb #cell-007
 def _checked_weights(wgts, n, what):
     "Weights as numbers that add up to 1, or a sentence."
-    wgts = np.asarray(wgts.detach().cpu() if hasattr(wgts, 'detach') else wgts, dtype=float)
+    try:
+        wgts = np.asarray(wgts.detach().cpu() if hasattr(wgts, 'detach') else wgts, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"wgts is a {type(wgts).__name__} that holds no list of numbers: pass a number for each of the {n} {what}, "
+                        "such as df.label.map({'rare': 5, 'frequent': 1}), or 1/df.label.map(df.label.value_counts())") from None
     if wgts.shape != (n,):
         raise ValueError(f"wgts has the shape {wgts.shape}, but there are {n} {what}: pass one number for each")
     if not np.isfinite(wgts).all() or (wgts < 0).any() or wgts.sum() == 0:

@@ -162,6 +162,7 @@ from fastnlp_course.bridges.hf_tokenizers import *
 from fastnlp_course.bridges.hf_batches import *
 from fastnlp_course.bridges.transformers import *
 from fastnlp_course.bridges.checks import *
+from fastnlp_course.bridges.more_checks import *
 from fastnlp_course.bridges.lightning import *
 from fastnlp_course.bridges.tensorboard import *
 from fastnlp_course.bridges.sharing import *

@@ -21,7 +21,7 @@ from ..data.lm_dataloader import LMDataLoader
 from ..data.targets import get_c
 from ..training.first_step import found_before_training
 from ..training.outputs import own_loss
-from ..training.torch_losses import call_loss
+from ..training.torch_losses import call_loss, form_of
 from ..training.learner import Learner, TrainEvalCallback
 from .transformers import fields_of, labels_of
 
@@ -42,7 +42,7 @@ def check_optimizer(
     own = dict(learn.model.named_parameters())
     trained = {name for name, p in own.items() if p.requires_grad}
     if not trained:
-        return ['No parameter of the model is trained, because requires_grad is False for all: call learn.unfreeze() or learn.freeze_to(-1).']
+        return ['No parameter of the model is trained, because requires_grad is False for all: call learn.unfreeze() where learn.freeze froze them; what was frozen by hand, thaw with learn.model.requires_grad_(True).']
     groups = learn.splitter(learn.model) if learn.opt is None else learn.opt.param_lists
     groups = list(groups) if not isinstance(groups, Tensor) else [groups]
     inside = {id(p) for group in groups for p in ([group] if isinstance(group, Tensor) else group)}
@@ -169,9 +169,13 @@ def _judge(learn, output, pred, shadowed):
         found.append(f'The loss is computed from {field!r} of the output, and the predictions are in "logits": use self.pred.logits, or HFCallback().')
     c = 0 if isinstance(learn.dls.train, LMDataLoader) else get_c(learn.dls)
     y = learn.yb[0] if len(learn.yb) else None
-    if getattr(learn.loss_func, 'y_int', False) and c and isinstance(y, Tensor) and y.ndim == 1 and (pred.ndim != 2 or pred.shape[-1] != c):
+    if (getattr(learn.loss_func, 'y_int', False) or form_of(learn.loss_func) == 'logits') and c and isinstance(y, Tensor) and y.ndim == 1 and (pred.ndim != 2 or pred.shape[-1] != c):
         found.append(f'The loss is computed from a tensor of shape {tuple(pred.shape)}, and {c} classes for {len(y)} items need ({len(y)}, {c}): the model has no head for this task, or another field than the logits was taken.')
         return found
+    if isinstance(y, Tensor) and y.is_floating_point() and y.ndim <= 2 and pred.ndim <= 2 and c and not labels_of(learn.dls):
+        wanted, given = (1 if x.ndim == 1 else x.shape[1] for x in (y, pred))
+        if wanted != given:
+            return found + [f'The model gives {given} number{"s"*(given != 1)} for each item, and the data have {wanted}: make it with {wanted} output{"s"*(wanted != 1)}, num_labels={wanted} or n_out={wanted}.']
     loss = _loss_of(learn, output, pred)
     if loss is None:
         return found + ['There is no loss: pass loss_func=, or let the batch have labels.']

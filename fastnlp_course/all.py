@@ -177,6 +177,7 @@ from fastnlp_course.applications.tables import *
 from fastnlp_course.applications.stages import *
 from fastnlp_course.applications.report import *
 from fastnlp_course.applications.reviews import *
+from fastnlp_course.applications.reproduce import *
 from fastnlp_course.applications.commands import *
 from fastnlp_course.applications.cpc import *
 from fastnlp_course.applications.encoders import *

@@ -27,7 +27,7 @@ def say_errors(command):
         try:
             return command(*args, **kwargs)
         except KeyboardInterrupt:
-            typer.echo('\nStopped. Run the same command again to go on from the last finished stage.', err=True)
+            typer.echo('\nStopped. Run the same command again to go on.', err=True)
             raise typer.Exit(130) from None
         except (ValueError, OSError, KeyError, TypeError, RuntimeError) as error:
             if os.environ.get('FASTNLP_DEBUG'): raise
@@ -40,7 +40,7 @@ def say_errors(command):
 @say_errors
 def demo(
     out: Path = typer.Option(Path('demo_output'), help='Folder for model, report and figures.'),
-    fresh: bool = typer.Option(False, '--fresh', help='Start over instead of going on from the last finished stage.'),
+    fresh: bool = typer.Option(False, '--fresh', help='Start over instead of going on where an earlier run stopped.'),
     rows: Optional[int] = typer.Option(None, min=50, help='Use only so many reviews, for a quick look.'),
 ):
     """Run the main job on the embedded movie reviews: language model, classifier, report.
@@ -52,7 +52,7 @@ def demo(
     table = movie_reviews()
     if rows is not None and rows < len(table):
         table = table.sample(rows, random_state=42).reset_index(drop=True)
-    run_stages(table, out, fresh=fresh, log=typer.echo)
+    run_stages(table, out, fresh=fresh, log=typer.echo, source={'reviews': rows})
     typer.echo('')
     typer.echo(how_to_use(out))
 
@@ -67,7 +67,7 @@ def train_classifier(
     sep: Optional[str] = SEP,
     encoding: Optional[str] = ENCODING,
     out: Optional[Path] = typer.Option(None, help='Folder for the results; FILE_classifier without it.'),
-    fresh: bool = typer.Option(False, '--fresh', help='Start over instead of going on from the last finished stage.'),
+    fresh: bool = typer.Option(False, '--fresh', help='Start over instead of going on where an earlier run stopped.'),
     lm_epochs: Optional[int] = typer.Option(None, min=1, help='Epochs of the language model.'),
     epochs: Optional[int] = typer.Option(None, min=1, help='Epochs of the classifier.'),
     lm_bs: Optional[int] = typer.Option(None, min=1, help='Rows per batch of the language model; fewer for little text.'),
@@ -88,9 +88,24 @@ def train_classifier(
     check_amount(table, file.name, drawn=valid_col is None and valid_pct is None)
     given = {name: value for name, value in (('lm_epochs', lm_epochs), ('epochs', epochs), ('lm_bs', lm_bs), ('bs', bs)) if value is not None}
     out = file.with_name(f"{file.name.split('.')[0]}_classifier") if out is None else out
-    run_stages(table, out, replace(Recipe(seed=seed), **given), fresh=fresh, scratch=False, log=typer.echo)
+    source = {'file': str(file), 'text_col': text_col, 'label_col': label_col, 'valid_col': valid_col}
+    run_stages(table, out, replace(Recipe(seed=seed), **given), fresh=fresh, scratch=False, log=typer.echo, source=source)
     typer.echo('')
     typer.echo(how_to_use(out))
+
+@app.command()
+@say_errors
+def reproduce(
+    report: Path = typer.Argument(..., help='report.json of a run, or its folder.'),
+    out: Optional[Path] = typer.Option(None, help="Folder for the new run; 'reproduced' beside the report without it."),
+):
+    """Run again what a report says, and compare every figure; exit code 1 if one differs.
+
+    Example: fastnlp reproduce demo_output/report.json
+    """
+    from fastnlp_course.applications.reproduce import reproduce as run_again
+    if not run_again(report, out, log=typer.echo)['same']:
+        raise typer.Exit(1)
 
 @app.command('train-lm')
 @say_errors

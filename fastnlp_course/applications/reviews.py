@@ -26,7 +26,7 @@ from ..models.rnn_callbacks import AverageWeights
 from ..models.ulmfit import language_model_learner, text_classifier_learner
 from .tables import check_table, table_hash, with_split
 from .stages import Stages
-from .report import results_frame, write_results
+from .report import results_frame, write_report, write_results
 
 # %% ../../nbs/18_demo.ipynb #cell-014
 def movie_reviews(
@@ -161,6 +161,7 @@ def train_language_model(
     out,             # folder for the encoder and the model
     recipe,          # sizes, epochs
     prompts=('the movie', 'the acting', 'this is'), # beginnings of generated samples
+    cbs=(),          # callbacks for its fits, such as checkpoints
 )->dict:             # curves and figures of this stage
     "Stage 2 of ULMFiT: learn the language of the texts, and keep the encoder."
     set_seed(recipe.seed)
@@ -168,7 +169,7 @@ def train_language_model(
     learn = language_model(dls, recipe)
     rate, finder = find_rate(learn, recipe)
     first = [(-1, 1, 2*rate)] if recipe.pretrained else []
-    joined = fit_in_steps(learn, [*first, (0, recipe.lm_epochs, rate)])
+    joined = fit_in_steps(learn, [*first, (0, recipe.lm_epochs, rate)], cbs=cbs)
     learn.save_encoder(Path(out).absolute()/'encoder')
     learn.export(Path(out)/'language_model')
     loss, accuracy_, perplexity = (float(value) for value in learn.recorder.values[-1][1:])
@@ -201,9 +202,11 @@ def classifier(
 def fit_at_once(
     learn,           # classifier
     recipe,          # epochs, rate, weight decay, average
+    cbs=(),          # more callbacks
 )->dict:             # the curves
     "All layers from the first step, with one rate."
-    return fit_in_steps(learn, [(0, recipe.epochs, recipe.lr)], wd=recipe.wd, cbs=[AverageWeights(recipe.average)] if recipe.average else None)
+    average = [AverageWeights(recipe.average)] if recipe.average else []
+    return fit_in_steps(learn, [(0, recipe.epochs, recipe.lr)], wd=recipe.wd, cbs=[*average, *cbs])
 
 # %% ../../nbs/18_demo.ipynb #cell-056
 def fit_gradually(
@@ -224,11 +227,12 @@ def train_from_scratch(
     table,           # columns text, label, is_valid
     recipe,          # sizes, epochs, rate
     vocab=None,      # tokens by id; without it, of all rows of the table, as `TextDataLoaders.from_df` makes it
+    cbs=(),          # callbacks for its fit
 )->dict:             # scores and curves
     "The classifier with random weights."
     set_seed(recipe.seed)
     learn = classifier(classifier_dls(table, recipe, vocab), recipe)
-    joined = fit_at_once(learn, recipe)
+    joined = fit_at_once(learn, recipe, cbs)
     probabilities, targets = learn.get_preds()
     return {**scores(probabilities, targets), 'curve': joined}
 
@@ -257,12 +261,13 @@ def train_ulmfit(
     out,             # folder with the encoder; the model is written here too
     recipe,          # sizes, epochs
     vocab,           # of the language model
+    cbs=(),          # callbacks for its fit
 )->dict:             # scores and curves
     "Stage 3 of ULMFiT: the encoder under a new head."
     set_seed(recipe.seed)
     learn = classifier(classifier_dls(table, recipe, vocab), recipe)
     learn.load_encoder(Path(out).absolute()/'encoder')
-    joined = fit_at_once(learn, recipe)
+    joined = fit_at_once(learn, recipe, cbs)
     probabilities, targets = learn.get_preds()
     learn.export(Path(out)/'model')
     predictions = prediction_table(table[table.is_valid], list(learn.dls.vocab[1]), probabilities, targets)
@@ -289,20 +294,24 @@ def run_stages(
     fresh=False,          # start over even if stages are finished
     scratch=True,         # also train the classifier from scratch, for the table
     log=print,            # called with each line of the account
+    source=None,          # for report.json: which data, so that `fastnlp reproduce` finds them
 )->dict:                  # what metrics.json holds
     "The main job: from a table of texts and labels to a classifier and a report; goes on where an earlier run stopped."
     recipe = Recipe() if recipe is None else recipe
     check_table(table)
     out = Path(out)
     stages = Stages(out, {'recipe': asdict(recipe), 'rows': table_hash(table)}, fresh, log)
-    details = {'tokens': stages.run('tokens', lambda: describe_tokens(table, out, recipe))}
-    details['tf-idf'] = stages.run('tf-idf', lambda: tfidf_baseline(table))
-    details['language model'] = stages.run('language model', lambda: train_language_model(table, out, recipe))
+    details = {}
+    def run(name, work, leaves=()): details[name] = stages.run(name, work, leaves)
+    run('tokens', lambda: describe_tokens(table, out, recipe), ['vocab.json'])
+    run('tf-idf', lambda: tfidf_baseline(table))
+    run('language model', lambda: train_language_model(table, out, recipe, cbs=stages.checkpoints('language model')), ['encoder.safetensors', 'language_model'])
     vocab = read_json(out/'vocab.json')
     if scratch:
-        details['classifier from scratch'] = stages.run('classifier from scratch', lambda: train_from_scratch(table, recipe))
-    details['ulmfit'] = stages.run('ulmfit', lambda: train_ulmfit(table, out, recipe, vocab))
+        run('classifier from scratch', lambda: train_from_scratch(table, recipe, cbs=stages.checkpoints('classifier from scratch')))
+    run('ulmfit', lambda: train_ulmfit(table, out, recipe, vocab, stages.checkpoints('ulmfit')), ['model', 'predictions.csv'])
     metrics = write_results(out, table, details, recipe)
+    write_report(out, {'source': source, 'recipe': asdict(recipe), 'scratch': scratch, 'data': table_hash(table)}, metrics)
     for line in ('', results_frame(metrics).to_string(), '', metrics['reading']):
         log(line)
     return metrics

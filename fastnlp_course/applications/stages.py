@@ -12,7 +12,11 @@ import shutil
 import time
 from pathlib import Path
 
-from ..files import read_json, write_json
+from fastcore.basics import patch
+
+from .. import __version__
+from ..files import file_hash, read_json, write_json
+from ..training.checkpoint import CheckpointCallback
 
 # %% ../../nbs/reference/applications_stages.ipynb #cell-007
 def settings_hash(
@@ -42,8 +46,9 @@ class Stages:
     def run(self,
         name,           # of the stage, used as a file name
         work,           # function without arguments that returns what JSON can hold
+        leaves=(),      # files and folders below `out` that it writes
     )->dict:            # what `work` returned, now or in an earlier run, with its `seconds`
-        "Run `work` unless an earlier run with the same settings finished it."
+        "Run `work` unless an earlier run with the same settings finished it and left everything whole."
         path = self.state_path/f'{name}.json'
         done = self.finished(path)
         if done is not None:
@@ -53,18 +58,60 @@ class Stages:
         started = time.perf_counter()
         result = work()
         result['seconds'] = round(time.perf_counter() - started, 1)
-        write_json(path, {'settings': self.settings, 'result': result})
+        write_json(path, {'settings': self.settings, 'version': __version__, 'files': self._hashes(leaves), 'result': result})
+        self._forget_checkpoints(name)
         self.log(f'{name}: {result["seconds"]:.0f} s')
         return result
 
-    def finished(self,
-        path,           # the file that the stage writes last
-    ):                  # its result, or None
-        "The result of an earlier run with the same settings, if there is one."
-        if not path.exists():
-            return None
-        try:
-            saved = read_json(path)
-        except ValueError:
-            return None
-        return saved['result'] if saved.get('settings') == self.settings else None
+# %% ../../nbs/reference/applications_stages.ipynb #cell-012
+@patch
+def _hashes(self:Stages, names):
+    "Checksums of files, those in folders too."
+    files = [file for name in names for file in (sorted((self.out/name).rglob('*')) if (self.out/name).is_dir() else [self.out/name]) if file.is_file()]
+    return {file.relative_to(self.out).as_posix(): file_hash(file) for file in files}
+
+@patch
+def _why_not(self:Stages, saved):
+    "Why an earlier result cannot be taken, or None."
+    if not isinstance(saved, dict) or saved.get('settings') != self.settings:
+        return 'its settings were others'
+    if saved.get('version') != __version__:
+        return f"it was made by version {saved.get('version')} of the package, and this is {__version__}"
+    for name, checksum in saved['files'].items():
+        if not (self.out/name).is_file():
+            return f'{name} is missing'
+        if file_hash(self.out/name) != checksum:
+            return f'{name} has changed since'
+    return None
+
+@patch
+def finished(self:Stages,
+    path,           # the file that the stage writes last
+):                  # its result, or None
+    "The result of an earlier run with the same settings, if there is one and everything is whole."
+    if not path.exists():
+        return None
+    try:
+        saved = read_json(path)
+        why = self._why_not(saved)
+    except (ValueError, OSError):
+        why = 'its result cannot be read'
+    if why:
+        self.log(f'{path.stem} is made again: {why}')
+    return None if why else saved['result']
+
+# %% ../../nbs/reference/applications_stages.ipynb #cell-014
+@patch
+def checkpoints(self:Stages,
+    name,           # of the stage
+)->list:            # callbacks for its fits
+    "Let the fits of a stage go on where they were interrupted."
+    mine = f'{name}-{self.settings}'
+    self._forget_checkpoints(name, keep=mine)
+    return [CheckpointCallback((self.state_path/mine).absolute(), keep=True, minutes=0.5)]
+
+@patch
+def _forget_checkpoints(self:Stages, name, keep=None):
+    for file in self.state_path.glob(f'{name}-*.safetensors'):
+        if keep is None or not file.name.startswith(keep):
+            file.unlink(missing_ok=True)

@@ -51,6 +51,8 @@ class ModelResetter(Callback):
 @configurable
 class RNNCallback(Callback):
     "Keeps the outputs of the last recurrent layer: `raw_out` before dropout, `out` after it."
+    not_kept = 'raw_out', 'out'     # each batch makes them again, so checkpoints leave them out
+
     def after_pred(self):
         "Take the logits out; `learn.extras` holds the outputs of all layers."
         if not isinstance(self.learn.pred, Tensor):

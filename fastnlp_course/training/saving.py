@@ -59,6 +59,15 @@ def _place_of(tensor):
     return tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 # %% ../../nbs/reference/training_saving.ipynb #cell-009
+def _in_order(data):
+    "The bytes of a safetensors file with its metadata in order: safetensors has them in another order each time, and equal weights should be equal files."
+    n = int.from_bytes(data[:8], 'little')
+    header = json.loads(data[8:8 + n])
+    header['__metadata__'] = dict(sorted(header['__metadata__'].items()))
+    header = json.dumps(header, separators=(',', ':'), ensure_ascii=False).encode()
+    header += b' '*(-len(header) % 8)
+    return len(header).to_bytes(8, 'little') + header, memoryview(data)[8 + n:]
+
 def save_weights(
     file:str|Path,     # the file, with its suffix
     weights:dict,      # tensors by name, such as a state dict
@@ -82,7 +91,7 @@ def save_weights(
         metadata['more'] = json.dumps(_pack(more, tensors))
     data = save({name: value.detach().to('cpu', copy=i >= n_weights).contiguous() for i, (name, value) in enumerate(tensors.items())}, metadata)
     with atomic_write(file) as handle:
-        handle.write(data)
+        for part in _in_order(data): handle.write(part)
     return Path(file)
 
 # %% ../../nbs/reference/training_saving.ipynb #cell-010
@@ -167,7 +176,7 @@ def load_into(
         raise MismatchError(f'{source} has no weight of this model, so strict=False would load nothing: it has {", ".join(unknown[:3])} ..., the model has {", ".join(missing[:3])} .... Make the model as the saved one was made.')
     get_model(model).load_state_dict(weights, strict=strict)
 
-# %% ../../nbs/reference/training_saving.ipynb #cell-016
+# %% ../../nbs/reference/training_saving.ipynb #cell-018
 def save_model(
     file:str|Path,        # the file; `.pth` gives a file for fastai, all else safetensors
     model:nn.Module,      # its weights are saved
@@ -185,7 +194,7 @@ def save_model(
         torch.save({'model': state, 'opt': opt.state_dict()} if with_opt else state, handle, **kwargs)
     return file
 
-# %% ../../nbs/reference/training_saving.ipynb #cell-017
+# %% ../../nbs/reference/training_saving.ipynb #cell-019
 def load_model(
     file:str|Path,        # a `.safetensors` or `.pth` file
     model:nn.Module,      # gets the weights
@@ -210,7 +219,7 @@ def load_model(
     except Exception as error:
         warnings.warn(f'The state of the optimizer in {file} was not loaded: {error}')
 
-# %% ../../nbs/reference/training_saving.ipynb #cell-019
+# %% ../../nbs/reference/training_saving.ipynb #cell-021
 _suffixes = ('.safetensors', '.pth')
 
 @patch
@@ -234,7 +243,7 @@ def _file_to_load(self:Learner, file):
     there = sorted(path.name for path in folder.iterdir() if path.suffix in _suffixes) if folder.is_dir() else []
     raise FileNotFoundError(f'No saved model {str(file)!r}: {tried[0]} does not exist. ' + (f'That folder has {there}.' if there else 'Nothing is saved in that folder yet; call save first, or pass the full path.'))
 
-# %% ../../nbs/reference/training_saving.ipynb #cell-020
+# %% ../../nbs/reference/training_saving.ipynb #cell-022
 @patch
 def save(self:Learner,
     file:str|Path,        # a name, which goes to `path/model_dir`, or a full path; the suffix may be left out

@@ -13,10 +13,11 @@ import pickle
 from collections import Counter, OrderedDict, defaultdict
 from types import ModuleType
 
-from fastcore.basics import patch
+from fastcore.basics import defaults as fastcore_defaults, patch
 from tqdm.std import tqdm
 
 from ..files import bar_stream, need_file, read_json
+from ..text.tokenization import defaults
 
 # %% ../../nbs/reference/data_borrowed.ipynb #cell-007
 class LazyModule(ModuleType):
@@ -192,3 +193,6 @@ def replacing_yield(
         yield setattr(o, attr, val)
     finally:
         setattr(o, attr, old)
+
+# %% ../../nbs/reference/data_borrowed.ipynb #cell-026
+defaults.cpus = fastcore_defaults.cpus

@@ -40,9 +40,11 @@ def labels_of(dls):
     if isinstance(vocab, (L, list, tuple)) and len(vocab) and hasattr(vocab[-1], '__iter__') and not isinstance(vocab[-1], str):
         vocab = vocab[-1]
     try:
-        return None if vocab is None or isinstance(vocab, dict) else [str(name) for name in vocab] or None
+        names = [] if vocab is None or isinstance(vocab, dict) else [str(name) for name in vocab]
     except TypeError:
         return None
+    n_targets = getattr(dls, 'c', None)
+    return names if names and n_targets in (None, 0, len(names)) else None      # a regression of texts has a vocab too: that of the texts
 
 # %% ../../nbs/reference/bridges_hf_saving.ipynb #cell-008
 def tokenizer_to_save(dls, positions):
@@ -186,7 +188,7 @@ def write_for_transformers(model, tokenizer, settings, folder):
     folder = Path(folder)
     with atomic_folder(folder, manifest=False, without=_of_other_saves) as new:      # an adapter of another model would be put on top of this one
         _write(model, tokenizer, settings, cls, new)
-        _compare_written(model, tokenizer, cls, new)
+        compare_written(model, tokenizer, cls, new)
     return folder
 
 def _write(model, tokenizer, settings, cls, folder):
@@ -205,7 +207,7 @@ def _write(model, tokenizer, settings, cls, folder):
         tokenizer.save_pretrained(folder)
 
 # %% ../../nbs/reference/bridges_hf_saving.ipynb #cell-019
-def _compare_written(model, tokenizer, cls, folder):
+def compare_written(model, tokenizer, cls, folder):
     "One sentence if model or tokenizer of the folder are not those that were written."
     import transformers
     with torch.random.fork_rng(devices=[]):

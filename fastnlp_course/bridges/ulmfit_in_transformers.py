@@ -9,6 +9,7 @@ __all__ = ['to_hf', 'from_hf', 'AWDLSTMConfig', 'AWDLSTMForCausalLM', 'AWDLSTMFo
 # %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-004
 from pathlib import Path
 
+import torch
 from fastcore.basics import patch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, GenerationConfig
 
@@ -16,11 +17,12 @@ from ..files import to_config
 from ..folders import atomic_folder
 from ..text.tokenization import BOS, PAD, UNK
 from ..text.tokenizer import Tokenizer
-from ..training.outputs import get_model
+from ..training.outputs import get_model, open_output
 from ..training.saving import load_into
 from ..models.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from ..models.pretrained import is_read_backwards, match_embeds, text_steps_of, vocab_of_texts
 from ..models.ulmfit import language_model_learner, LMLearner, text_classifier_learner, TextLearner
+from .hf_saving import compare_written, settings_for_pipeline
 from .ulmfit_models import (AWDLSTMConfig, AWDLSTMForCausalLM, AWDLSTMForSequenceClassification, AWDLSTMPreTrainedModel,
     encoder_names, head_names, LSTMState, read_on)
 from .ulmfit_tokenizer import AWDLSTMTokenizer
@@ -74,15 +76,35 @@ def _settings_of(learn):
                                              'tie_word_embeddings': False}
 
 # %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-010
+def _compare_answers(own, model):
+    "Refuse a network that was changed where the names of weights do not show it."
+    ids = torch.arange(model.config.vocab_size)[-12:][None]        # (1, 12)
+    modes = [(layer, layer.training) for layer in own.modules()]
+    try:
+        own.eval(), own.reset()
+        with torch.no_grad():
+            ours = open_output(own(ids.to(next(own.parameters()).device)))[0].cpu().float()
+            theirs = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+        own.reset()
+    finally:
+        for layer, mode in modes:
+            layer.training = mode
+    if ours.shape != theirs.shape or not torch.allclose(ours, theirs, atol=1e-4, rtol=1e-3):
+        raise ValueError('This network answers otherwise than a ULMFiT of its settings and weights: a part without weights was changed. Use learn.export, or learn.save and learn.load.')
+
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-011
 def to_hf(
     learn:TextLearner,   # of `language_model_learner` or `text_classifier_learner`
 )->tuple:                # model and tokenizer of transformers
-    "A ULMFiT for transformers, with the same weights and the same answers."
+    "A ULMFiT for transformers, with the same weights and the same answers; one sentence if they are not."
     model_class, settings = _settings_of(learn)
-    model = model_class(AWDLSTMConfig(**settings))
-    weights = {name: weight.detach().cpu() for name, weight in get_model(learn.model).state_dict().items()}
+    model, own = model_class(AWDLSTMConfig(**settings)).eval(), learn.model_to_export()
+    weights = {name: weight.detach().cpu() for name, weight in own.state_dict().items()}
     names = _hf_names(isinstance(learn, LMLearner), weights)
     load_into(model, {theirs: weights[ours] for ours, theirs in names.items()}, 'the learner')
+    for name, value in settings_for_pipeline(learn, model).items():
+        setattr(model.config, name, value)
+    _compare_answers(own, model)
     tokenizer = AWDLSTMTokenizer(vocab_of_texts(learn.dls), steps=to_config(_tokenizer_step(learn.dls)), padding_side='left' if isinstance(learn, LMLearner) else 'right', backwards=is_read_backwards(learn.dls))
     if isinstance(learn, LMLearner):
         model.generation_config = GenerationConfig(bos_token_id=model.config.bos_token_id, eos_token_id=model.config.eos_token_id, pad_token_id=model.config.pad_token_id,
@@ -117,7 +139,7 @@ def from_hf(
     load_into(learn.model, {name: matched[name if is_lm else name.replace('0.module.', '0.', 1)] for name in ours}, 'the model of transformers')
     return learn
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-011
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-012
 @patch
 def save_pretrained(self:TextLearner,
     folder,      # is made
@@ -126,6 +148,7 @@ def save_pretrained(self:TextLearner,
     parts = to_hf(self)
     with atomic_folder(folder, manifest=False) as new:      # others write into such a folder, too
         for part in parts: part.save_pretrained(new)
+        compare_written(*parts, type(parts[0]), new)
     return Path(folder)
 
 @patch

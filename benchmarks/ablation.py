@@ -143,7 +143,7 @@ def main():
         lines = directions(table, encoders, given.seeds)
         print('\n'.join(lines))
         if given.write:
-            write_section('ULMFiT in both directions', f"`python benchmarks/ablation.py --directions --write`: test rows of notebook 10a (2,014), mean ± standard deviation of {len(given.seeds)} seeds. Each direction has its own language model, fine-tuned on the training texts, and its own classifier, unfrozen gradually. {machine()}." + '\n\n' + '\n'.join(lines))
+            write_section('ULMFiT in both directions', f"`python benchmarks/ablation.py --directions --write`: test rows of lesson 18 (2,014), mean ± standard deviation of {len(given.seeds)} seeds. Each direction has its own language model, fine-tuned on the training texts, and its own classifier, unfrozen gradually. {machine()}." + '\n\n' + '\n'.join(lines))
         return
     rows = rows_of(table, encoders)
     shipped = pretrained_weights()
@@ -165,7 +165,7 @@ def main():
         lines.append(f"| {n or 'all'} | " + ' | '.join(cell([run['accuracy'] for run in found[name, n]]) for name in by_labels if name in chosen) + ' |')
     print('\n'.join(lines))
     if given.write:
-        text = (f"`python benchmarks/ablation.py --write`: test rows of notebook 10a (2,014), mean ± standard deviation of {len(given.seeds)} seeds. Each row adds one thing to the row above it. "
+        text = (f"`python benchmarks/ablation.py --write`: test rows of lesson 18 (2,014), mean ± standard deviation of {len(given.seeds)} seeds. Each row adds one thing to the row above it. "
                 f"With few labels the language model still reads all training texts, without labels; the labelled rows are drawn anew for each seed. {machine()}.")
         write_section('ULMFiT stage by stage, and by number of labels', text + '\n\n' + '\n'.join(lines))
 

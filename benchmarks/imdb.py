@@ -5,7 +5,7 @@
     python benchmarks/imdb.py --runs FOLDER --rows 200 --no-write        a quick look
 
 IMDb must be where `get_data('imdb')` finds it, for example below the folder in FASTNLP_DATA. Called again with the same FOLDER and settings it goes on after the last epoch.
-The small model trains with equal rates in all layers, as notebook 10a found for other reviews; with the paper's rates, batches of 64 and the same encoder it reached 75.4% where it has 88.6% now.
+The small model trains with equal rates in all layers, as lesson 18 found for other reviews; with the paper's rates, batches of 64 and the same encoder it reached 75.4% where it has 88.6% now.
 The reviews of the test set are used for nothing but the accuracy at the end of each epoch and the one that is reported. One choice was made with the test figure in sight: the rates and batches of the small model, after the 75.4%.
 """
 import argparse, time

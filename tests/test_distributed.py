@@ -1,4 +1,4 @@
-"What lesson 16a cannot show: several processes on plain and sorted loaders, metrics of uneven parts, resuming, files written once. Skipped where gloo cannot run."
+"What lesson 30 cannot show: several processes on plain and sorted loaders, metrics of uneven parts, resuming, files written once. Skipped where gloo cannot run."
 import json
 import os
 import socket

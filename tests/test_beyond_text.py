@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import fastnlp_course.all as lib
-globals().update({name: getattr(lib, name) for name in vars(lib) if not name.startswith(('_', 'test_'))})
+globals().update({name: getattr(lib, name) for name in vars(lib) if not name.startswith(('_', 'test'))})
 from fastnlp_course.bridges.images import *
 from fastnlp_course.bridges.vision import *
 

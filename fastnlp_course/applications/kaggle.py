@@ -21,6 +21,9 @@ from ..text.table_files import read_table
 from ..data.splitters import GroupSplitter
 from ..training.precision import cpu_has_bf16
 from ..training.validation import bootstrap_interval, pearson
+from ..training.checkpoint import CheckpointCallback
+from .tables import table_hash
+from .stages import settings_hash
 from .encoders import packaged_encoder
 from .pairs import pair_learner, PhrasePairs, predict_pairs, text_of_row
 
@@ -89,6 +92,14 @@ def read_pairs(
     except ValueError as error:
         raise ValueError(f'{file}: {error}') from None
 
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-ckpt
+def _checkpoint(out, settings):
+    "Where an interrupted training goes on when it is called again; that of other settings is removed."
+    mine = (out/f'training-{settings_hash(settings)}').resolve()
+    for other in out.glob('training-*.safetensors'):
+        if other.stem != mine.name: other.unlink(missing_ok=True)
+    return CheckpointCallback(mine, keep=True, minutes=0.5)
+
 # %% ../../nbs/reference/applications_kaggle.ipynb #cell-019
 def _check_judged(pairs, valid, valid_pct):
     "Refuse pairs whose validation groups give no interval, before anything is trained."
@@ -126,8 +137,9 @@ def train_pairs(
     if dls.device.type != 'cpu' or cpu_has_bf16():
         learn.to_fp16()                                     # bf16 on a CPU that has it
     log(f'{len(splits[0]):,} pairs to train on, {len(splits[1]):,} of other groups to judge by')
+    checkpoint = _checkpoint(out, [template, epochs, lr, bs, valid_pct, seed, str(model), table_hash(pairs.table)])
     with learn.no_bar(), learn.no_logging():
-        learn.fit_one_cycle(epochs, slice(lr/10, lr))
+        learn.fit_one_cycle(epochs, slice(lr/10, lr), cbs=checkpoint)
     valid = pairs.subset(splits[1])
     try:
         preds = predict_pairs(learn, valid)
@@ -138,6 +150,7 @@ def train_pairs(
     with atomic_write(out/'predictions.csv', 'w', encoding='utf-8') as file:
         valid.table.assign(pred=preds).to_csv(file, index=False, lineterminator='\n')
     write_json(out/'metrics.json', found)
+    checkpoint.fname.with_name(f'{checkpoint.fname.name}.safetensors').unlink(missing_ok=True)
     log(f'Pearson {value:.3f} on groups that training has not seen, 95% between {low:.3f} and {high:.3f}')
     return found
 

@@ -52,6 +52,8 @@ class CategoryMap(Sequence):
         add_na:bool=False,       # number 0 for missing and unknown labels
         strict:bool=False,       # of a Categorical, only the categories that occur
     ):
+        if isinstance(col, str):
+            raise TypeError(f"the names of the categories are the text {col!r}, and a list was expected: pass vocab=[{col!r}, ...]")
         names = _names_in_order(col, sort, strict)
         if add_na:
             names = ['#na#', *names]

@@ -11,6 +11,7 @@ from fastcore.basics import patch
 
 from ..text.tokenization import BOS, decode_spec_tokens, PAD
 from ..data.targets import get_c
+from ..data.text_data import need_task
 from ..training.losses import CrossEntropyLossFlat
 from ..training.outputs import get_model
 from ..training.learner import Learner
@@ -115,6 +116,7 @@ def language_model_learner(
     **kwargs,                   # of `TextLearner`
 )->LMLearner:
     "A learner for a language model."
+    need_task(dls, True, kwargs)
     name, arch, meta = architecture_of(arch)
     chosen = PretrainedText(pretrained if pretrained_fnames is None else False, backwards, config, meta['config_lm'])
     reads_backwards = direction_of(dls, backwards, chosen.files is not None)
@@ -143,6 +145,7 @@ def text_classifier_learner(
     **kwargs,                   # of `TextLearner`
 )->TextLearner:
     "A learner for a classifier of texts."
+    need_task(dls, False, kwargs)
     (name, arch, meta), n_out = architecture_of(arch), get_c(dls) if n_out is None else n_out
     if not n_out: raise ValueError("the number of classes is not known from the data. Pass n_out=...")
     chosen = PretrainedText(pretrained if pretrained_fnames is None else False, backwards, config, meta['config_clas'])

@@ -278,6 +278,24 @@ def load_tokenized_csv(
     return table, Counter(read_json(fname.with_suffix('.json')))
 
 # %% ../../nbs/reference/text_tokenizer.ipynb #cell-017
+def _refuse_options_of_others(factory, options):
+    "Name the right place of an option that is none of the tokenizer's."
+    for name in options:
+        line = None
+        if name in ('min_freq', 'max_vocab', 'vocab', 'is_lm', 'backwards', 'seq_len'):
+            line = f'it belongs to the block: TextBlock.{factory}(..., {name}=...)'
+        elif name in ('sequence_length', 'max_length', 'bptt'):
+            line = f'it is called seq_len and belongs to the block: TextBlock.{factory}(..., seq_len=...)'
+        elif name == 'text_vocab':
+            line = f'it is called vocab in TextBlock.{factory}(..., vocab=...), and text_vocab in TextDataLoaders.{factory}'
+        elif name in ('label_col', 'valid_col', 'bs', 'val_bs', 'batch_size', 'num_workers'):
+            line = f'it belongs to the loaders: TextDataLoaders.{factory}(..., {name}=...)'
+        elif name in ('text_col', 'text_column'):
+            line = 'it is called text_cols here'
+        if line is not None:
+            raise TypeError(f"Tokenizer.{factory} has no argument {name!r}: {line}")
+
+# %% ../../nbs/reference/text_tokenizer.ipynb #cell-018
 @configurable
 class Tokenizer:
     "From a text, a file or a row to tokens, as a step of a pipeline."
@@ -309,6 +327,7 @@ class Tokenizer:
         **kwargs,                 # of the splitter
     ):
         "For the rows of a table; its texts are tokenized at set-up."
+        _refuse_options_of_others('from_df', kwargs)
         made = cls(WordTokenizer(**kwargs) if tok is None else tok, rules, mode='df', sep=sep)
         made.text_cols, made.mark_fields, made.tok_text_col, made.n_workers = text_cols, mark_fields, tok_text_col, n_workers
         return made
@@ -328,7 +347,7 @@ class Tokenizer:
         made.__dict__.update({key: config[key] for key in ('text_cols', 'mark_fields', 'tok_text_col', 'encoding') if key in config})
         return made
 
-# %% ../../nbs/reference/text_tokenizer.ipynb #cell-018
+# %% ../../nbs/reference/text_tokenizer.ipynb #cell-019
 @patch(cls_method=True)
 def from_folder(cls:Tokenizer,
     path,                     # folder of text files
@@ -345,6 +364,7 @@ def from_folder(cls:Tokenizer,
     **kwargs,                 # of the splitter
 ):
     "For text files; all files of the folder are tokenized once now, for counts and lengths."
+    _refuse_options_of_others('from_folder', kwargs)
     made = cls(WordTokenizer(**kwargs) if tok is None else tok, rules, mode='folder')
     made.path, made.extensions, made.folders, made.n_workers, made.encoding = Path(path), extensions, folders, n_workers, encoding
     if not made.path.is_dir():
@@ -386,7 +406,7 @@ def _texts_to_learn(self:Tokenizer, items, raw):
     if self.mode == 'df' and isinstance(raw, pd.DataFrame): return join_fields(raw, self.text_cols, self.mark_fields)
     return (self._read(item) for item in items)
 
-# %% ../../nbs/reference/text_tokenizer.ipynb #cell-019
+# %% ../../nbs/reference/text_tokenizer.ipynb #cell-020
 @patch
 def _files(self:Tokenizer):
     "The files of the folder that count for the vocab, in order."

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ..folders import atomic_folder, check_folder
+from ..fields import either, maybe, number, pattern_text, several, whole, words
 from ..files import read_json, write_json
 from ..training.saving import load_weights, save_weights
 from .lora import add_lora, check_lora, find_layers, is_or_ends_with, layer_sizes, lora_layers, LoRALinear
@@ -157,6 +158,14 @@ def save_lora(
 _known = {'r', 'lora_alpha', 'lora_dropout', 'target_modules', 'modules_to_save', 'fan_in_fan_out', 'peft_type', 'task_type', 'auto_mapping',
           'base_model_name_or_path', 'inference_mode', 'revision', 'peft_version', 'megatron_core', 'qalora_group_size', 'bias', 'init_lora_weights', 'ensure_weight_tying'}
 
+_names_of_modules = several(words(500), 10_000)
+_values = {'r': whole(1, 100_000), 'lora_alpha': number(-1e6, 1e6), 'lora_dropout': maybe(number(0, 1)), 'target_modules': either(_names_of_modules, pattern_text), 'modules_to_save': maybe(_names_of_modules)}
+
+def _check_values(config, file):
+    "Types and ranges of the settings that are used; a pattern of names must be quick on any name."
+    for name, check in _values.items():
+        check(config.get(name), f'{name} in {file}')
+
 def _read_config(folder):
     "The checked settings of an adapter folder."
     file = folder/_config_name
@@ -174,6 +183,7 @@ def _read_config(folder):
         beyond.append('init_lora_weights')  # some kinds of start also change the base weights
     if beyond:
         raise ValueError(f'{file} asks for {", ".join(beyond)}, which this course does not build. Load the adapter with peft.')
+    _check_values(config, file)
     return {'r': config['r'], 'lora_alpha': config['lora_alpha'], 'lora_dropout': config.get('lora_dropout') or 0.,
             'target_modules': config['target_modules'], 'modules_to_save': config.get('modules_to_save') or None}
 

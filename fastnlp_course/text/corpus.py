@@ -136,6 +136,8 @@ def _finished_block(work, number):
     if not isinstance(block, dict) or not {'ids', 'offsets', 'digest', 'plan'} <= block.keys():
         return None
     files = [block[kind] for kind in ('ids', 'offsets', 'types') if kind in block]
+    if not all(isinstance(file, dict) and isinstance(file.get('file'), str) and Path(file['file']).name == file['file'] for file in files):
+        return None     # a description names files of its own folder
     whole = all((work/file['file']).exists() and (work/file['file']).stat().st_size == file['bytes'] for file in files)
     places = block.get('types', {}).get('places')
     return block if whole and (places is None or len(places) == n_segments + 1) else None   # another version may have cut the types otherwise

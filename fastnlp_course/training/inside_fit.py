@@ -7,8 +7,10 @@ __all__ = []
 
 # %% ../../nbs/reference/training_inside_fit.ipynb #cell-004
 import copy
+import random
 from contextlib import contextmanager
 
+import numpy as np
 from fastcore.basics import patch
 from fastcore.foundation import L
 
@@ -30,7 +32,7 @@ def stepped_aside(self:Learner):
     "Whatever happens inside, a running fit goes on as if it had not."
     state = {name: self.__dict__[name] for name in _of_the_loop if name in self.__dict__}
     modules = [(module.__dict__, {name: module.__dict__[name] for name in ('training', 'hidden', 'bs') if name in module.__dict__}) for module in self.model.modules()]
-    asking = _asking(self)
+    asking, orders = _asking(self), (random.getstate(), np.random.get_state())      # loaders draw an order, even if they do not use it
     self.cbs = L(cb for cb in self.cbs if cb is not asking and not getattr(type(cb), 'remove_on_fetch', False) and not isinstance(cb, ProgressCallback))
     try:
         yield self
@@ -38,6 +40,8 @@ def stepped_aside(self:Learner):
         for name in _of_the_loop:
             self.__dict__.pop(name, None)
         self.__dict__.update(state)
+        random.setstate(orders[0])
+        np.random.set_state(orders[1])
         for attributes, before in modules:
             attributes.update(before)
 

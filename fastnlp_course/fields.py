@@ -38,9 +38,9 @@ def whole(low, high):
     return check
 
 def number(low=-1e12, high=1e12):
-    "A check for a finite number in a range."
+    "A check for a number in a range; no comparison holds for NaN."
     def check(value, where):
-        if type(value) not in (int, float) or not math.isfinite(value) or not low <= value <= high: refuse(value, where, f'a number from {low:g} to {high:g}')
+        if type(value) not in (int, float) or not low <= value <= high: refuse(value, where, f'a number from {low:g} to {high:g}')
         return value
     return check
 
@@ -142,7 +142,7 @@ def pattern_text(value, where):
     words(500)(value, where)
     try: re.compile(value)
     except (re.error, OverflowError, RecursionError): refuse(value, where, 'a regular expression')
-    if _repeated.search(value) or re.search(r'\\[1-9]|\(\?P=|\{\d{3,}|\){2,}\s*[*+{]', value): refuse(value, where, 'a regular expression that is quick on any text')
+    if _repeated.search(value) or len(re.findall(r'[*+]|\{', value)) > 6 or re.search(r'\\[1-9]|\(\?P=|\{\d{3,}|\){2,}\s*[*+{]', value): refuse(value, where, 'a regular expression that is quick on any text')
     return value
 
 def template_of(*names):

@@ -130,7 +130,7 @@ def slice_of(check):
 _count, _id, _axis, _rate, _share, _text = whole(1, 100_000_000), whole(0, 100_000_000), whole(-8, 8), number(0, 1e6), number(0, 1), words(200)
 _label, _rules = either(flag, whole(-2**63, 2**63), number(), words(1000)), several(function('rule'), 100)
 _tokens, _labels, _column = several(words(1000), 100_000_000), several(_label, 10_000_000), either(words(1000), whole(-10_000, 10_000))
-_special, _size = maybe(several(words(100), 1000)), several(whole(1, 100_000), 2, 2)
+_special, _size = maybe(several(words(100), 1000)), several(whole(1, 10_000), 2, 2)
 
 _add_parts('splitter', 'text.tokenization', BaseTokenizer=fields(split_char=words(10)), SpacyTokenizer=fields(lang=language, special_toks=_special, buf_sz=whole(1, 1_000_000)))
 _add_parts('splitter', 'text.subwords', CharacterTokenizer=fields(special_toks=_special),

@@ -13,6 +13,7 @@ import torch
 from fastcore.basics import patch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, GenerationConfig
 
+from ..fields import maybe, number, several, whole
 from ..files import to_config
 from ..folders import atomic_folder
 from ..text.tokenization import BOS, PAD, UNK
@@ -36,6 +37,18 @@ AutoModelForSequenceClassification.register(AWDLSTMConfig, AWDLSTMForSequenceCla
 AutoTokenizer.register(AWDLSTMConfig, AWDLSTMTokenizer, exist_ok=True)
 
 # %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-009
+_in_range = {'vocab_size': whole(1, 100_000_000), 'emb_sz': whole(1, 20_000), 'n_hid': whole(1, 20_000), 'n_layers': whole(1, 100), 'seq_len': whole(1, 1_000_000), 'max_len': maybe(whole(1, 100_000_000)),
+             **dict.fromkeys(('output_p', 'hidden_p', 'input_p', 'embed_p', 'weight_p'), number(0, 1)), 'lin_ftrs': several(whole(1, 1_000_000), 100), 'ps': several(number(0, 1), 100), 'y_range': maybe(several(number(), 2, 2))}
+_new_encoder = AWDLSTMConfig.encoder
+
+@patch
+def encoder(self:AWDLSTMConfig):
+    "A new encoder of these sizes, if a model can have them."
+    for name, check in _in_range.items():
+        check(getattr(self, name, None), f'{name} of config.json')
+    return _new_encoder(self)
+
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-012
 def _tokenizer_step(dls):
     "The step of the pipeline that makes tokens."
     for step in text_steps_of(dls):
@@ -75,7 +88,7 @@ def _settings_of(learn):
     return AWDLSTMForSequenceClassification, {**settings, **head, 'id2label': {i: str(label) for i, label in enumerate(labels)}, 'label2id': {str(label): i for i, label in enumerate(labels)},
                                              'tie_word_embeddings': False}
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-010
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-013
 def _compare_answers(own, model):
     "Refuse a network that was changed where the names of weights do not show it."
     ids = torch.arange(model.config.vocab_size)[-12:][None]        # (1, 12)
@@ -92,7 +105,7 @@ def _compare_answers(own, model):
     if ours.shape != theirs.shape or not torch.allclose(ours, theirs, atol=1e-4, rtol=1e-3):
         raise ValueError('This network answers otherwise than a ULMFiT of its settings and weights: a part without weights was changed. Use learn.export, or learn.save and learn.load.')
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-011
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-014
 def to_hf(
     learn:TextLearner,   # of `language_model_learner` or `text_classifier_learner`
 )->tuple:                # model and tokenizer of transformers
@@ -139,7 +152,7 @@ def from_hf(
     load_into(learn.model, {name: matched[name if is_lm else name.replace('0.module.', '0.', 1)] for name in ours}, 'the model of transformers')
     return learn
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-012
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-015
 @patch
 def save_pretrained(self:TextLearner,
     folder,      # is made

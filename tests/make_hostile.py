@@ -372,6 +372,36 @@ store('flipped', 'its checksum is not', lambda m, f: flip(f/'00000.ids.npy'))
 store('list', 'is not the manifest', lambda m, f: [1])
 store('pickled', 'has 48 bytes', lambda m, f: (f/'00000.ids.npy').write_bytes(pickle.dumps(Asks(os.system, 'touch FLAG'))) and None)
 
+def adapter(name, words, **changes):
+    def make(folder):
+        folder.mkdir()
+        (folder/'adapter_config.json').write_text(json.dumps({'peft_type': 'LORA', 'r': 2, 'lora_alpha': 4, 'target_modules': ['a'], **changes}), encoding='utf-8')
+        data = json.dumps({'base_model.model.a.lora_A.weight': one}).encode()
+        (folder/'adapter_model.safetensors').write_bytes(struct.pack('<Q', len(data)) + data + bytes(16))
+    case(f'adapter-{name}', 'adapter', words, make)
+
+adapter('rank', 'a whole number', r=10**12)
+adapter('rank-text', 'a whole number', r='2')
+adapter('slow-pattern', 'that is quick on any text', target_modules='(a+)+$')
+adapter('targets', 'a text of at most', target_modules=[3])
+adapter('dropout', 'a number from 0 to 1', lora_dropout=7)
+adapter('mapping', 'which this course does not build', layers_pattern='evil')
+adapter('other-kind', 'not a LoRA adapter', peft_type='IA3')
+adapter('list', 'does not say', target_modules=[])
+
+def sizes(name, words, **changes):
+    "A classifier for transformers with other sizes."
+    def make(folder):
+        shutil.copytree(old/'in_transformers', folder)
+        config = json.loads((folder/'config.json').read_text(encoding='utf-8'))
+        (folder/'config.json').write_text(json.dumps({**config, **changes}), encoding='utf-8')
+    case(f'sizes-{name}', 'classifier in transformers', words, make)
+
+sizes('layers', 'a whole number from 1 to 100', n_layers=10**9)
+sizes('units', 'a whole number from 1 to', n_hid=10**9)
+sizes('chunks', 'a whole number from 1 to', seq_len=-72)
+sizes('dropout', 'a number from 0 to 1', hidden_p=-1.)
+
 def write_all(folder):
     "Write every file below `folder`: {name: (path, how it is read, words of the sentence)}."
     folder = Path(folder)

@@ -11,7 +11,9 @@ spec = importlib.util.spec_from_file_location('make_hostile', Path(__file__).wit
 make_hostile = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(make_hostile)
 
-from fastnlp_course.all import TokenStore, load_language_model, load_learner, load_weights, read_vocab
+from torch import nn
+
+from fastnlp_course.all import TokenStore, load_language_model, load_learner, load_lora, load_weights, read_vocab
 from fastnlp_course.archives import safe_extract
 from fastnlp_course.files import read_json, safe_unpickle
 
@@ -19,7 +21,12 @@ def open_tokenizer(path):
     from fastnlp_course.bridges.ulmfit_tokenizer import AWDLSTMTokenizer
     return AWDLSTMTokenizer.from_pretrained(path)
 
-readers = {'learner': load_learner, 'tokenizer': open_tokenizer, 'pickle': safe_unpickle, 'weights': load_weights, 'archive': lambda path: safe_extract(path, path.with_name(path.name + '.out')),
+def open_classifier(path):
+    import fastnlp_course.bridges.ulmfit_in_transformers
+    from transformers import AutoModelForSequenceClassification
+    return AutoModelForSequenceClassification.from_pretrained(path)
+
+readers = {'adapter': lambda path: load_lora(nn.Sequential(nn.Linear(2, 2)), path), 'classifier in transformers': open_classifier, 'learner': load_learner, 'tokenizer': open_tokenizer, 'pickle': safe_unpickle, 'weights': load_weights, 'archive': lambda path: safe_extract(path, path.with_name(path.name + '.out')),
            'json': read_json, 'vocab': read_vocab, 'language model': load_language_model, 'store': lambda path: TokenStore.open(path, verify=True)}
 
 # What the process opens, runs, connects to, while a file is read. Hooks of Python see it however it is called.

@@ -3,8 +3,11 @@
 The folders in `old_layout` were written by `old_layout/make.py` with the package of that commit, when all modules lay in one
 folder. Their configs name functions by the addresses of then (`fastnlp_course.tokenization.fix_html`).
 """
+import importlib
 import json
+import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ import torch
 
 from fastnlp_course.all import (AWD_LSTM, Adam, TextDataLoaders, TokenStore, awd_lstm_lm_config, build_store, dls_from_config, join_stores, language_model_learner,
                                 load_language_model, load_learner, load_tokenized_csv, lowercase, tokenize_df)
+from fastnlp_course._old_addresses import rooms_of
 from fastnlp_course.files import from_config, to_config
 
 old = Path(__file__).resolve().parent/'old_layout'
@@ -146,3 +150,13 @@ def test_every_name_of_before_is_found_or_refused():
 def test_names_outside_the_package_stay_outside():
     for name in ('os.system', 'fastnlp_course.files.os', 'fastnlp_course.tokenization.nothing_of_that_name', 'fastnlp_course.learner.torch', 'fastnlp_course.files.write_json'):
         with pytest.raises(ValueError, match='Do not trust'): from_config({'function': name})
+
+@pytest.mark.parametrize('module', sorted(rooms_of))
+def test_old_addresses(module):
+    "A module of before is found under its address, says where it went, and hands on the objects of the rooms."
+    sys.modules.pop(f'fastnlp_course.{module}', None)
+    with pytest.warns(DeprecationWarning, match='old address'): found = importlib.import_module(f'fastnlp_course.{module}')
+    held = [address.rpartition('.')[2] for address in re.findall(r'fastnlp_course\.\w+\.[A-Za-z]\w*', json.dumps(said)) if address.split('.')[1] == module]
+    assert all(hasattr(found, name) for name in held), [name for name in held if not hasattr(found, name)]
+    rooms = [importlib.import_module(f'fastnlp_course.{room}') for room in rooms_of[module].split()]
+    assert all(getattr(found, name) is getattr(next(room for room in rooms if hasattr(room, name)), name) for name in found.__all__)

@@ -210,7 +210,7 @@ _n_out = whole(1, 10_000_000)
 _learners = {
     'Learner': dict(model=part('model'), splitter=function('grouping')),
     'language_model_learner': _text_model,
-    'text_classifier_learner': dict(**_text_model, seq_len=whole(1, 1_000_000), n_out=_n_out, max_len=maybe(_count), y_range=_bounds, **_head),
+    'text_classifier_learner': dict(**_text_model, seq_len=whole(1, 1_000_000), n_out=_n_out, max_len=maybe(_count), y_range=_bounds, fastai_pool=flag, **_head),
     'vision_learner': dict(arch=either(one_of('resnet18', 'resnet34'), function('network')), n_out=_n_out, pretrained=absent, n_in=whole(1, 1000), concat_pool=flag, custom_head=maybe(part()), **_head),
 }
 

@@ -79,6 +79,14 @@ def get_language_model(
     return SequentialRNN(encoder, decoder)
 
 # %% ../../nbs/reference/models_text_models.ipynb #cell-023
+def last_token(
+    padding:torch.Tensor,   # (bs, length), true at padding
+)->torch.Tensor:            # (bs,)
+    "Where the last token of each row stands; 0 for a row of padding."
+    places = torch.arange(padding.shape[1], device=padding.device)
+    return (places*~padding).amax(dim=1)
+
+# %% ../../nbs/reference/models_text_models.ipynb #cell-023
 class SentenceEncoder(nn.Module):
     "Read documents chunk by chunk, and collect the outputs."
 
@@ -87,28 +95,38 @@ class SentenceEncoder(nn.Module):
         module:nn.Module,       # reads a chunk and keeps a state, such as `AWD_LSTM`
         pad_idx:int=1,          # id of padding
         max_len:int=None,       # keep the outputs of so many tokens at the end; None for all
+        fastai_pool:bool=False, # count them from the end of the batch, as fastai does, and not from the end of each text
     ):
         super().__init__()
-        self.bptt, self.module, self.pad_idx, self.max_len = bptt, module, pad_idx, max_len
+        self.bptt, self.module, self.pad_idx, self.max_len, self.fastai_pool = bptt, module, pad_idx, max_len, fastai_pool
 
     def reset(self):
         if hasattr(self.module, 'reset'):
             self.module.reset()
+
+    def _first_kept(self, padding):
+        "(bs,): where the last `max_len` tokens of each row begin; outputs of chunks before that are left out."
+        bs, length = padding.shape
+        if self.max_len is None: return torch.zeros(bs, dtype=torch.long, device=padding.device)
+        ends = torch.full((bs,), length, device=padding.device) if self.fastai_pool else last_token(padding) + 1
+        return ends - self.max_len
 
     def forward(self, input):
         bs, length = input.shape
         self.reset()
         padding = input == self.pad_idx                                  # (bs, length)
         begun = (~padding[:, ::self.bptt]).sum(dim=0).tolist()           # rows alive in each chunk, read off once
+        first = self._first_kept(padding)                                # (bs,)
+        lowest = first.min().item()
         outputs, masks = [], []
         for start, n_rows in zip(range(0, length, self.bptt), begun):
             if n_rows == 0:
                 continue
             chunk = slice(start, start + self.bptt)
             output = self.module(input[:n_rows, chunk])                  # (n_rows, chunk, n_hid)
-            if self.max_len is None or length - start <= self.max_len:
+            if start >= lowest:
                 outputs.append(F.pad(output, (0, 0, 0, 0, 0, bs - n_rows)))
-                masks.append(padding[:, chunk])
+                masks.append(padding[:, chunk] | (first > start)[:, None])
         if not outputs:
             raise ValueError(f"nothing to read: a batch of shape {tuple(input.shape)} holds only padding, or max_len={self.max_len} is shorter than its last chunk. "
                              "Leave out empty texts, or pass a larger max_len.")
@@ -118,16 +136,16 @@ class SentenceEncoder(nn.Module):
 def masked_concat_pool(
     output:torch.Tensor,    # (bs, length, n_hid)
     mask:torch.Tensor,      # (bs, length), true at padding
-    bptt:int,               # tokens per chunk
+    bptt:int,               # tokens per chunk; only fastai's way of counting needs it
+    fastai_pool:bool=False, # look for the last output as fastai does
 )->torch.Tensor:            # (bs, 3*n_hid)
     "The last output, the maximum and the mean, without padding."
     hidden = mask[:, :, None]                                                      # (bs, length, 1)
-    n_tokens = output.shape[1] - mask.sum(dim=1)                                   # (bs,)
+    n_tokens = (output.shape[1] - mask.sum(dim=1)).clamp(min=1)                    # (bs,)
     mean = output.masked_fill(hidden, 0).sum(dim=1)/n_tokens[:, None].to(output.dtype)
     largest = output.masked_fill(hidden, -float('inf')).amax(dim=1)
-    padded_at_end = mask[:, -bptt:].sum(dim=1)                                     # in the last chunk padding stands behind the text
-    rows = torch.arange(output.shape[0], device=output.device)
-    last = output[rows, -padded_at_end - 1]
+    at = output.shape[1] - 1 - mask[:, -bptt:].sum(dim=1) if fastai_pool else last_token(mask)
+    last = output[torch.arange(output.shape[0], device=output.device), at]
     return torch.cat([last, largest, mean], dim=1)
 
 # %% ../../nbs/reference/models_text_models.ipynb #cell-030
@@ -186,6 +204,7 @@ class PoolingLinearClassifier(nn.Module):
         ps:list,                # dropout in front of each layer
         bptt:int,               # tokens per chunk
         y_range:tuple=None,     # limits of the output
+        fastai_pool:bool=False, # look for the last output as fastai does
     ):
         super().__init__()
         if len(ps) != len(dims) - 1:
@@ -195,11 +214,11 @@ class PoolingLinearClassifier(nn.Module):
         if y_range is not None:
             layers.append(SigmoidRange(*y_range))
         self.layers = nn.Sequential(*layers)
-        self.bptt = bptt
+        self.bptt, self.fastai_pool = bptt, fastai_pool
 
     def forward(self, input):
         output, mask = input
-        scores = self.layers(masked_concat_pool(output, mask, self.bptt))
+        scores = self.layers(masked_concat_pool(output, mask, self.bptt, self.fastai_pool))
         return scores, output, output   # (bs, classes), then what the penalties read
 
 # %% ../../nbs/reference/models_text_models.ipynb #cell-036
@@ -215,6 +234,7 @@ def get_text_classifier(
     pad_idx:int=1,          # id of padding
     max_len:int=72*20,      # tokens of a document that are pooled
     y_range:tuple=None,     # limits of the output
+    fastai_pool:bool=False, # pool as fastai does, where a short text depends on its neighbours
 )->SequentialRNN:           # encoder, head
     "A classifier of texts."
     meta, config = _settings(arch, config, 'config_clas', drop_mult, ['output_p'])
@@ -224,5 +244,5 @@ def get_text_classifier(
     dims = [3*config[meta['hid_name']]] + lin_ftrs + [n_class]
     for name in ('tie_weights', 'out_bias'):      # of a language model's config
         config.pop(name, None)
-    encoder = SentenceEncoder(seq_len, arch(vocab_sz, **config), pad_idx=pad_idx, max_len=max_len)
-    return SequentialRNN(encoder, PoolingLinearClassifier(dims, head_p, bptt=seq_len, y_range=y_range))
+    encoder = SentenceEncoder(seq_len, arch(vocab_sz, **config), pad_idx=pad_idx, max_len=max_len, fastai_pool=fastai_pool)
+    return SequentialRNN(encoder, PoolingLinearClassifier(dims, head_p, bptt=seq_len, y_range=y_range, fastai_pool=fastai_pool))

@@ -141,6 +141,7 @@ def text_classifier_learner(
     ps:list=None,               # dropouts of the head
     max_len:int=72*20,          # tokens of a document that count
     y_range:tuple=None,         # smallest and largest output, for regression
+    fastai_pool:bool=False,     # pool as fastai does, where a short text depends on its neighbours
     pretrained_fnames=None,     # weights and vocab of your own pretrained language model
     **kwargs,                   # of `TextLearner`
 )->TextLearner:
@@ -150,7 +151,7 @@ def text_classifier_learner(
     if not n_out: raise ValueError("the number of classes is not known from the data. Pass n_out=...")
     chosen = PretrainedText(pretrained if pretrained_fnames is None else False, backwards, config, meta['config_clas'])
     reads_backwards = direction_of(dls, backwards, chosen.files is not None)
-    shape = {'seq_len': seq_len, 'config': chosen.config, 'drop_mult': drop_mult, 'lin_ftrs': lin_ftrs, 'ps': ps, 'max_len': max_len, 'y_range': y_range}
+    shape = {'seq_len': seq_len, 'config': chosen.config, 'drop_mult': drop_mult, 'lin_ftrs': lin_ftrs, 'ps': ps, 'max_len': max_len, 'y_range': y_range, 'fastai_pool': fastai_pool}
     model = get_text_classifier(arch, len(vocab_of_texts(dls)), n_out, **shape)
     learn = TextLearner(dls, model, **{'splitter': meta['split_clas'], **kwargs})
     learn.factory = 'text_classifier_learner', {'arch': name, 'backwards': reads_backwards, 'pretrained': False, 'n_out': n_out, **shape}

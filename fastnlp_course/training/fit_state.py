@@ -127,11 +127,12 @@ def attributes(
     obj,          # a callback, a module, a metric, a loader
     leave=(),     # names that are left out
     known=(),     # objects that are noted elsewhere, such as the model
+    private=True, # those whose names begin with _ too
 ) -> dict:        # name -> noted value
     "Its attributes that can be written as plain data."
-    found = {}
+    found, known = {}, set(map(id, known))
     for name, value in vars(obj).items():
-        if name in leave or any(value is other for other in known):
+        if name in leave or id(value) in known or not private and name[0] == '_':
             continue
         try:
             found[name] = note(value)
@@ -228,8 +229,7 @@ def model_state(
     for name, module in get_model(model).named_modules():
         if isinstance(module, nn.RNNBase):
             continue
-        own = {key: noted for key, noted in attributes(module, known=known).items() if not key.startswith('_')}
-        own.pop('training', None)
+        own = attributes(module, leave=['training'], known=known, private=False)
         for key in module._non_persistent_buffers_set:
             if module._buffers.get(key) is not None: own[key] = note(module._buffers[key])
         if own: found[name] = own

@@ -17,6 +17,8 @@ meant = {
     ('registry', 'import_module'): 'names of rooms from the tables of the registry, never from a file',
     ('training.sklearn_metrics', 'import_module'): "the module is 'sklearn.metrics' if it comes from a config",
     ('data.borrowed', 'import_module'): 'modules that the door names',
+    ('_old_addresses', 'import_module'): 'names of rooms from its table',
+    ('applications.report', 'subprocess'): 'asks git for its state, with a list of words, no shell and a time limit',
 }
 loaders = {'pickle', 'cPickle', '_pickle', 'dill', 'cloudpickle', 'marshal', 'shelve', 'joblib', 'jsonpickle', 'yaml', 'pandas', 'pd'}
 network = {'urlopen', 'urlretrieve', 'create_connection', 'HTTPConnection', 'HTTPSConnection'}
@@ -144,3 +146,18 @@ def test_published_files_have_hashes():
     unknown = sorted(set(addresses) - {name for name, value in addresses.items() if value in known_downloads})
     published_without = {'MT_ENG_FRA', 'SOGOU_NEWS', 'ADULT_SAMPLE', 'ML_SAMPLE', 'ML_100k', 'WT103_FWD', 'WT103_BWD'}      # fastai gives none for these
     assert set(unknown) <= published_without, unknown
+
+def test_what_a_class_writes_is_what_its_entry_takes():
+    "The registry and `to_config` of each class of the package name the same arguments."
+    import importlib, inspect, re
+    import fastnlp_course.all
+    from fastnlp_course import registry
+    for kind, room, name in registry.entries():
+        if name not in registry._parts: continue
+        importlib.import_module(f'fastnlp_course.{room}')
+        cells = registry._parts[name][2].__closure__ or ()
+        takes = next((set(cell.cell_contents) for cell in cells if isinstance(cell.cell_contents, dict)), set())
+        cls = registry._registered[name]
+        source = inspect.getsource(cls.to_config) if hasattr(cls, 'to_config') else ''
+        writes = set(re.findall(r"'([a-z_]+)'\s*:", source)) - {'tensor'}
+        assert writes <= takes, f'{name} writes {writes - takes}, which its entry in the registry does not take'

@@ -121,7 +121,7 @@ def setups(self:MultiCategorize, items):
         return
     if self.vocab is None:
         _refuse_nameless(rows)
-        kinds = sorted({'number' if isinstance(name, (int, float, np.number)) else type(name).__name__ for row in rows for name in row})
+        kinds = sorted({'number' if isinstance(name, (int, float, np.number)) else 'str' if isinstance(name, str) else type(name).__name__ for row in rows for name in row})
         if len(kinds) > 1:
             raise TypeError(f'labels of the kinds {kinds} cannot be sorted: make them all text')
         _setups(self, rows)

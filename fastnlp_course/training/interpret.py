@@ -100,6 +100,8 @@ def __getitem__(self:Interpretation,
 ) -> tuple:  # inputs, predictions, targets, decoded predictions, losses
     "All about some items."
     idxs = [int(i) for i in (idxs.tolist() if isinstance(idxs, Tensor) else idxs)] if hasattr(idxs, '__len__') and getattr(idxs, 'ndim', 1) else [int(idxs)]
+    if not idxs:
+        raise ValueError(f'No item was asked for: pass at least one position of the {len(self.losses)}, or k=1 or more.')
     if isinstance(self.dl, LMDataLoader):
         return (*self._rows_of_stream(idxs), self.losses[idxs])
     found = self.learn.get_preds(dl=with_order(self.dl, idxs), with_input=True, with_decoded=True, act=self.act, reorder=False)

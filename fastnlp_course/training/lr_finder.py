@@ -149,6 +149,7 @@ def plot_lr_find(self:Recorder,
 # %% ../../nbs/reference/training_lr_finder.ipynb #cell-020
 class LRFinder(ParamScheduler):
     "A mock training with an exponentially growing learning rate; the learner is put back afterwards."
+    remove_on_fetch = True   # it skips its own validations, not those that a callback asks for
     def __init__(self,
         start_lr=1e-7, # the first rate: a number, or one for each group
         end_lr=10, # the last rate: a number, or one for each group

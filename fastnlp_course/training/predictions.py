@@ -46,6 +46,7 @@ class GatherPredsCallback(Callback):
         self.with_targs = with_targs
         self.concat_dim = concat_dim
         self.pickle_protocol = pickle_protocol
+        self.inputs, self.preds, self.targets, self.losses = [], [], [], []
 
 # %% ../../nbs/reference/training_predictions.ipynb #cell-008
 @patch
@@ -216,6 +217,8 @@ def get_preds(self:Learner,
         self._do_epoch_validate(dl=dl)
         results = gather.all_tensors()
     at = int(with_input)
+    if results[at] is None and gather.with_preds:
+        raise ValueError('A callback left this validation before its first batch was done (CancelValidException or CancelBatchException), so there are no predictions: take it out with learn.removed_cbs(...).')
     if results[at] is not None:
         results[at] = on_rows(activation_of(self) if act is None else act, results[at])
         if with_decoded:

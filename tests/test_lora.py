@@ -46,10 +46,13 @@ def test_a_process_that_dies_leaves_the_old_adapter(tmp_path):
     load_lora(network(), tmp_path)
 
 def test_two_files_of_different_saves_are_noticed(tmp_path):
-    assert run(tmp_path, 2).returncode == 0
-    assert run(tmp_path, 4, FASTNLP_FAULT='before_replace:adapter_config.json').returncode == 137
+    assert run(tmp_path/'old', 2).returncode == 0
+    assert run(tmp_path/'old', 4, FASTNLP_FAULT='before_replace:adapter_config.json').returncode == 137
+    load_lora(network(), tmp_path/'old')                     # both files appear together, so a process that dies between them leaves the old ones
+    assert run(tmp_path/'new', 4).returncode == 0
+    (tmp_path/'old'/'adapter_config.json').write_bytes((tmp_path/'new'/'adapter_config.json').read_bytes())
     with pytest.raises(ValueError, match='not of one save'):
-        load_lora(network(), tmp_path)
+        load_lora(network(), tmp_path/'old')
 
 def test_every_cut_is_noticed(tmp_path):
     save_lora(add_lora(network(), 2, 2, ['0']), tmp_path)

@@ -146,9 +146,10 @@ class Writer:
         state, why = self.judge(folder)
         if kind != 'kill' and code not in (0, 3): return 'no sentence', f'exit {code}: {said}'
         if state == 'LOST': return state, why
-        code, said = in_child(lambda: self.write(folder, 'new'))
-        if code or self.contents(folder) != self.states['new']: return 'LOST', f'a second write gave {code} {said}'
-        in_child(lambda: write_next(folder))      # whatever is written next sweeps
+        try: self.write(folder, 'new')
+        except Exception as error: return 'LOST', f'a second write gave {type(error).__name__}: {error}'
+        if self.contents(folder) != self.states['new']: return 'LOST', 'a second write gave something else'
+        write_next(folder)                        # whatever is written next sweeps
         if left_over(folder): return 'left over', str(left_over(folder))
         shutil.rmtree(folder)
         return state, why
@@ -286,32 +287,37 @@ def transformers_writers():
     from fastnlp_course.all import small_encoder
     yield Writer('small_encoder', lambda folder, what: small_encoder(['an old text', 'a new text'], folder/'encoder', seed=int(what == 'new'), hidden_size=8))
 
+report = Path(__file__).resolve().parent/'faults.md'
+
 def main(wanted=''):
-    rows, all_wrong = [], []
+    "Run the writers, keep their rows; True if nothing was lost."
+    fine = True
     for group in (light_writers, download_writers, model_writers, transformers_writers):
         for writer in group():
             if wanted not in writer.name: continue
             place = Path(tempfile.mkdtemp(prefix='faults-', dir=quick_disk))
             outcomes, wrong = run(writer, place)
-            total = sum(outcomes.values(), Counter())
-            steps = Counter(writer.steps)
-            rows.append((writer.name, ', '.join(f'{n} {name}' for name, n in steps.items()), sum(total.values()), total['old'], total['new'], total['said'], total['LOST'], total['no sentence'], total['left over']))
-            print(*rows[-1], sep=' | ', flush=True)
+            total, steps = sum(outcomes.values(), Counter()), Counter(writer.steps)
+            row = [writer.name, ', '.join(f'{n} {name}' for name, n in steps.items()), *map(str, (sum(total.values()), total['old'], total['new'], total['said'], total['LOST'], total['no sentence'], total['left over']))]
+            print(*row, sep=' | ', flush=True)
             for one in wrong[:6]: print('   ', *one, sep=' | ')
-            all_wrong += wrong
+            keep(row)
+            fine = fine and not wrong
             shutil.rmtree(place, ignore_errors=True)
-    return rows, all_wrong
+    return fine
 
-def table(rows):
+def keep(row):
+    "Put the row of a writer into faults.md."
     from common import machine
-    sums = [sum(row[i] for row in rows) for i in range(2, 9)]
-    lines = ['# Faults', '', __doc__.split('\n\n')[-1].strip() if False else __doc__.strip().split('\n\n', 2)[2], '', machine(), '',
-             '| writer | its steps | faults tried | the old is whole | the new is whole | neither, and the reader says so | lost or mixed | no sentence | left over |', '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |']
-    lines += ['| ' + ' | '.join(str(cell) for cell in row) + ' |' for row in rows]
-    lines += [f"| **all** | | {' | '.join(f'**{n:,}**' for n in sums)} |", '', f"Tried {sums[0]:,}, survived {sums[1] + sums[2] + sums[3]:,}, lost {sums[4]}.", '', 'Written by `python benchmarks/faults.py`.', '']
-    return '\n'.join(lines)
+    lines = report.read_text(encoding='utf-8').split('\n') if report.exists() else []
+    rows = {cells[0]: cells for cells in ([cell.strip() for cell in line.strip('|').split('|')] for line in lines if line.startswith('| ')) if len(cells) == 9 and cells[2].isdigit()}
+    rows[row[0]] = row
+    sums = [sum(int(cells[i]) for cells in rows.values()) for i in range(2, 9)]
+    text = ['# Faults', '', __doc__.strip().split('\n\n', 2)[2], '', f'{machine()}; temporary folders in {quick_disk or "the usual place"}.', '',
+            '| writer | its steps | faults tried | the old is whole | the new is whole | neither, and the reader says so | lost or mixed | no sentence | left over |', '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+            *('| ' + ' | '.join(cells) + ' |' for cells in rows.values()), '', f'{len(rows)} writers: tried {sums[0]:,}, survived {sums[1] + sums[2] + sums[3]:,}, lost or mixed {sums[4]}, without a sentence {sums[5]}, with something left over {sums[6]}.', '',
+            'Written by `python benchmarks/faults.py`.', '']
+    report.write_text('\n'.join(text), encoding='utf-8')
 
 if __name__ == '__main__':
-    rows, wrong = main(sys.argv[1] if len(sys.argv) > 1 else '')
-    if len(sys.argv) == 1: (Path(__file__).resolve().parent/'faults.md').write_text(table(rows), encoding='utf-8')
-    sys.exit(bool(wrong))
+    sys.exit(not main(sys.argv[1] if len(sys.argv) > 1 else ''))

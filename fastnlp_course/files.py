@@ -12,6 +12,7 @@ import io
 import json
 import os
 import pickle
+import pickletools
 import platform
 import random
 import stat
@@ -180,11 +181,22 @@ class _read_l(list):
     def __setstate__(self, state): self[:] = state.get('items', list(self)) if isinstance(state, dict) else list(self)
 
 # %% ../nbs/reference/ground_files.ipynb #cell-032
-def _plain(obj):
-    if isinstance(obj, _read_l): return [_plain(o) for o in obj]
-    if isinstance(obj, (list, tuple)): return type(obj)(_plain(o) for o in obj)
-    if isinstance(obj, dict): return {key: _plain(value) for key, value in obj.items()}
-    return obj
+def _plain(obj, seen):
+    "Lists instead of what stood in for fastcore's L; what is there twice is made once."
+    if not isinstance(obj, (list, tuple, dict)): return obj
+    if id(obj) not in seen:
+        seen[id(obj)] = None
+        if isinstance(obj, dict): made = {key: _plain(value, seen) for key, value in obj.items()}
+        else: made = (tuple if isinstance(obj, tuple) else list)(_plain(o, seen) for o in obj)
+        seen[id(obj)] = made
+    if seen[id(obj)] is None: raise ValueError('a list that holds itself')
+    return seen[id(obj)]
+
+def _look_through(data):
+    "Refuse what would take memory without end before it is unpickled: numbers of places that no file of this length has."
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name in ('PUT', 'BINPUT', 'LONG_BINPUT') and argument > len(data):
+            raise ValueError(f'it asks for {argument:,} places')
 
 def safe_unpickle(
     path,  # of a pickle file from outside
@@ -192,7 +204,8 @@ def safe_unpickle(
     "Read lists, tuples, dicts, strings and numbers from a pickle; anything else is refused before it can run."
     data = need_file(path).read_bytes()
     try:
-        return _plain(_ListsAndStrings(io.BytesIO(data)).load())
+        _look_through(data)
+        return _plain(_ListsAndStrings(io.BytesIO(data)).load(), {})
     except Exception as error:
         raise ValueError(f"{path} was not read: {error}. Only lists, dicts, strings and numbers are admitted from pickles; ask for the vocab as text or JSON.") from None
 

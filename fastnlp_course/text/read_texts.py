@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from fastcore.foundation import L
 
-from ..files import read_text
+from ..files import need_file, read_text
 from ..sources import get_files
 from .table_files import table_parts
 from .tokenizer import join_fields
@@ -24,7 +24,7 @@ def _unchanged(path):
     "Raise if the file has another size after it was read than before."
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist. Pass a folder, a file, or an iterable of texts (for one text: [text]).")
-    before = path.stat().st_size
+    before = need_file(path).stat().st_size      # a pipe would let us wait forever
     yield
     after = path.stat().st_size
     if after != before:
@@ -44,6 +44,8 @@ def _named(path):
             raise type(error)(f"{path}: {message}.") from error
         raise ValueError(f"{path} cannot be read: {message}. Mend the file, or leave it out.") from error
 
+_longest_line = 1 << 28
+
 def text_lines(
     path,                  # text file, one document per line; .gz is unpacked on the way
     encoding:str='utf-8',  # of the file
@@ -52,7 +54,9 @@ def text_lines(
     path, number = Path(path), 0
     with _unchanged(path), _named(path), (gzip.open if path.suffix == '.gz' else open)(path, 'rt', encoding=encoding) as handle:
         try:
-            for number, line in enumerate(handle, 1):
+            for number, line in enumerate(iter(lambda: handle.readline(_longest_line), ''), 1):
+                if len(line) == _longest_line:
+                    raise ValueError(f"{path} cannot be read: line {number} has more than {_longest_line:,} characters, as no document has. It may be an archive made to fill your memory, or no text.")
                 yield line.removesuffix('\n')
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} is not {encoding}: a byte after line {number} cannot be read ({error.reason}). Convert the file to UTF-8, or pass encoding=.") from None
@@ -63,7 +67,7 @@ table_suffixes = ('.csv', '.tsv', '.parquet', '.jsonl', '.ndjson')
 def _file_texts(path, text_cols, mark_fields, encoding):
     "The documents of one file: the rows of a table, or the whole of a text file."
     with _unchanged(path), _named(path):
-        if set(table_suffixes) & set(path.suffixes):
+        if {*table_suffixes, '.json'} & set(path.suffixes):
             for table in table_parts(path, encoding=None if encoding == 'utf-8' else encoding, columns=list(L(text_cols)), missing=None):
                 yield from join_fields(table, text_cols, mark_fields)
         else:

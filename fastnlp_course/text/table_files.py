@@ -5,19 +5,22 @@
 # %% auto #0
 __all__ = ['bad_byte_offset', 'table_parts', 'read_table', 'line_texts', 'is_table']
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-003
+# %% ../../nbs/reference/text_table_files.ipynb #cell-004
 import codecs
 import csv
 import gzip
 import io
 import json
 import zlib
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 
 import pandas as pd
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-008
+from ..files import need_file
+
+# %% ../../nbs/reference/text_table_files.ipynb #cell-009
 _foreign = (
     (b'PK\x03\x04', 'an Excel workbook or another ZIP archive', 'save the sheet as CSV in UTF-8, or unpack the archive'),
     (b'\xd0\xcf\x11\xe0', 'an old Excel workbook (.xls)', 'save the sheet as CSV in UTF-8'),
@@ -38,14 +41,16 @@ def _named_file(path):
         raise ValueError(f"{path} is a folder, but a CSV file was expected (or TSV, JSON lines, Parquet). Pass one file of it.")
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist. Pass the path of a CSV, TSV, JSON lines or Parquet file.")
-    return path
+    return need_file(path)
 
 def _opened(path):
     "The bytes of a file as they come; gzip is unpacked on the way."
     handle = open(path, 'rb')
-    packed = handle.read(2) == b'\x1f\x8b'
+    if handle.read(2) == b'\x1f\x8b':
+        handle.close()
+        return gzip.open(path, 'rb')
     handle.seek(0)
-    return gzip.GzipFile(fileobj=handle) if packed else handle
+    return handle
 
 def _head(path, size=1 << 16):
     "The first bytes of a file, and whether these are all."
@@ -56,7 +61,7 @@ def _head(path, size=1 << 16):
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path} is a broken gzip file ({error}): it may be cut off. Copy or download it again.") from None
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-009
+# %% ../../nbs/reference/text_table_files.ipynb #cell-010
 def _kind(path, head):
     "What a file holds by its first bytes: 'Parquet', 'JSON lines' or 'CSV'."
     for magic, what, advice in _foreign:
@@ -65,7 +70,7 @@ def _kind(path, head):
     if head.startswith(b'PAR1'):
         return 'Parquet'
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()
-    if start[:9].lower() in (b'<!doctype', b'<html>') or start.startswith(b'<?xml'):
+    if start[:9].lower().startswith((b'<!doctype', b'<html', b'<table', b'<?xml')):
         raise ValueError(f"{path} is a page in HTML or XML, and a table was expected: download the file behind the page, or write the table as CSV.")
     if start.startswith(b'{'):
         line = start.split(b'\n')[0].strip()
@@ -90,7 +95,7 @@ def _need_encoding(path, head, encoding):
         raise ValueError(f"{path} is not a text file: byte {head.index(0)} is zero. A CSV, TSV, JSON lines or Parquet file was expected.")
     return 'utf-8-sig'
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-010
+# %% ../../nbs/reference/text_table_files.ipynb #cell-011
 def bad_byte_offset(
     path,            # of a file that is not UTF-8; gzip is unpacked
     encoding='utf-8',  # or not in this encoding
@@ -117,7 +122,7 @@ def _not_decoded(path, encoding, error):
               if name == 'UTF-8' else 'Pass another encoding, or save the file as UTF-8 and leave encoding out.')
     return ValueError(f"{path} is not {name}: byte {offset} cannot be read ({error.reason}). {advice}")
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-013
+# %% ../../nbs/reference/text_table_files.ipynb #cell-014
 _separators = {',': 'commas', ';': 'semicolons', '\t': 'tabs'}
 
 def _sniff(text, complete, wanted, usual):
@@ -134,7 +139,7 @@ def _sniff(text, complete, wanted, usual):
 def _shown(sep):
     return _separators.get(sep, repr(sep))
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-016
+# %% ../../nbs/reference/text_table_files.ipynb #cell-017
 class _Lines:
     "The lines of a file, counted, and those of the current row kept."
     def __init__(self, handle):
@@ -174,20 +179,29 @@ def _rows(path, handle, sep, quoting):
     if raw:
         _check_quotes(path, raw, lines.number - len(raw) + 1, options)
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-019
+# %% ../../nbs/reference/text_table_files.ipynb #cell-020
+def few(
+    values,    # names of columns, cells ...
+):             # as a list is shown, but never pages of it
+    "The first twenty of a list, for an error."
+    values = list(values)
+    return str(values) if len(values) <= 20 else f"[{', '.join(map(repr, values[:20]))}, ... {len(values):,} in all]"
+
+# %% ../../nbs/reference/text_table_files.ipynb #cell-021
 def _column_names(path, cells):
     "The names in a header, without white space around them."
     names = [name.strip() or f'Unnamed: {i}' for i, name in enumerate(cells)]
-    twice = [name for i, name in enumerate(names) if name in names[:i]]
-    if twice:
-        raise ValueError(f"{path} has several columns with the name {twice[0]!r}: {names}. Give each a name of its own.")
+    counts = Counter(names)
+    twice = next((name for name in names if counts[name] > 1), None)
+    if twice is not None:
+        raise ValueError(f"{path} has several columns with the name {twice!r}: {few(names)}. Give each a name of its own.")
     return names
 
 def _cells(path, row, line, cells, names, sep):
     "The cells of a row, one for each name."
     if len(cells) > len(names):
         inside = {',': 'comma', ';': 'semicolon', '\t': 'tab'}.get(sep, 'separator')
-        raise ValueError(f"row {row} of {path} (line {line}) has {len(cells)} cells for the {len(names)} columns {names}: {cells}. "
+        raise ValueError(f"row {row} of {path} (line {line}) has {len(cells)} cells for the {len(names)} column{'s' * (len(names) > 1)} {few(names)}: {few(cells)}. "
                          f"Put texts with a {inside} in quotes, take a {inside} at the end of the line away, or pass another separator (sep=, in a command --sep).")
     return cells + ['']*(len(names) - len(cells))
 
@@ -196,13 +210,17 @@ def _first_row(rows, header):
     skip = header if isinstance(header, int) and not isinstance(header, bool) else 0
     return next(islice((row for row in rows if row[1]), skip, None), None)
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-020
+# %% ../../nbs/reference/text_table_files.ipynb #cell-022
+_most_columns = 20_000   # a table of texts has a handful; pandas would take minutes for a million
+
 def _csv_rows(path, handle, sep, quoting, header):
     "First the names of the columns, then the cells of each row; blank lines are rows, but not at the end of the file."
     rows = _rows(path, handle, sep, quoting)
     first = _first_row(rows, header)
     if first is None:
         raise ValueError(f"{path} is empty. It needs a header line and rows of text.")
+    if len(first[1]) > _most_columns:
+        raise ValueError(f"{path} has {len(first[1]):,} columns, and at most {_most_columns:,} are read. Is the separator the right one (sep=, in a command --sep)? Else write the columns that you need into a file of their own.")
     names = list(range(len(first[1]))) if header is None else _column_names(path, first[1])
     yield names
     row, blank = 0, 0
@@ -218,7 +236,7 @@ def _csv_rows(path, handle, sep, quoting, header):
         yield _cells(path, row, line, cells, names, sep)
         row += 1
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-023
+# %% ../../nbs/reference/text_table_files.ipynb #cell-025
 def _as_text(value, missing=''):
     "A cell of JSON or Parquet as text."
     if value is None or value != value:
@@ -274,7 +292,7 @@ def _parquet_tables(path, size, columns, missing=''):
     except pyarrow.ArrowException as error:
         raise ValueError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}). It may be cut off: copy or write it again.") from None
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-026
+# %% ../../nbs/reference/text_table_files.ipynb #cell-028
 def _usual_separator(path):
     "What the suffix promises."
     return '\t' if {'.tsv', '.tab'} & {suffix.lower() for suffix in path.suffixes} else ','
@@ -300,7 +318,7 @@ def _find_separator(path, head, complete, encoding, columns, log):
         log(f"{path.name} is separated by {_shown(sep)}, and read so. For another separator pass sep= (in a command: --sep).")
     return sep, len(first) == 5 and first.lower().startswith('sep=')
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-027
+# %% ../../nbs/reference/text_table_files.ipynb #cell-029
 def table_parts(
     path,                # CSV, TSV, JSON lines (each also with gzip) or Parquet
     sep:str=None,        # between two cells of a CSV file; found out if left out
@@ -346,7 +364,7 @@ def _text_tables(path, kind, head, complete, sep, encoding, header, quoting, col
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path} is a broken gzip file ({error}): it may be cut off. Copy or download it again.") from None
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-028
+# %% ../../nbs/reference/text_table_files.ipynb #cell-030
 def read_table(
     path,                # CSV, TSV, JSON lines (each also with gzip) or Parquet
     sep:str=None,        # between two cells of a CSV file; found out if left out
@@ -360,7 +378,7 @@ def read_table(
     parts = list(table_parts(path, sep, encoding, header, quoting, columns, log=log))
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True).fillna('')
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-037
+# %% ../../nbs/reference/text_table_files.ipynb #cell-040
 def line_texts(
     path,                # a text file, also with gzip
     encoding:str=None,   # UTF-8 if left out
@@ -376,7 +394,7 @@ def line_texts(
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path} is a broken gzip file ({error}): it may be cut off. Copy or download it again.") from None
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-040
+# %% ../../nbs/reference/text_table_files.ipynb #cell-043
 def _is_object(line):
     "Is the line an object of JSON?"
     try:

@@ -22,7 +22,7 @@ from tqdm.std import tqdm
 from ..files import bar_stream, configurable, read_json, read_text, write_json
 from ..folders import atomic_files, atomic_folder, check_files
 from ..locks import work_lock
-from .table_files import read_table, table_parts
+from .table_files import few, read_table, table_parts
 from .tokenization import as_list, defaults, FLD, need_text, SpacyTokenizer, TokenizeWithRules, WordTokenizer
 from .fast_tokenization import numbered, TextToIds
 
@@ -146,7 +146,7 @@ def _column_names(df, text_cols):
     names = [df.columns[col] if isinstance(col, (int, np.integer)) and col not in df.columns else col for col in as_list(text_cols)]
     for name in names:
         if name not in df.columns:
-            raise KeyError(f"column {name!r} is not in the table: it has {list(df.columns)}. Pass one of them as text_cols.")
+            raise KeyError(f"column {name!r} is not in the table: it has {few(df.columns)}. Pass one of them as text_cols.")
     return names
 
 # %% ../../nbs/reference/text_tokenizer.ipynb #cell-010

@@ -82,7 +82,7 @@ def test_tables_are_sniffed_named_and_counted(tmp_path):
     assert done.returncode == 1 and 'semi.csv is separated by semicolons' in done.stderr and '--valid-pct 0.26' in done.stderr
     assert not (tmp_path/'semi_classifier').exists()
     done = fastnlp('train-classifier', tmp_path/'semi.csv', '--sep', ',')
-    assert done.returncode == 1 and "has 2 cells for the 1 columns ['text;label']" in done.stderr
+    assert done.returncode == 1 and "has 2 cells for the 1 column ['text;label']" in done.stderr
     (tmp_path/'old.csv').write_bytes('text,label\ncaf\xe9,good\n'.encode('cp1252'))
     done = fastnlp('train-classifier', tmp_path/'old.csv')
     assert done.returncode == 1 and '--encoding cp1252' in done.stderr

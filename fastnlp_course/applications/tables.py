@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..text.table_files import is_table, line_texts, read_table
 from ..data.splitters import as_truth, each_label_in_training, RandomSplitter
-from ..data.targets import decimal_advice, warn_of_spaces
+from ..data.targets import is_decimal, warn_of_spaces
 from ..data.text_data import strip_labels
 
 # %% ../../nbs/reference/applications_tables.ipynb #cell-007
@@ -64,7 +64,7 @@ def truth_values(
     name,            # its name, for the error
 )->np.ndarray:       # of bool
     "Read True/False, 1/0, yes/no, train/valid as booleans."
-    return as_truth(column.reset_index(drop=True), name)
+    return as_truth(column.reset_index(drop=True), name, 'or another column')
 
 # %% ../../nbs/reference/applications_tables.ipynb #cell-016
 def check_table(
@@ -83,8 +83,9 @@ def check_table(
     unseen = sorted(set(table.label[table.is_valid]) - set(table.label[~table.is_valid]))
     if unseen:
         some = ', '.join(map(repr, unseen[:20])) + (' ...' if len(unseen) > 20 else '')
+        decimals = '. They are decimal numbers, and classes have names: to predict numbers, TextDataLoaders.from_csv(..., y_block=RegressionBlock()) makes the loaders' if any(map(is_decimal, unseen)) else ''
         label, them = (f'label {some}', 'it') if len(unseen) == 1 else (f'labels {some}', 'they')
-        raise ValueError(f"{label} of {name} {'is' if len(unseen) == 1 else 'are'} only in validation rows, so {them} cannot be learned. Move some of the rows to training{decimal_advice(unseen)}.")
+        raise ValueError(f"{label} of {name} {'is' if len(unseen) == 1 else 'are'} only in validation rows, so {them} cannot be learned. Move some of the rows to training{decimals}.")
     single = table.label[~table.is_valid].unique()
     if len(single) < 2:
         raise ValueError(f"the training rows of {name} have only the label {single[0]!r}: a classifier needs at least two. Choose another split.")

@@ -193,6 +193,7 @@ _truths = {word: True for word in 'true 1 1.0 yes y valid validation val dev tes
 def as_truth(
     column,          # a Series
     name,            # its name, for the error
+    advice='or name the value that means validation: splitter=ColSplitter({name!r}, on={value!r}) in a DataBlock',   # what else to do
 )->np.ndarray:       # of bool: is it validation?
     "Read True/False, 1/0, yes/no, train/valid as booleans; anything else is refused with its row."
     words = [str(value).strip().lower() for value in column]
@@ -204,7 +205,7 @@ def as_truth(
         row = found.index(None)
         value = _plain_value(column.iloc[row])
         raise ValueError(f"row {column.index[row]} of column {name!r} holds {value!r}, which says neither training nor validation and is neither true nor false. "
-                         f"Use True/False, 1/0, yes/no or train/valid, or name the value that means validation: splitter=ColSplitter({name!r}, on={value!r}) in a DataBlock.")
+                         f"Use True/False, 1/0, yes/no or train/valid, {advice.format(name=name, value=value)}.")
     return np.array(found, dtype=bool)
 
 def _plain_value(value):

@@ -79,8 +79,8 @@ def plot_confusion(
     for (row, column), count in np.ndenumerate(counts.to_numpy()):
         dark = count > counts.to_numpy().max()/2
         axes.text(column, row, str(count), ha='center', va='center', color='white' if dark else 'black')
-    axes.set_xticks(range(len(labels)), labels)
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xticks(range(len(labels)), labels, parse_math=False)
+    axes.set_yticks(range(len(labels)), labels, parse_math=False)
     axes.set_xlabel('predicted')
     axes.set_ylabel('true')
 

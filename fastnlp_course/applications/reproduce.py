@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['rows_of_report', 'compare_reports', 'reproduce']
 
-# %% ../../nbs/reference/applications_reproduce.ipynb #cell-002
+# %% ../../nbs/reference/applications_reproduce.ipynb #cell-004
 from pathlib import Path
 
 from ..files import file_hash, read_json
@@ -13,7 +13,7 @@ from .report import made_with, report_format
 from .reviews import movie_reviews, Recipe, run_stages
 from .tables import csv_table, table_hash
 
-# %% ../../nbs/reference/applications_reproduce.ipynb #cell-005
+# %% ../../nbs/reference/applications_reproduce.ipynb #cell-007
 def rows_of_report(
     report:dict,      # what report.json holds
     beside='.',       # folder of the report
@@ -34,7 +34,7 @@ def rows_of_report(
         raise ValueError(f"the rows are not those of the report: their hash is {table_hash(table)}, and the report has {report['data']}. Find the file as it was.")
     return table
 
-# %% ../../nbs/reference/applications_reproduce.ipynb #cell-007
+# %% ../../nbs/reference/applications_reproduce.ipynb #cell-009
 def _figures(found):
     "Names and numbers of a report in one flat dict."
     models = {f'{model}: {name}': value for model, row in found['models'].items() for name, value in row.items()}
@@ -52,7 +52,7 @@ def compare_reports(
     machine = {name: (one.get(name), other.get(name)) for name in ('versions', 'system', 'processor', 'accelerator', 'git') if one.get(name) != other.get(name)}
     return {'same': not figures and not files, 'figures': figures, 'files': files, 'made_with': machine}
 
-# %% ../../nbs/reference/applications_reproduce.ipynb #cell-009
+# %% ../../nbs/reference/applications_reproduce.ipynb #cell-011
 def _said(found):
     "Lines for the terminal."
     if found['same']:

@@ -16,6 +16,7 @@ from fastcore.basics import patch
 
 from .. import __version__
 from ..files import file_hash, read_json, write_json
+from ..locks import work_lock
 from ..training.checkpoint import CheckpointCallback
 
 # %% ../../nbs/reference/applications_stages.ipynb #cell-007
@@ -49,6 +50,10 @@ class Stages:
         leaves=(),      # files and folders below `out` that it writes
     )->dict:            # what `work` returned, now or in an earlier run, with its `seconds`
         "Run `work` unless an earlier run with the same settings finished it and left everything whole."
+        with work_lock(self.out, f'stage {name}'):      # a second process waits, and finds the stage finished
+            return self._run(name, work, leaves)
+
+    def _run(self, name, work, leaves):
         path = self.state_path/f'{name}.json'
         done = self.finished(path)
         if done is not None:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CheckpointCallback']
 
-# %% ../../nbs/reference/training_checkpoint.ipynb #cell-002
+# %% ../../nbs/reference/training_checkpoint.ipynb #cell-004
 import time
 from contextlib import contextmanager
 from functools import wraps
@@ -24,7 +24,7 @@ from .fit_state import (changed, changed_loader, is_plain, loader_state, model_s
     set_loader_state, set_model_state, set_random_states)
 from .fit_identity import identity, what_differs
 
-# %% ../../nbs/reference/training_checkpoint.ipynb #cell-005
+# %% ../../nbs/reference/training_checkpoint.ipynb #cell-007
 class CheckpointCallback(Callback):
     "Saves all that the rest of a fit depends on; the same fit, started again after an interruption, goes on from there, equal to the last bit."
     order = 80
@@ -54,7 +54,7 @@ class CheckpointCallback(Callback):
         file = self.learn._file_to_save(self.fname)
         return file if number == 1 else file.with_name(f'{file.stem}-{number}{file.suffix}')
 
-# %% ../../nbs/reference/training_checkpoint.ipynb #cell-006
+# %% ../../nbs/reference/training_checkpoint.ipynb #cell-008
 @patch
 def before_fit(self:CheckpointCallback):
     "Look for an unfinished fit."
@@ -89,7 +89,7 @@ def close(self:CheckpointCallback):
     "The next fit is looked at first, too."
     self.order, self.found, self.run = -1000, None, True
 
-# %% ../../nbs/reference/training_checkpoint.ipynb #cell-008
+# %% ../../nbs/reference/training_checkpoint.ipynb #cell-010
 def _kept_callbacks(learn):
     "Callbacks by a name of their own, without those that write checkpoints."
     found = {}
@@ -133,7 +133,7 @@ def _plain_only(state):
         return state
     return {name: _plain_only(part) for name, part in state.items() if isinstance(part, dict) or is_plain(part)}
 
-# %% ../../nbs/reference/training_checkpoint.ipynb #cell-010
+# %% ../../nbs/reference/training_checkpoint.ipynb #cell-012
 def _gradients(model):
     "Names of the parameters that have a gradient, with its values where they are not all zero."
     return [[name, weight.grad.detach() if bool(weight.grad.any()) else None] for name, weight in get_model(model).named_parameters() if weight.grad is not None and not weight.grad.is_sparse]
@@ -172,7 +172,7 @@ def _place(self:CheckpointCallback, dl):
     "Where a loader stands that can jump to a batch, as that of a language model."
     return dl.state_dict() if callable(getattr(type(dl), 'skip', None)) and callable(getattr(type(dl), 'load_state_dict', None)) else None
 
-# %% ../../nbs/reference/training_checkpoint.ipynb #cell-011
+# %% ../../nbs/reference/training_checkpoint.ipynb #cell-013
 @patch
 def _restore(self:CheckpointCallback):
     "Everything as it was when the checkpoint was written; the generators last."
@@ -193,7 +193,7 @@ def _restore(self:CheckpointCallback):
         set_loader_state(loader, now)
     set_random_states(more['random'])
 
-# %% ../../nbs/reference/training_checkpoint.ipynb #cell-013
+# %% ../../nbs/reference/training_checkpoint.ipynb #cell-015
 def _keeper(learn):
     "The callback that writes checkpoints in this fit, or None."
     return next((cb for cb in learn.cbs if isinstance(cb, CheckpointCallback) and cb.run), None)
@@ -252,7 +252,7 @@ def _stop_if_over(self:CheckpointCallback, batches=None):
     print(f'The {self.max_minutes:g} minutes are over. Run the same lines again, and they go on from here.')
     raise CancelFitException()
 
-# %% ../../nbs/reference/training_checkpoint.ipynb #cell-015
+# %% ../../nbs/reference/training_checkpoint.ipynb #cell-017
 @patch
 def _numbered_batches(self:Learner):
     "The batches of this pass and their numbers; a checkpoint goes on in the middle of one."
@@ -295,7 +295,7 @@ def _behind(self:CheckpointCallback, dl, done):
     if not self.writes: set_random_states(chance)    # of several processes, each draws numbers of its own
     return rest
 
-# %% ../../nbs/reference/training_checkpoint.ipynb #cell-017
+# %% ../../nbs/reference/training_checkpoint.ipynb #cell-019
 @patch
 def after_cancel_fit(self:CheckpointCallback):
     "Something stopped the fit: the last checkpoint is worth keeping."
@@ -320,7 +320,7 @@ def after_fit(self:CheckpointCallback):
     complete = vars(self.learn).setdefault('_complete_fits', {})
     complete[str(self.fname)] = complete.get(str(self.fname), 0) + 1
 
-# %% ../../nbs/reference/training_checkpoint.ipynb #cell-019
+# %% ../../nbs/reference/training_checkpoint.ipynb #cell-021
 @contextmanager
 def _held(callbacks):
     "Keep the checkpoints of complete fits until the end of the block."
@@ -349,7 +349,7 @@ def _checkpoints(self:Learner):
     "What `fit(resume=True)` adds."
     return L() if _keeper(self) else L(CheckpointCallback())
 
-# %% ../../nbs/reference/training_checkpoint.ipynb #cell-024
+# %% ../../nbs/reference/training_checkpoint.ipynb #cell-026
 def same_training(
     one, other,   # learners whose fits have ended
 ) -> bool:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/training_fit_identity.ipynb #cell-002
+# %% ../../nbs/reference/training_fit_identity.ipynb #cell-004
 import hashlib
 import random
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from .outputs import get_model
 from .schedules import CombinedSchedule, ParamScheduler
 from .fit_state import loader_state, random_states, set_loader_state, set_random_states
 
-# %% ../../nbs/reference/training_fit_identity.ipynb #cell-005
+# %% ../../nbs/reference/training_fit_identity.ipynb #cell-007
 def _parts_of(value):
     "What a value is made of, in an order that is the same in every process; objects by their class alone."
     if value is None or isinstance(value, (bool, int, str, np.bool_, np.integer)):
@@ -71,7 +71,7 @@ def short_hash(
     taken.take(value)
     return taken.digest.hexdigest()[:16]
 
-# %% ../../nbs/reference/training_fit_identity.ipynb #cell-008
+# %% ../../nbs/reference/training_fit_identity.ipynb #cell-010
 def _spread(n, most):
     "At most so many positions, from the first to the last."
     return list(range(n)) if n <= most else [round(i*(n - 1)/(most - 1)) for i in range(most)]
@@ -112,7 +112,7 @@ def data_hash(
         set_random_states(chance)
     return short_hash([n, rows])
 
-# %% ../../nbs/reference/training_fit_identity.ipynb #cell-011
+# %% ../../nbs/reference/training_fit_identity.ipynb #cell-013
 def _shape_of(model):
     "Modules by name and class, weights by name, shape and kind."
     model = get_model(model)

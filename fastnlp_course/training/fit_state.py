@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-002
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-004
 import random
 import time
 from collections import deque
@@ -22,7 +22,7 @@ from .outputs import get_model
 from .learner import Callback
 from .recorder import CSVLogger, Recorder
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-005
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-007
 class Unknown(Exception):
     "This value cannot be written as plain data."
 
@@ -52,7 +52,7 @@ def _note_container(value):
 def _has_state(value):
     return not isinstance(value, _generators) and callable(getattr(type(value), 'load_state_dict', None)) and callable(getattr(type(value), 'state_dict', None))
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-006
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-008
 def note(value):
     "`value` as plain data and tensors; raises `Unknown` if it cannot be."
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -81,7 +81,7 @@ def is_plain(noted):
         return all(is_plain(part) for part in noted)
     return not isinstance(noted, Tensor)
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-007
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-009
 def _recall_generator(kind, state, now):
     "Bring the generator that is there into the state; whoever shares it sees it too."
     if kind == 'python':
@@ -122,7 +122,7 @@ def recall(
         return deque(parts, maxlen=more[0]) if kind == 'deque' else _containers[kind](parts)
     return {'path': Path, 'floats': Tensor.tolist, 'array': lambda tensor: tensor.numpy()}[kind](what)
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-010
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-012
 def attributes(
     obj,          # a callback, a module, a metric, a loader
     leave=(),     # names that are left out
@@ -156,7 +156,7 @@ def put_back(
     for name, value in noted.items():
         vars(obj)[name] = recall(value, device, vars(obj).get(name))
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-013
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-015
 def random_states() -> dict:
     "The states of the generators of Python, NumPy and torch, on every device."
     states = {'python': random.getstate(), 'numpy': note(np.random.get_state()), 'torch': torch.get_rng_state()}
@@ -172,7 +172,7 @@ def set_random_states(
     if 'cuda' in states and torch.cuda.is_available() and len(states['cuda']) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([state.cpu() for state in states['cuda']])
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-016
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-018
 def _parts_of_loader(loader):
     "The loader, and what in it may hold a generator or a counter: samplers, steps, datasets."
     todo, parts = [('loader', loader)], {}
@@ -219,7 +219,7 @@ def set_loader_state(
     for name, part in _parts_of_loader(loader).items():
         put_back(part, state.get(name, {}))
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-019
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-021
 def model_state(
     model:nn.Module,   # perhaps wrapped for several devices
 ) -> dict:             # name of a module -> attributes
@@ -247,7 +247,7 @@ def set_model_state(
         for key, noted in state.get(name, {}).items():
             setattr(module, key, recall(noted, device, getattr(module, key, None)))
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-022
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-024
 Callback.not_kept = ()    # names of attributes that no later step depends on
 
 @patch
@@ -265,7 +265,7 @@ def load_state_dict(self:Callback,
     first = None if self.learn is None else next(self.learn.model.parameters(), None)
     put_back(self, state, 'cpu' if first is None else first.device)
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-023
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-025
 @patch
 def state_dict(self:Recorder) -> dict:
     "The record so far, with the row that has begun."
@@ -289,7 +289,7 @@ def load_state_dict(self:Recorder,
     self.cancel_train, self.cancel_valid = state['cancelled']
     if state['final'] is not None: self.learn.final_record = recall(state['final'])
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-024
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-026
 @patch
 def state_dict(self:CSVLogger) -> dict:
     "The rows so far."

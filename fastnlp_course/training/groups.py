@@ -37,6 +37,10 @@ def create_opt(self:Learner):
         self.opt.force_train(norm_bias_params(self.model, with_bias=False))
 
 # %% ../../nbs/reference/training_groups.ipynb #cell-010
+def _adapters_in(model):
+    "Names of the adapters of a model."
+    return {name for name, _ in model.named_parameters() if 'lora_' in name}
+
 def _first_with_work(groups, n, kept):
     "`n`, or an earlier group if all parameters from `n` on are frozen on purpose and nothing would be trained."
     frozen = {id(p) for p in kept.values()}
@@ -66,7 +70,9 @@ def frozen_on_purpose(
     model:nn.Module,    # any model
 ) -> dict:              # name -> parameter
     "The parameters that are frozen, and not only because their group waits for its turn."
-    waiting = model.__dict__.get('waiting_to_train', ())
+    waiting, adapters = model.__dict__.get('waiting_to_train', ((), None))
+    if adapters is not None and adapters != _adapters_in(model):
+        waiting = ()      # LoRA came, or went: what is frozen now, it froze
     return {name: p for name, p in model.named_parameters() if not p.requires_grad and name not in waiting}
 
 @patch
@@ -83,7 +89,7 @@ def freeze_to(self:Learner,
     for p in kept.values():
         p.requires_grad_(False)
         p.grad = None   # an old gradient would let the next step move it
-    model.waiting_to_train = {name for name, p in model.named_parameters() if not p.requires_grad and name not in kept}
+    model.waiting_to_train = {name for name, p in model.named_parameters() if not p.requires_grad and name not in kept}, _adapters_in(model)
     self.opt.clear_state()
     if kept and self.logger is not noop:
         print(_what_trains(model, kept))

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from ..files import fault_point
+from ..locks import work_lock
 from ..text.read_texts import text_lines
 from ..text.corpus import build_store
 from .pretraining import LMRecipe, LMRun, perplexity_of, reversed_store
@@ -105,21 +106,22 @@ def train_lm(
     out = Path(out)
     folder = out.with_name(f'{out.name}_work') if work is None else Path(work)
     recipe = LMRecipe() if recipe is None else recipe
-    log('Text to ids ...')
-    store, asked = _stores(source, valid, folder, recipe, text_cols)
-    log(f'{len(store):,} documents, {store.n_tokens:,} tokens, {len(store.vocab):,} tokens in the vocab')
-    run = LMRun(store, recipe)
-    steps = math.ceil((store.n_tokens if tokens is None else tokens)/(recipe.bs*recipe.seq_len))
-    _resume(run, folder, steps, log)
-    asked = reversed_store(asked) if recipe.backwards else asked
-    if not _train(run, folder, steps, asked, save_minutes, minutes, report_steps, log):
-        log('The minutes are over. The same call goes on from here.')
-        return None
-    facts = {'tokens in the corpus': store.n_tokens, 'tokens read': run.tokens, 'steps': run.step, 'seconds': round(run.seconds), 'cpu seconds': round(run.cpu_seconds),
-             'validation tokens': asked.n_tokens, 'perplexity': round(perplexity_of(run.model, asked), 2)}
-    for name, other in (also or {}).items():
-        ids = build_store(_source_of(other), folder/f'also_{name}', vocab=store.vocab, text_cols=text_cols)
-        facts[f'perplexity on {name}'] = round(perplexity_of(run.model, reversed_store(ids) if recipe.backwards else ids), 2)
-    log(f"perplexity {facts['perplexity']} on {asked.n_tokens:,} validation tokens")
-    save_language_model(out, run.model, store.vocab, recipe, facts, about, command)
-    return out
+    with work_lock(folder, 'training a language model'):      # a second call waits, and goes on where this one stopped
+        log('Text to ids ...')
+        store, asked = _stores(source, valid, folder, recipe, text_cols)
+        log(f'{len(store):,} documents, {store.n_tokens:,} tokens, {len(store.vocab):,} tokens in the vocab')
+        run = LMRun(store, recipe)
+        steps = math.ceil((store.n_tokens if tokens is None else tokens)/(recipe.bs*recipe.seq_len))
+        _resume(run, folder, steps, log)
+        asked = reversed_store(asked) if recipe.backwards else asked
+        if not _train(run, folder, steps, asked, save_minutes, minutes, report_steps, log):
+            log('The minutes are over. The same call goes on from here.')
+            return None
+        facts = {'tokens in the corpus': store.n_tokens, 'tokens read': run.tokens, 'steps': run.step, 'seconds': round(run.seconds), 'cpu seconds': round(run.cpu_seconds),
+                 'validation tokens': asked.n_tokens, 'perplexity': round(perplexity_of(run.model, asked), 2)}
+        for name, other in (also or {}).items():
+            ids = build_store(_source_of(other), folder/f'also_{name}', vocab=store.vocab, text_cols=text_cols)
+            facts[f'perplexity on {name}'] = round(perplexity_of(run.model, reversed_store(ids) if recipe.backwards else ids), 2)
+        log(f"perplexity {facts['perplexity']} on {asked.n_tokens:,} validation tokens")
+        save_language_model(out, run.model, store.vocab, recipe, facts, about, command)
+        return out

@@ -36,7 +36,7 @@ def show_grid(
         ax.axis('off')
     for ax, image, title, color in zip(axes.flat, images, titles, colors or ['black']*n):
         image.show(ctx=ax)
-        ax.set_title(title, color=color)
+        ax.set_title(title, color=color, parse_math=False)
     if suptitle is not None:
         figure.suptitle(suptitle)
     figure.tight_layout()

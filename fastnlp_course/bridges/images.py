@@ -42,7 +42,7 @@ def show_image(
     pixels = np.asarray(im)
     ax.imshow(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels, **kwargs)
     if title is not None:
-        ax.set_title(title)
+        ax.set_title(title, parse_math=False)      # '$' is a dollar
     ax.axis('off')
     return ax
 

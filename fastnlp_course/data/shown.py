@@ -62,7 +62,7 @@ def show_title(
         print(str(o))
         return None
     if hasattr(where, 'set_title'):
-        where.set_title(o, color=color)
+        where.set_title(o, color=color, parse_math=False)
     elif isinstance(where, pd.Series):
         where = where if where.dtype == object else where.astype(object)
         while label in where:

@@ -209,10 +209,10 @@ def _matrix_of_each_label(targets, decoded):
 def _draw_matrix(ax, matrix, names, title, cmap, digits, plot_txt):
     "One matrix, with its numbers."
     ax.imshow(matrix, interpolation='nearest', cmap=cmap)
-    ax.set_title(title)
+    ax.set_title(title, parse_math=False)                                                     # '$' in a label is a dollar
     places = range(len(names))
-    ax.set_xticks(places, [str(name) for name in names], rotation=90)
-    ax.set_yticks(places, [str(name) for name in names])
+    ax.set_xticks(places, [str(name) for name in names], rotation=90, parse_math=False)
+    ax.set_yticks(places, [str(name) for name in names], parse_math=False)
     for row in places if plot_txt else ():
         for column in places:
             ax.text(column, row, f'{matrix[row, column]:{digits}}', ha='center', va='center', color='white' if matrix[row, column] > matrix.max()/2 else 'black')

@@ -245,7 +245,8 @@ class FocalLoss(nn.Module):
     def forward(self, inp:Tensor, targ:Tensor) -> Tensor:
         "The focal loss of logits `inp` (items, classes, ...) against class numbers `targ`."
         losses = F.cross_entropy(inp, targ, weight=self.weight, reduction='none')
-        losses = (1 - torch.exp(-losses))**self.gamma * losses
+        wrong = (1 - torch.exp(-losses)).clamp(min=1e-30)        # a root of 0 has no slope
+        losses = wrong**self.gamma * losses
         if self.reduction == 'mean':
             return losses.mean()
         return losses.sum() if self.reduction == 'sum' else losses

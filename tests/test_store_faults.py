@@ -143,6 +143,33 @@ def test_another_builder_finishes_first(tmp_path, expected, at):
     assert len(store) == len(texts) and contents(tmp_path/'store') == expected
     assert not list(tmp_path.glob('store.rank*'))
 
+@needs_fork
+@pytest.mark.parametrize('other', [texts[:-1] + ['another end'], ['another beginning'] + texts[1:], texts + ['one more'], texts[:-1]])
+def test_other_texts_side_by_side(tmp_path, other):
+    "One of the two is built; the other call says that it is not its own, whichever comes first."
+    def build(given):
+        try: store = build_store(given, tmp_path/'store', **small)
+        except ValueError as error: os._exit(5 if 'other texts' in str(error) or 'not those of the interrupted call' in str(error) else 6)
+        if len(store) != len(given): os._exit(7)
+    children = [in_child(lambda given=given: build(given)) for given in (texts, other)]
+    codes = [ended(child) for child in children]
+    assert sorted(codes) == [0, 5]
+    with pytest.raises(ValueError, match='made from other texts'): build_store([texts, other][codes.index(5)], tmp_path/'store', **small)
+
+@pytest.mark.parametrize('at', [0, 20, 47])
+def test_other_texts_where_no_lock_holds(tmp_path, at, monkeypatch):
+    "On a file system without locks the digests of the blocks tell."
+    import contextlib
+    monkeypatch.setattr(fastnlp_course.text.corpus, 'work_lock', lambda *args: contextlib.nullcontext())
+    def slow():
+        for number, text in enumerate(texts):
+            if number == at:
+                with contextlib.suppress(ValueError): build_store(texts[:-1] + ['another end'], tmp_path/'store', **small)
+            yield text
+    try: store = build_store(slow(), tmp_path/'store', **small)
+    except ValueError as error: assert 'other texts' in str(error) or 'not those of the interrupted call' in str(error)
+    else: assert [store.decode(i) for i in range(len(store))] == [build_store(texts, tmp_path/'alone', **small).decode(i) for i in range(len(texts))]
+
 @pytest.mark.parametrize('world', [1, 2, 3])
 def test_ranks_joined_equal_one_process(tmp_path, expected, world):
     path = tmp_path/'store'

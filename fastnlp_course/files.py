@@ -67,6 +67,7 @@ def atomic_write(
             yield handle
             handle.flush()
             os.fsync(handle.fileno())
+        if path.is_file(): os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))     # whom it was closed to, it stays closed to
         fault_point(f'before_replace:{path.name}')
         os.replace(temporary, path)
         flush_folder(path.parent)

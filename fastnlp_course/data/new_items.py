@@ -8,6 +8,7 @@ __all__ = ['test_set']
 # %% ../../nbs/reference/data_new_items.ipynb #cell-004
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -122,9 +123,14 @@ def one_item(
     dsets,                       # `Datasets` or `TfmdLists`
     item,                        # what somebody wants a prediction for
 ):                               # `item`; the row of a table with one row
-    "Refuse several items where one is wanted: with texts only."
-    tokenizer = next(filter(None, map(_tokenizer_of, _pipelines_of(dsets))), None) if isinstance(dsets, (Datasets, TfmdLists)) else None
-    if isinstance(item, str) or tokenizer is None:
+    "Refuse several items where one is wanted: where texts are read, or one column of a table."
+    if isinstance(item, str) or not isinstance(dsets, (Datasets, TfmdLists)):
+        return item
+    tls = _pipelines_of(dsets)
+    tokenizer = next(filter(None, map(_tokenizer_of, tls)), None)
+    if tokenizer is None and len(tls[0].tfms.fs) and len(getattr(tls[0].tfms.fs[0], 'cols', ())) == 1:
+        tokenizer = SimpleNamespace(text_cols=tls[0].tfms.fs[0].cols, tok_text_col=None)    # any other tokenizer, behind a column
+    if tokenizer is None:
         return item
     if isinstance(item, pd.DataFrame) and len(item) == 1:
         return item.iloc[0]

@@ -6,12 +6,19 @@ from typing import Optional
 
 import typer
 
+from fastnlp_course.safe_output import guarded, visible
+
 SEP = typer.Option(None, '--sep', help="Between two cells, such as ';' or '\\t'; found out without it.")
 ENCODING = typer.Option(None, '--encoding', help='Of the file, such as cp1252 or utf-16; UTF-8 without it.')
+GUARD = typer.Option(True, '--guard/--no-guard', help="Put ' in front of cells that a spreadsheet would compute, such as =A1.")
+
+def say(line, err=False):
+    "Print a line without what a terminal would obey."
+    typer.echo(visible(line), err=err)
 
 def note(line):
     "What is worth knowing beside the results: on stderr, so that stdout stays clean."
-    typer.echo(f'Note: {line}', err=True)
+    say(f'Note: {line}', err=True)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
                   context_settings={'help_option_names': ['-h', '--help']},
@@ -27,12 +34,12 @@ def say_errors(command):
         try:
             return command(*args, **kwargs)
         except KeyboardInterrupt:
-            typer.echo('\nStopped. Run the same command again to go on.', err=True)
+            say('\nStopped. Run the same command again to go on.', err=True)
             raise typer.Exit(130) from None
         except (ValueError, OSError, KeyError, TypeError, RuntimeError) as error:
             if os.environ.get('FASTNLP_DEBUG'): raise
             message = error.args[0] if isinstance(error, KeyError) and error.args else error
-            typer.echo(f'Error: {message}', err=True)
+            say(f'Error: {message}', err=True)
             raise typer.Exit(1) from None
     return wrapped
 
@@ -52,9 +59,9 @@ def demo(
     table = movie_reviews()
     if rows is not None and rows < len(table):
         table = table.sample(rows, random_state=42).reset_index(drop=True)
-    run_stages(table, out, fresh=fresh, log=typer.echo, source={'reviews': rows})
-    typer.echo('')
-    typer.echo(how_to_use(out))
+    run_stages(table, out, fresh=fresh, log=say, source={'reviews': rows})
+    say('')
+    say(how_to_use(out))
 
 @app.command('train-classifier')
 @say_errors
@@ -89,9 +96,9 @@ def train_classifier(
     given = {name: value for name, value in (('lm_epochs', lm_epochs), ('epochs', epochs), ('lm_bs', lm_bs), ('bs', bs)) if value is not None}
     out = file.with_name(f"{file.name.split('.')[0]}_classifier") if out is None else out
     source = {'file': str(file), 'text_col': text_col, 'label_col': label_col, 'valid_col': valid_col}
-    run_stages(table, out, replace(Recipe(seed=seed), **given), fresh=fresh, scratch=False, log=typer.echo, source=source)
-    typer.echo('')
-    typer.echo(how_to_use(out))
+    run_stages(table, out, replace(Recipe(seed=seed), **given), fresh=fresh, scratch=False, log=say, source=source)
+    say('')
+    say(how_to_use(out))
 
 @app.command()
 @say_errors
@@ -104,7 +111,7 @@ def reproduce(
     Example: fastnlp reproduce demo_output/report.json
     """
     from fastnlp_course.applications.reproduce import reproduce as run_again
-    if not run_again(report, out, log=typer.echo)['same']:
+    if not run_again(report, out, log=say)['same']:
         raise typer.Exit(1)
 
 @app.command('train-lm')
@@ -137,7 +144,7 @@ def train_language_model(
     from fastnlp_course.models.pretraining import make_recipe
     recipe = make_recipe(max_vocab=max_vocab, emb_sz=emb_sz, n_hid=n_hid, n_layers=n_layers, bs=bs, lr=lr, backwards=backwards, seed=seed)
     train_lm(files, out, valid=valid, recipe=recipe, tokens=tokens, text_cols=text_col, minutes=minutes, save_minutes=save_minutes,
-             also={path.name: path for path in also}, about=about, command=shlex.join(['fastnlp', *sys.argv[1:]]), log=typer.echo)
+             also={path.name: path for path in also}, about=about, command=shlex.join(['fastnlp', *sys.argv[1:]]), log=say)
 
 @app.command('train-pairs')
 @say_errors
@@ -168,8 +175,8 @@ def train_on_pairs(
     from fastnlp_course.applications.kaggle import read_pairs, train_pairs
     pairs = read_pairs(file, anchor, target, context, score, group=group, scale=(low, high), sep=sep, encoding=encoding, log=note)
     out = file.with_name(f"{file.name.split('.')[0]}_pairs") if out is None else out
-    train_pairs(pairs, out, model, template=template, epochs=epochs, lr=lr, bs=bs, valid_pct=valid_pct, seed=seed, log=typer.echo)
-    typer.echo(f'Use it: fastnlp match pairs.csv --model {out/"model"}')
+    train_pairs(pairs, out, model, template=template, epochs=epochs, lr=lr, bs=bs, valid_pct=valid_pct, seed=seed, log=say)
+    say(f'Use it: fastnlp match pairs.csv --model {out/"model"}')
 
 @app.command()
 @say_errors
@@ -182,6 +189,7 @@ def match(
     sep: Optional[str] = SEP,
     encoding: Optional[str] = ENCODING,
     out: Optional[Path] = typer.Option(None, help='Write id and score to this CSV file, as Kaggle wants them, instead of printing.'),
+    guard: bool = GUARD,
 ):
     """Score pairs of phrases from 0 (unrelated) to 1 (the same).
 
@@ -192,10 +200,10 @@ def match(
     pairs = read_pairs(file, anchor, target, context, sep=sep, encoding=encoding, log=note)
     scores = predict_pairs(model, pairs)
     if out is None:
-        typer.echo(pairs.table[['id', 'anchor', 'target', 'context']].assign(score=scores.round(4)).to_csv(index=False, lineterminator='\n'))
+        say(guarded(pairs.table[['id', 'anchor', 'target', 'context']].assign(score=scores.round(4)), guard).to_csv(index=False, lineterminator='\n'))
         return
     make_submission(pairs, scores, out)
-    typer.echo(f'{len(pairs)} scores written to {out}')
+    say(f'{len(pairs)} scores written to {out}')
 
 @app.command()
 @say_errors
@@ -207,6 +215,7 @@ def predict(
     sep: Optional[str] = SEP,
     encoding: Optional[str] = ENCODING,
     out: Optional[Path] = typer.Option(None, help='Write a CSV file instead of printing.'),
+    guard: bool = GUARD,
 ):
     """Classify a text, or every row of a file.
 
@@ -216,13 +225,14 @@ def predict(
     if (text is None) == (file is None):
         raise ValueError('pass either a text or --file, not both and not neither. Example: fastnlp predict MODEL "A moving film."')
     predictions = predict_texts(model, [text]) if file is None else predict_file(model, file, text_col, sep, encoding, note)
+    predictions = guarded(predictions, guard and file is not None)
     if out is None:
-        typer.echo(predictions.to_csv(index=False, lineterminator='\n') if file else predictions.iloc[0].drop('text').to_string())
+        say(predictions.to_csv(index=False, lineterminator='\n') if file else predictions.iloc[0].drop('text').to_string())
         return
     from fastnlp_course.files import atomic_write
     with atomic_write(out, 'w', encoding='utf-8') as handle:
         predictions.to_csv(handle, index=False, lineterminator='\n')
-    typer.echo(f'{len(predictions)} predictions written to {out}')
+    say(f'{len(predictions)} predictions written to {out}')
 
 @app.command()
 @say_errors
@@ -238,7 +248,7 @@ def generate(
     Example: fastnlp generate demo_output/language_model "the movie" --words 30
     """
     from fastnlp_course.applications.commands import generate_text
-    typer.echo(generate_text(model, prompt, words, temperature, seed))
+    say(generate_text(model, prompt, words, temperature, seed))
 
 @app.command()
 @say_errors
@@ -250,11 +260,11 @@ def doctor():
     from fastnlp_course.sources import doctor as examine
     for topic, findings in examine().items():
         if isinstance(findings, dict):
-            typer.echo(f'{topic}:')
+            say(f'{topic}:')
             for name, value in findings.items():
-                typer.echo(f'  {name}: {value}')
+                say(f'  {name}: {value}')
         else:
-            typer.echo(f'{topic}: {findings}')
+            say(f'{topic}: {findings}')
 
 if __name__ == '__main__':
     app()

@@ -107,3 +107,9 @@ def test_errors_are_one_sentence(arguments, message, tmp_path):
 def test_wrong_column_is_named(table):
     done = fastnlp('train-classifier', table, '--text-col', 'nothing')
     assert done.returncode == 1 and "column 'nothing' is not in films.csv" in done.stderr and "'verdict'" in done.stderr
+
+def test_printed_texts_are_only_texts(capsys):
+    "What a stranger wrote reaches no terminal as a command."
+    from fastnlp_course.cli import say
+    say('a film\x1b]0;gone\x07 with \ud83d')
+    assert capsys.readouterr().out == 'a film\\x1b]0;gone\\x07 with \\ud83d\n'

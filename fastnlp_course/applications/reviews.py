@@ -16,6 +16,7 @@ import pandas as pd
 from fastcore.basics import patch
 
 from ..files import atomic_write, read_json, set_seed, write_json
+from ..safe_output import guarded
 from ..sources import get_data
 from ..data.text_data import TextDataLoaders
 from ..training.metrics import accuracy, Perplexity
@@ -272,7 +273,7 @@ def train_ulmfit(
     learn.export(Path(out)/'model')
     predictions = prediction_table(table[table.is_valid], list(learn.dls.vocab[1]), probabilities, targets)
     with atomic_write(Path(out)/'predictions.csv', 'w', encoding='utf-8') as file:
-        predictions.to_csv(file, index=False, lineterminator='\n')
+        guarded(predictions).to_csv(file, index=False, lineterminator='\n')
     return {**scores(probabilities, targets), 'curve': joined}
 
 # %% ../../nbs/18_demo.ipynb #cell-070

@@ -60,15 +60,16 @@ def check_outputs(dls, model):
 
 # %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-012
 def cut_at_positions(dls, positions, name):
-    "Where nobody said how long a text may be, the model does: the steps of the data cut there."
+    "Texts are cut at the last position of the model: where nobody said how long a text may be, and where no text for training is as long as somebody said."
+    lengths = getattr(dls.train, 'res', None) or []
+    n_long = sum(length > positions for length in lengths) if positions is not None else 0
     for step in hf_steps(dls):
-        if isinstance(step, HFTokenize) and positions is not None and step.max_length >= 10**9:
-            step.max_length = positions
-            step.known.clear()
-            for loader in getattr(dls, 'loaders', []):
-                vars(loader).get('_read_items', {}).clear()      # read to be measured, before the length was known
-            lengths = getattr(dls.train, 'res', None) or []
-            n_long = sum(length > positions for length in lengths)
-            if n_long:
-                print(f'{n_long} of {len(lengths)} texts for training are longer than the {positions} positions of {name} and are cut there. Another length: HFTextBlock(tokenizer, max_length=...).')
-            step.warns_of_cut = not n_long
+        if not isinstance(step, HFTokenize) or positions is None or step.max_length <= positions or n_long and step.max_length < 10**9:
+            continue
+        step.max_length = positions
+        step.known.clear()
+        for loader in getattr(dls, 'loaders', []):
+            vars(loader).get('_read_items', {}).clear()      # read to be measured, before the length was known
+        if n_long:
+            print(f'{n_long} of {len(lengths)} texts for training are longer than the {positions} positions of {name} and are cut there. Another length: HFTextBlock(tokenizer, max_length=...).')
+        step.warns_of_cut = not n_long

@@ -148,9 +148,9 @@ def encodes(self:MultiCategorize, o):
     return _encodes(self, self.names_of(o))
 
 @patch
-def __call__(self:MultiCategorize, x, *args, **kwargs):
+def __call__(self:MultiCategorize, x, *args, split_idx=None, **kwargs):
     "Labels in a tuple are one list of labels, not elements of an item."
-    return super(MultiCategorize, self).__call__(list(x) if type(x) is tuple else x, *args, **kwargs)
+    return super(MultiCategorize, self).__call__(list(x) if type(x) is tuple else x, *args, split_idx=split_idx, **kwargs)
 
 # %% ../../nbs/reference/data_label_columns.ipynb #cell-022
 def holds_lists(

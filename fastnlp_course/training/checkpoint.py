@@ -336,8 +336,10 @@ def _held(callbacks):
 
 def _two_fits(fine_tune):
     @wraps(fine_tune)
-    def wrapped(self, *args, cbs=None, **kwargs):
+    def wrapped(self, *args, cbs=None, resume=False, **kwargs):
         cbs = L(cb() if isinstance(cb, type) else cb for cb in L(cbs))
+        if resume and not any(isinstance(cb, CheckpointCallback) for cb in [*self.cbs, *cbs]):
+            cbs = cbs + [CheckpointCallback()]
         with _held([*self.cbs, *cbs]):
             return fine_tune(self, *args, cbs=cbs, **kwargs)
     return wrapped

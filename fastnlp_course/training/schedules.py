@@ -189,12 +189,13 @@ def fit_one_cycle(self:Learner,
     cbs=None, # callbacks for this fit only
     reset_opt=False, # begin with a new optimizer
     start_epoch=0, # go on from this epoch: those before it are skipped
+    resume=False, # save after each epoch, and go on after an interruption
 ):
     "Train while the learning rate climbs and falls once, and momentum falls and climbs."
     rates = group_rates(self, lr_max)
     scheds = {'lr': combined_cos(pct_start, rates/div, rates, rates/div_final),
               'mom': combined_cos(pct_start, *three_moms(self.moms if moms is None else moms))}
-    self.fit(n_epoch, cbs=[ParamScheduler(scheds), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch)
+    self.fit(n_epoch, cbs=[ParamScheduler(scheds), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch, resume=resume)
 
 # %% ../../nbs/14_schedules.ipynb #cell-064
 @patch
@@ -226,11 +227,12 @@ def fit_flat_cos(self:Learner,
     cbs=None, # callbacks for this fit only
     reset_opt=False, # begin with a new optimizer
     start_epoch=0, # go on from this epoch: those before it are skipped
+    resume=False, # save after each epoch, and go on after an interruption
 ):
     "Train at one learning rate, then let it fall along a cosine."
     rates = group_rates(self, lr)
     scheds = {'lr': combined_cos(pct_start, rates, rates, rates/div_final)}
-    self.fit(n_epoch, cbs=[ParamScheduler(scheds), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch)
+    self.fit(n_epoch, cbs=[ParamScheduler(scheds), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch, resume=resume)
 
 # %% ../../nbs/14_schedules.ipynb #cell-077
 @patch

@@ -114,12 +114,12 @@ def test_fine_tune_killed_in_its_second_fit(tmp_path, kind):
     def fit(learn, cbs): learn.fine_tune(2, 1e-2, cbs=cbs)
     check(kinds[kind], tmp_path, fit, lambda: [CSVLogger()], (20, 30))
 
-def plain(path, sampler=None, generator=None, workers=0):
+def plain(path, sampler=None, generator=None):
     "Plain loaders of torch, shuffled."
     x = torch.randn(40, 4)
     rows = list(zip(x, (x @ torch.tensor([1., -2, 3, 0]))[:, None]))
     order = {'sampler': sampler} if sampler else {'shuffle': True}
-    loaders = DataLoaders(TorchLoader(rows, batch_size=4, generator=generator, num_workers=workers, **order), TorchLoader(rows[:8], batch_size=4), path=path)
+    loaders = DataLoaders(TorchLoader(rows, batch_size=4, generator=generator, **order), TorchLoader(rows[:8], batch_size=4), path=path)
     return Learner(loaders, nn.Sequential(nn.Linear(4, 6), nn.Dropout(0.3), nn.Linear(6, 1)), loss_func=nn.MSELoss())
 
 @pytest.mark.parametrize('loader', [lambda: {}, lambda: {'generator': torch.Generator().manual_seed(4)}, lambda: {'sampler': WeightedRandomSampler(torch.arange(1., 41), 40, generator=torch.Generator().manual_seed(7))}])

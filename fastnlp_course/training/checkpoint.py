@@ -65,8 +65,21 @@ def before_fit(self:CheckpointCallback):
         return
     self.learn.unfinished = True
     self.belongs, self.saved_at = identity(self.learn), time.monotonic()
+    self._leave_stopped_fit()
     if self.resume and self._file().is_file():
         self.found = self._read()
+
+def _count_fit(learn, fname):
+    "The next fit of this learner under this name has the next number."
+    numbers = vars(learn).setdefault('_complete_fits', {})
+    numbers[str(fname)] = numbers.get(str(fname), 0) + 1
+
+@patch
+def _leave_stopped_fit(self:CheckpointCallback):
+    "A fit was stopped, and now comes another one: that one's file stays as it is."
+    before = vars(self.learn).get('_stopped_fits', {}).pop(str(self.fname), None)
+    if before is not None and before != (self.n_epoch, self.belongs):
+        _count_fit(self.learn, self.fname)
 
 @patch
 def _read(self:CheckpointCallback):
@@ -310,6 +323,7 @@ def after_cancel_fit(self:CheckpointCallback):
 def after_fit(self:CheckpointCallback):
     "A complete fit needs no checkpoint."
     if self.stopped:
+        vars(self.learn).setdefault('_stopped_fits', {})[str(self.fname)] = (self.n_epoch, self.belongs)
         return
     file = self._file()
     if self.held is not None:
@@ -317,8 +331,7 @@ def after_fit(self:CheckpointCallback):
     elif not self.keep and self.writes:
         file.unlink(missing_ok=True)
     self.learn.unfinished = False
-    complete = vars(self.learn).setdefault('_complete_fits', {})
-    complete[str(self.fname)] = complete.get(str(self.fname), 0) + 1
+    _count_fit(self.learn, self.fname)
 
 # %% ../../nbs/reference/training_checkpoint.ipynb #cell-021
 @contextmanager

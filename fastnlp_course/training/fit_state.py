@@ -132,7 +132,7 @@ def attributes(
     "Its attributes that can be written as plain data."
     found, known = {}, set(map(id, known))
     for name, value in vars(obj).items():
-        if name in leave or id(value) in known or not private and name[0] == '_':
+        if name in leave or value is not None and id(value) in known or not private and name[0] == '_':
             continue
         try:
             found[name] = note(value)
@@ -254,7 +254,7 @@ Callback.not_kept = ()    # names of attributes that no later step depends on
 def state_dict(self:Callback) -> dict:
     "What a checkpoint keeps of this callback; it holds what changed during the fit."
     learn = self.learn
-    known = [] if learn is None else [learn, learn.model, get_model(learn.model), learn.opt, learn.dls]
+    known = [] if learn is None else [learn, learn.model, *get_model(learn.model).modules(), learn.opt, learn.dls, *(getattr(learn.dls, 'loaders', None) or []), vars(learn).get('dl')]
     return attributes(self, leave=('learn', 'run', *self.not_kept), known=known)
 
 @patch

@@ -141,8 +141,8 @@ def text_classifier_learner(
     ps:list=None,               # dropouts of the head
     max_len:int=72*20,          # tokens of a document that count
     y_range:tuple=None,         # smallest and largest output, for regression
-    fastai_pool:bool=False,     # pool as fastai does, where a short text depends on its neighbours
     pretrained_fnames=None,     # weights and vocab of your own pretrained language model
+    fastai_pool:bool=False,     # pool as fastai does, where a short text depends on its neighbours
     **kwargs,                   # of `TextLearner`
 )->TextLearner:
     "A learner for a classifier of texts."

@@ -283,8 +283,17 @@ def model_writers():
     yield Writer('Stages.run', lambda folder, what: Stages(folder, what, log=lambda line: None).run('one', lambda: {'text': what}), old=True)
 
 def transformers_writers():
-    from fastnlp_course.all import small_encoder
-    yield Writer('small_encoder', lambda folder, what: small_encoder(['an old text', 'a new text'], folder/'encoder', seed=int(what == 'new'), hidden_size=8))
+    import logging
+    from transformers import BertConfig, BertForSequenceClassification
+    from fastnlp_course.all import set_seed
+    from fastnlp_course.bridges.hf_saving import write_for_transformers
+    from fastnlp_course.bridges.hf_tokenizers import word_piece_tokenizer
+    logging.disable(logging.WARNING)
+    tokenizer, models = word_piece_tokenizer(['an old text', 'a new text'], 60, model_max_length=16), {}
+    for what, seed in (('old', 1), ('new', 2)):
+        set_seed(seed)
+        models[what] = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, max_position_embeddings=16))
+    yield Writer('hf_save', lambda folder, what: write_for_transformers(models[what], tokenizer, {}, folder/'model'))
 
 report = Path(__file__).resolve().parent/'faults.md'
 

@@ -368,6 +368,8 @@ def flip(path):
 store('file-is-a-number', 'a shard is not described', lambda m, f: m['shards'][0]['ids'].update(file=3))
 store('file-is-above', 'a shard is not described', lambda m, f: m['shards'][0]['ids'].update(file='..'))
 store('file-elsewhere', 'has 0 bytes', lambda m, f: m['shards'][0]['ids'].update(file='/etc/passwd'))
+store('no-shards', 'its shards have 0', lambda m, f: m.update(shards=[]))
+store('twice', 'its shards have 6', lambda m, f: m.update(shards=m['shards']*2))
 store('flipped', 'its checksum is not', lambda m, f: flip(f/'00000.ids.npy'))
 store('list', 'is not the manifest', lambda m, f: [1])
 store('pickled', 'has 48 bytes', lambda m, f: (f/'00000.ids.npy').write_bytes(pickle.dumps(Asks(os.system, 'touch FLAG'))) and None)

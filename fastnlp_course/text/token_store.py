@@ -258,6 +258,9 @@ def _check_manifest(manifest, path, vocab, settings):
         raise ValueError(f"{path/'manifest.json'} is not the manifest of a store. Write the store again.")
     if not isinstance(manifest['shards'], list) or not all(map(_is_part, manifest['shards'])):
         raise ValueError(f"{path/'manifest.json'} is damaged: a shard is not described as one. Write the store again.")
+    for name in ('documents', 'tokens'):
+        if manifest.get(name) != (found := sum(part[name] for part in manifest['shards'])):
+            raise ValueError(f"{path/'manifest.json'} says {manifest.get(name)} {name}, and its shards have {found}: it is damaged, or not of one save. Write the store again.")
     if manifest.get('format') != store_format:
         raise ValueError(f"{path} has format {manifest.get('format')}, this version reads {store_format}. Write the store again.")
     if vocab is not None and manifest['vocab_hash'] not in (None, vocab_hash(vocab)):

@@ -211,3 +211,17 @@ def test_stages_killed_by_a_power_cut_and_spacy_used_or_not(tmp_path):
     assert 'Going on after epoch 0' in again.stdout and 'tokens: finished earlier' in again.stdout
     assert results(cut) == results(whole)
     assert not list(cut.rglob('stages/*.safetensors'))
+
+def test_the_first_tokenization_draws_no_seeded_number():
+    "spaCy draws when it is imported, which happens at the first text: a fresh process must train as one that has tokenized before."
+    done = run('''
+        import random
+        import pandas as pd
+        from fastnlp_course.data.text_data import TextDataLoaders
+        frame = pd.DataFrame({'text': ['a good film', 'a bad film']*8, 'label': ['a', 'b']*8})
+        for _ in range(2):
+            random.seed(0)
+            TextDataLoaders.from_df(frame, text_col='text', label_col='label', bs=2, seed=1)
+            print(random.random())
+    ''')
+    assert done.returncode == 0 and len(set(done.stdout.split()[-2:])) == 1, done.stdout + done.stderr

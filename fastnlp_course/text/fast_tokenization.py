@@ -366,9 +366,10 @@ def make_fast(
 ):                         # a `ChunkTokenizer`, or None if the splitter is not spaCy's
     "A fast path with a memory of its own."
     if not isinstance(tok, SpacyTokenizer) or type(tok).__call__ is not SpacyTokenizer.__call__: return None
+    split = tok.split      # first, because it imports spaCy without a trace in the random numbers
     from spacy.tokenizer import Tokenizer as SpacyRules
     # some languages (Chinese, Japanese, Thai) have splitters of another kind
-    return ChunkTokenizer(tok.split, rules, post_rules, max_chunks, outcome) if type(tok.split) is SpacyRules else None
+    return ChunkTokenizer(split, rules, post_rules, max_chunks, outcome) if type(split) is SpacyRules else None
 
 def fast_path(
     tok,                   # splitter

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/training_finite.ipynb #cell-002
+# %% ../../nbs/reference/training_finite.ipynb #cell-004
 import math
 import warnings
 
@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from .learner import CancelBackwardException, CancelStepException, CancelTrainException, Learner
 from .more_optimizers import OptimWrapper
 
-# %% ../../nbs/reference/training_finite.ipynb #cell-005
+# %% ../../nbs/reference/training_finite.ipynb #cell-007
 def trained_numbers(
     model,          # a model
 ) -> dict:          # name -> tensor
@@ -49,7 +49,7 @@ def recall_numbers(
         tensor.copy_(learn._sane[name])
     return f'{len(sick)} weights, such as {sick[0]!r}, were no numbers any more: all are back to where this epoch began.'
 
-# %% ../../nbs/reference/training_finite.ipynb #cell-008
+# %% ../../nbs/reference/training_finite.ipynb #cell-010
 def rate_of(
     learn,          # a learner with an optimizer
 ) -> float:
@@ -66,7 +66,7 @@ def stop_fit(
     raise FloatingPointError(f'{what} in {where}, at a learning rate of {rate_of(learn):.3g}: the fit stops. {recall_numbers(learn)} '
                              'Try a smaller rate (learn.lr_find()), clip the gradients (GradientClip), or look at this batch: inputs that are no numbers, targets that the loss does not know.')
 
-# %% ../../nbs/reference/training_finite.ipynb #cell-010
+# %% ../../nbs/reference/training_finite.ipynb #cell-012
 def watch_loss(
     learn,          # a learner, between its loss and the backward pass
 ):
@@ -80,7 +80,7 @@ def watch_loss(
     if scaler is None or not scaler.is_enabled():
         stop_fit(learn, f'The loss is {loss.item()}')
 
-# %% ../../nbs/reference/training_finite.ipynb #cell-011
+# %% ../../nbs/reference/training_finite.ipynb #cell-013
 @patch
 def _do_grad_opt(self:Learner):
     watch_loss(self)
@@ -88,7 +88,7 @@ def _do_grad_opt(self:Learner):
     self._with_events(self.opt.step, 'step', CancelStepException)
     self.opt.zero_grad()
 
-# %% ../../nbs/reference/training_finite.ipynb #cell-016
+# %% ../../nbs/reference/training_finite.ipynb #cell-018
 def question_rate(
     rate:float,     # a learning rate
 ):
@@ -98,10 +98,10 @@ def question_rate(
     if rate > 10:
         warnings.warn(f'A learning rate of {rate:.3g} is beyond what any optimizer of this course can use: is it meant? learn.lr_find() suggests one.')
 
-# %% ../../nbs/reference/training_finite.ipynb #cell-017
+# %% ../../nbs/reference/training_finite.ipynb #cell-019
 @patch
 def _do_epoch_train(self:Learner):
-    question_rate(rate_of(self))
+    if not self.epoch: question_rate(rate_of(self))     # later ones are a callback's business
     remember_numbers(self)
     try:
         self.dl = self.dls.train

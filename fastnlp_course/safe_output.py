@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/reference/ground_safe_output.ipynb #cell-002
+# %% ../nbs/reference/ground_safe_output.ipynb #cell-004
 import re
 
-# %% ../nbs/reference/ground_safe_output.ipynb #cell-004
+# %% ../nbs/reference/ground_safe_output.ipynb #cell-006
 _not_shown = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]')   # control, writing direction, half a character
 
 def visible(
@@ -17,7 +17,7 @@ def visible(
     "`text` without what a terminal would obey and a file could not hold."
     return _not_shown.sub(lambda found: found[0].encode('unicode_escape').decode(), str(text))
 
-# %% ../nbs/reference/ground_safe_output.ipynb #cell-007
+# %% ../nbs/reference/ground_safe_output.ipynb #cell-009
 _formula = re.compile(r'\s*[=+\-@\t\r]').match
 _a_number = re.compile(r'\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*').fullmatch
 

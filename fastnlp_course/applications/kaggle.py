@@ -92,7 +92,7 @@ def read_pairs(
     except ValueError as error:
         raise ValueError(f'{file}: {error}') from None
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-ckpt
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-019
 def _checkpoint(out, settings):
     "Where an interrupted training goes on when it is called again; that of other settings is removed."
     mine = (out/f'training-{settings_hash(settings)}').resolve()
@@ -100,7 +100,7 @@ def _checkpoint(out, settings):
         if other.stem != mine.name: other.unlink(missing_ok=True)
     return CheckpointCallback(mine, keep=True, minutes=0.5)
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-019
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-020
 def _check_judged(pairs, valid, valid_pct):
     "Refuse pairs whose validation groups give no interval, before anything is trained."
     n, held_out = len(set(pairs.groups)), 0 if valid is None else len(set(valid.groups))
@@ -154,7 +154,7 @@ def train_pairs(
     log(f'Pearson {value:.3f} on groups that training has not seen, 95% between {low:.3f} and {high:.3f}')
     return found
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-025
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-026
 _submission_cells = (
     '''import os, subprocess, sys
 from pathlib import Path
@@ -179,7 +179,7 @@ def _submission_notebook():
     kernel = {'kernelspec': {'display_name': 'Python 3', 'language': 'python', 'name': 'python3'}}
     return {'cells': cells, 'metadata': kernel, 'nbformat': 4, 'nbformat_minor': 5}
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-026
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-027
 def kaggle_folder(
     model,                      # folder that `export` wrote, or `train_pairs` under the name model
     out,                        # folder to make; it must not exist

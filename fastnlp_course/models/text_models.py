@@ -86,7 +86,7 @@ def last_token(
     places = torch.arange(padding.shape[1], device=padding.device)
     return (places*~padding).amax(dim=1)
 
-# %% ../../nbs/reference/models_text_models.ipynb #cell-023
+# %% ../../nbs/reference/models_text_models.ipynb #cell-024
 class SentenceEncoder(nn.Module):
     "Read documents chunk by chunk, and collect the outputs."
 
@@ -132,7 +132,7 @@ class SentenceEncoder(nn.Module):
                              "Leave out empty texts, or pass a larger max_len.")
         return torch.cat(outputs, dim=1), torch.cat(masks, dim=1)        # (bs, kept, n_hid), (bs, kept)
 
-# %% ../../nbs/reference/models_text_models.ipynb #cell-027
+# %% ../../nbs/reference/models_text_models.ipynb #cell-028
 def masked_concat_pool(
     output:torch.Tensor,    # (bs, length, n_hid)
     mask:torch.Tensor,      # (bs, length), true at padding
@@ -148,7 +148,7 @@ def masked_concat_pool(
     last = output[torch.arange(output.shape[0], device=output.device), at]
     return torch.cat([last, largest, mean], dim=1)
 
-# %% ../../nbs/reference/models_text_models.ipynb #cell-030
+# %% ../../nbs/reference/models_text_models.ipynb #cell-036
 def sigmoid_range(
     x:torch.Tensor,   # any numbers
     low:float,        # lower limit
@@ -171,7 +171,7 @@ class SigmoidRange(nn.Module):
 
     def forward(self, x): return sigmoid_range(x, self.low, self.high)
 
-# %% ../../nbs/reference/models_text_models.ipynb #cell-033
+# %% ../../nbs/reference/models_text_models.ipynb #cell-039
 class LinBnDrop(nn.Sequential):
     "Batch norm, dropout and a linear layer."
 
@@ -195,7 +195,7 @@ class LinBnDrop(nn.Sequential):
             linear.append(act)
         super().__init__(*(linear + around if lin_first else around + linear))
 
-# %% ../../nbs/reference/models_text_models.ipynb #cell-035
+# %% ../../nbs/reference/models_text_models.ipynb #cell-041
 class PoolingLinearClassifier(nn.Module):
     "Pool the outputs of a `SentenceEncoder` and decide."
 
@@ -221,7 +221,7 @@ class PoolingLinearClassifier(nn.Module):
         scores = self.layers(masked_concat_pool(output, mask, self.bptt, self.fastai_pool))
         return scores, output, output   # (bs, classes), then what the penalties read
 
-# %% ../../nbs/reference/models_text_models.ipynb #cell-036
+# %% ../../nbs/reference/models_text_models.ipynb #cell-042
 def get_text_classifier(
     arch,                   # AWD_LSTM
     vocab_sz:int,           # tokens in the vocab

@@ -67,6 +67,7 @@ class _Encoder:
                     raise RuntimeError(f"document {number} ({text[:40]!r} ...) could not be tokenized: {type(error).__name__}: {error}. The finished blocks before it are kept; mend the rule or the text and call again to go on.") from error
             raise
 
+# %% ../../nbs/reference/text_corpus.ipynb #cell-009
 def _count_text(digest, text):
     "Add a text to the digest of its block, with its length, so that a cut elsewhere is another digest."
     data = text.encode('utf-8', 'surrogatepass')
@@ -99,7 +100,7 @@ class _Blocks:
             if self.chars >= most: break
         return self
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-008
+# %% ../../nbs/reference/text_corpus.ipynb #cell-010
 class _Block:
     "The documents of one block while they are encoded."
     def __init__(self, vocab):
@@ -122,7 +123,7 @@ class _Block:
         fault_point(f'store:block:{number}')
         write_json(work/f'{name}.json', {**part, **described})
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-010
+# %% ../../nbs/reference/text_corpus.ipynb #cell-012
 def _differences(mine, theirs):
     "The names under which two plans differ."
     return ', '.join(name for name in mine if mine[name] != theirs.get(name))
@@ -173,7 +174,7 @@ def _write_blocks(blocks, work, plan, vocab, encoder, files):
             first, number, block = first + count, number + 1, None
     write_json(work/'done.json', {'documents': first, 'digests': blocks.digests, 'files': files})
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-012
+# %% ../../nbs/reference/text_corpus.ipynb #cell-014
 def _rank_folder(path, rank, world):
     "Where the blocks of a rank are written, beside the store."
     return path.parent/f'{path.name}.rank-{rank}-of-{world}'
@@ -222,7 +223,7 @@ def _in_vocab(ids, table, size=1 << 18):
     for start in range(0, len(ids), size):
         yield table[ids[start:start + size]]
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-013
+# %% ../../nbs/reference/text_corpus.ipynb #cell-015
 def _groups(blocks, shard_tokens):
     "Blocks that become one shard: as many as it takes to reach `shard_tokens`."
     group, tokens = [], 0
@@ -260,7 +261,7 @@ def _join_group(path, number, group, vocab, positions):
     write_json(note, {**part, 'made_of': made_of})
     return part
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-014
+# %% ../../nbs/reference/text_corpus.ipynb #cell-016
 def join_stores(
     path,         # folder of the store to write
     parts=None,   # folders that `build_store` returned, one for each rank; those beside `path` if left out
@@ -299,7 +300,7 @@ def _clean(path, work=None):
     if work is not None:
         shutil.rmtree(work, ignore_errors=True)
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-016
+# %% ../../nbs/reference/text_corpus.ipynb #cell-018
 def _open_same(path, plan, blocks, files):
     "Open a finished store if it was made by this plan from these texts, of which `blocks` has read the beginning or all."
     manifest = read_json(path/'manifest.json')
@@ -321,7 +322,7 @@ def _names_and_sizes(source):
     files = chain.from_iterable(sorted(get_files(file, ['.txt', '.csv', '.tsv', '.parquet'])) if file.is_dir() else [file] for file in files)
     return vocab_hash((file.name, file.stat().st_size if file.exists() else None) for file in files)
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-017
+# %% ../../nbs/reference/text_corpus.ipynb #cell-019
 def build_store(
     source,                 # folder, file, table, dataset, or iterable of texts, of Path or of dictionaries: see `read_texts`
     path,                   # folder of the store to write
@@ -369,7 +370,7 @@ def _start_over(path, work):
     warnings.warn("a rule has no name (a lambda or an inner function), so an interrupted call cannot go on where it stopped. Define it in a module.", stacklevel=3)
     shutil.rmtree(work, ignore_errors=True)
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-018
+# %% ../../nbs/reference/text_corpus.ipynb #cell-020
 def _build(blocks, path, work, plan, vocab, encoder, files):
     "Blocks, then the store, if this process is the only one."
     try:

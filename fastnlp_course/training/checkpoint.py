@@ -9,16 +9,18 @@ __all__ = ['CheckpointCallback']
 import time
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 
+import numpy as np
 import torch
 from fastcore.basics import patch
 from fastcore.foundation import L
 from torch import nn
 
-from ..files import fault_point
+from ..files import atomic_write, fault_point
 from .outputs import get_model
 from .learner import Callback, CancelEpochException, CancelFitException, Learner
-from .callbacks import EarlyStoppingCallback
+from .callbacks import EarlyStoppingCallback, SaveModelCallback
 from .saving import load_into, load_weights, save_weights
 from .fit_state import (changed, changed_loader, is_plain, loader_state, model_state, note, random_states, recall,
     set_loader_state, set_model_state, set_random_states)
@@ -171,9 +173,14 @@ def _save(self:CheckpointCallback, batches=None, complete=False):
             'counters': {name: getattr(learn, name) for name in _counters}, 'gradients': _gradients(learn.model), 'scaler': None if scaler is None else note(scaler.state_dict()),
             'loss': note(learn.loss_func.state_dict()) if isinstance(learn.loss_func, nn.Module) else None,
             'began': self.began if batches else None, 'position': self._place(learn.dl) if batches else None,
-            'state': _what_changed(_present_state(learn), self.at_start), 'loaders': list(map(self._changed_loader, _loaders_of(learn))), 'random': random_states()}
+            'best': _best_files(learn), 'state': _what_changed(_present_state(learn), self.at_start), 'loaders': list(map(self._changed_loader, _loaders_of(learn))), 'random': random_states()}
     save_weights(self._file(), get_model(learn.model).state_dict(), more)
     fault_point('after_checkpoint')
+
+def _best_files(learn):
+    "The best models so far, in full: another fit may write a file of that name before this one goes on."
+    paths = [Path(cb.last_saved_path) for cb in learn.cbs if isinstance(cb, SaveModelCallback) and getattr(cb, 'saved_best', False) and cb.last_saved_path]
+    return [[str(path), torch.from_numpy(np.fromfile(path, dtype=np.uint8))] for path in paths if path.is_file()]
 
 @patch
 def _changed_loader(self:CheckpointCallback, loader):
@@ -204,6 +211,10 @@ def _restore(self:CheckpointCallback):
         if name in state['callbacks']: _hear(cb, state['callbacks'][name])
     for loader, now in zip(_loaders_of(learn), more['loaders']):
         set_loader_state(loader, now)
+    for path, data in more['best'] if self.writes else ():
+        data = data.numpy().tobytes()
+        if not Path(path).is_file() or Path(path).read_bytes() != data:
+            with atomic_write(path) as handle: handle.write(data)
     set_random_states(more['random'])
 
 # %% ../../nbs/reference/training_checkpoint.ipynb #cell-015
@@ -342,7 +353,7 @@ def _held(callbacks):
     try:
         yield
         for cb in callbacks:
-            for file in cb.held if not cb.keep and cb.writes and not getattr(cb, 'stopped', False) else ():
+            for file in reversed(cb.held) if not cb.keep and cb.writes and not getattr(cb, 'stopped', False) else ():    # the last fit's first: an earlier one would be trained again
                 file.unlink(missing_ok=True)
     finally:
         for cb in callbacks: cb.held = None

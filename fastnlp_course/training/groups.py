@@ -104,7 +104,7 @@ def unfreeze(self:Learner):
     "Train all parameter groups, but not what was frozen on purpose."
     self.freeze_to(0)
 
-# %% ../../nbs/reference/training_groups.ipynb #cell-022
+# %% ../../nbs/reference/training_groups.ipynb #cell-023
 bn_types = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 def set_bn_eval(

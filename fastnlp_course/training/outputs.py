@@ -12,7 +12,7 @@ import torch
 from fastcore.foundation import L
 from torch import nn, Tensor
 
-# %% ../../nbs/reference/training_outputs.ipynb #x
+# %% ../../nbs/reference/training_outputs.ipynb #cell-007
 def detuplify(
     x,  # anything
 ):
@@ -42,7 +42,7 @@ def to_float(
     "Every floating point tensor in `b` in single precision."
     return apply_to_tensors(lambda x: x.float() if x.is_floating_point() else x, b)
 
-# %% ../../nbs/reference/training_outputs.ipynb #x
+# %% ../../nbs/reference/training_outputs.ipynb #cell-010
 def to_concat(
     xs:list,    # results of batches, all built alike
     dim:int=0,  # along which axis
@@ -60,7 +60,7 @@ def to_concat(
         return torch.cat(xs, dim=dim)
     return L(row for x in xs for row in (x.unbind(dim) if isinstance(x, Tensor) and x.ndim else [x]))
 
-# %% ../../nbs/reference/training_outputs.ipynb #x
+# %% ../../nbs/reference/training_outputs.ipynb #cell-012
 def nested_reorder(
     t,     # a tensor, an `L`, or tuples and lists of them
     idxs,  # position of each row in the result
@@ -76,14 +76,14 @@ def nested_reorder(
         return type(t)([nested_reorder(part, idxs) for part in t])
     raise TypeError(f'Rows of a {type(t).__name__} cannot be reordered: pass tensors, or lists of them.')
 
-# %% ../../nbs/reference/training_outputs.ipynb #cell-008
+# %% ../../nbs/reference/training_outputs.ipynb #cell-015
 def get_model(
     model:nn.Module,  # a model, perhaps inside a wrapper for several devices
 ) -> nn.Module:       # the model itself
     "The model inside `nn.DataParallel` and its like."
     return model.module if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)) else model
 
-# %% ../../nbs/reference/training_outputs.ipynb #cell-009
+# %% ../../nbs/reference/training_outputs.ipynb #cell-016
 def open_output(
     out,     # what a model returned: a tensor, a tuple, a mapping, an object with `logits`
 ) -> tuple:  # (logits, extras): extras is a tuple of the rest, or a mapping of everything else
@@ -122,8 +122,8 @@ def own_loss(
         return next((value for value in out if _is_number(value)), None)
     return getattr(out, 'loss', None)
 
-# %% ../../nbs/reference/training_outputs.ipynb #cell-012
+# %% ../../nbs/reference/training_outputs.ipynb #cell-019
 label_names = ('labels', 'label', 'label_ids')
 
-# %% ../../nbs/reference/training_outputs.ipynb #cell-013
+# %% ../../nbs/reference/training_outputs.ipynb #cell-020
 half_types = torch.float16, torch.bfloat16

@@ -176,7 +176,7 @@ def load_into(
         raise MismatchError(f'{source} has no weight of this model, so strict=False would load nothing: it has {", ".join(unknown[:3])} ..., the model has {", ".join(missing[:3])} .... Make the model as the saved one was made.')
     get_model(model).load_state_dict(weights, strict=strict)
 
-# %% ../../nbs/reference/training_saving.ipynb #cell-018
+# %% ../../nbs/reference/training_saving.ipynb #cell-019
 def save_model(
     file:str|Path,        # the file; `.pth` gives a file for fastai, all else safetensors
     model:nn.Module,      # its weights are saved
@@ -194,7 +194,7 @@ def save_model(
         torch.save({'model': state, 'opt': opt.state_dict()} if with_opt else state, handle, **kwargs)
     return file
 
-# %% ../../nbs/reference/training_saving.ipynb #cell-019
+# %% ../../nbs/reference/training_saving.ipynb #cell-020
 def load_model(
     file:str|Path,        # a `.safetensors` or `.pth` file
     model:nn.Module,      # gets the weights
@@ -219,7 +219,7 @@ def load_model(
     except Exception as error:
         warnings.warn(f'The state of the optimizer in {file} was not loaded: {error}')
 
-# %% ../../nbs/reference/training_saving.ipynb #cell-021
+# %% ../../nbs/reference/training_saving.ipynb #cell-022
 _suffixes = ('.safetensors', '.pth')
 
 @patch
@@ -243,7 +243,7 @@ def _file_to_load(self:Learner, file):
     there = sorted(path.name for path in folder.iterdir() if path.suffix in _suffixes) if folder.is_dir() else []
     raise FileNotFoundError(f'No saved model {str(file)!r}: {tried[0]} does not exist. ' + (f'That folder has {there}.' if there else 'Nothing is saved in that folder yet; call save first, or pass the full path.'))
 
-# %% ../../nbs/reference/training_saving.ipynb #cell-022
+# %% ../../nbs/reference/training_saving.ipynb #cell-023
 @patch
 def save(self:Learner,
     file:str|Path,        # a name, which goes to `path/model_dir`, or a full path; the suffix may be left out

@@ -18,8 +18,13 @@ from fastnlp_course.archives import safe_extract
 from fastnlp_course.files import read_json, safe_unpickle
 
 def open_tokenizer(path):
+    "It opens with the usual rules and says why: that warning is the refusal."
     from fastnlp_course.bridges.ulmfit_tokenizer import AWDLSTMTokenizer
-    return AWDLSTMTokenizer.from_pretrained(path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        AWDLSTMTokenizer.from_pretrained(path)
+    said = [str(warning.message) for warning in caught if 'stand in for those of the file' in str(warning.message)]
+    if said: raise ValueError(said[0])
 
 def open_classifier(path):
     import fastnlp_course.bridges.ulmfit_in_transformers

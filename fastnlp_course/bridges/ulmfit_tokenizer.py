@@ -7,6 +7,7 @@ __all__ = ['AWDLSTMTokenizer']
 
 # %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-004
 import json
+import warnings
 from pathlib import Path
 
 from fastcore.basics import patch
@@ -27,6 +28,17 @@ def _tokens_of(vocab_file):
         raise ValueError(f"{'the vocab' if isinstance(vocab_file, (list, tuple)) else vocab_file} is no list of tokens. Pass the vocab.json of the model.")
     return tokens
 
+def _tokenizer_of(steps):
+    "The described `Tokenizer`; where the description is refused, the usual one and a warning: nothing of the file is run either way."
+    try:
+        found = from_config(steps, part('step'))
+        if isinstance(found, Tokenizer): return found
+        reason = f"the steps of the tokenizer describe a {type(found).__name__}, but a Tokenizer was expected. Do not trust this file."
+    except ValueError as error:
+        reason = error
+    warnings.warn(f"{reason} The usual rules and words stand in for those of the file: the model may have been trained on other tokens.")
+    return Tokenizer(WordTokenizer())
+
 class AWDLSTMTokenizer(PreTrainedTokenizer):
     "The tokenizer and the vocab of a learner, as transformers wants them."
     vocab_files_names = {'vocab_file': 'vocab.json'}
@@ -46,9 +58,7 @@ class AWDLSTMTokenizer(PreTrainedTokenizer):
         self.numbers = {}
         for i, token in enumerate(self.tokens):
             self.numbers.setdefault(token, i)
-        self.tokenizer = Tokenizer(WordTokenizer()) if steps is None else from_config(steps, part('step'))
-        if not isinstance(self.tokenizer, Tokenizer):
-            raise ValueError(f"the steps of the tokenizer describe a {type(self.tokenizer).__name__}, but a Tokenizer was expected. Do not trust this file.")
+        self.tokenizer = Tokenizer(WordTokenizer()) if steps is None else _tokenizer_of(steps)
         self.backwards = backwards
         super().__init__(unk_token=unk_token, pad_token=pad_token, bos_token=bos_token, eos_token=eos_token, steps=to_config(self.tokenizer), backwards=backwards, **kwargs)
 

@@ -25,6 +25,7 @@ from ..data.transforms import ToTensor
 from ..data.splitters import ColSplitter, GrandparentSplitter, RandomSplitter
 from ..data.getters import ColReader, parent_label, RegexLabeller
 from ..data.targets import get_c
+from ..data.text_data import keep_labels
 from ..data.data_block import CategoryBlock, DataBlock, MultiCategoryBlock, TransformBlock
 from ..training.optimizer import params
 from ..training.learner import Learner
@@ -123,7 +124,8 @@ def from_path_func(cls:ImageDataLoaders,
 ) -> DataLoaders:
     "From a list of files and a function that labels a path."
     labeller = label_func if isinstance(label_func, (FileLabeller, RegexLabeller)) else FileLabeller(label_func)
-    dblock = DataBlock(blocks=(ImageBlock(img_cls), CategoryBlock), splitter=RandomSplitter(valid_pct, seed=seed), get_y=labeller, item_tfms=item_tfms, batch_tfms=batch_tfms)
+    splitter = keep_labels(RandomSplitter(valid_pct, seed=seed), [CategoryBlock()], lambda items, i: labeller(items[i]))      # a label of one picture is learned, not only judged
+    dblock = DataBlock(blocks=(ImageBlock(img_cls), CategoryBlock), splitter=splitter, get_y=labeller, item_tfms=item_tfms, batch_tfms=batch_tfms)
     return cls.from_dblock(dblock, _some_files(fnames, f"fnames is empty. Pass get_image_files(path), and check that {path} holds image files"), path=path, **kwargs)
 
 # %% ../../nbs/reference/bridges_vision.ipynb #cell-015

@@ -249,13 +249,13 @@ def from_folder(cls:TextDataLoaders,
     blocks = [_text_block('from_folder', path, tok_tfm, text_options)]
     if not is_lm:
         blocks.append(CategoryBlock(vocab=vocab))
-        splitter = _keep_labels(splitter, blocks[1:], lambda items, i: parent_label(items[i])) if at_random else splitter
+        splitter = keep_labels(splitter, blocks[1:], lambda items, i: parent_label(items[i])) if at_random else splitter
     folders = None if valid_pct is not None else [name for part in (train, valid) for name in ([part] if isinstance(part, str) else part)]
     dblock = DataBlock(blocks=blocks, get_items=partial(get_text_files, folders=folders), splitter=splitter, get_y=None if is_lm else parent_label)
     return cls.from_dblock(dblock, path, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **kwargs)
 
 # %% ../../nbs/reference/data_text_data.ipynb #cell-029
-def _keep_labels(splitter, blocks, label_at):
+def keep_labels(splitter, blocks, label_at):
     "`splitter`, but a label that only validation rows would have keeps a row in the training set, and that is said."
     steps = [step for block in blocks for step in block.type_tfms if isinstance(step, (Categorize, MultiCategorize))]
     if len(blocks) != 1 or not steps or steps[0].vocab is not None or steps[0].add_na:
@@ -333,7 +333,7 @@ def from_df(cls:TextDataLoaders,
         label_col = _names_of(df, label_col, 'label_col (for a language model is_lm=True)')
         blocks += _target_blocks(df, label_col, label_delim, y_block)
         get_y = ColReader(label_col, label_delim=label_delim)
-        splitter = _keep_labels(splitter, blocks[1:], lambda items, i: get_y.read_at(df, i)) if valid_col is None else splitter
+        splitter = keep_labels(splitter, blocks[1:], lambda items, i: get_y.read_at(df, i)) if valid_col is None else splitter
     dblock = DataBlock(blocks=blocks, get_x=ColReader(tok_text_col), get_y=get_y, splitter=splitter)
     return cls.from_dblock(dblock, df, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **kwargs)
 

@@ -265,7 +265,7 @@ def _keys(self:ChunkTokenizer, text):
         own = paragraph.split(' ')
         if '  ' in paragraph or ' ' in (paragraph[:1], paragraph[-1:]): own = list(filter(None, own))
         if words:
-            if not own or _run(own[0]): return _chunks(self._whole(text)), text.split()
+            if not paragraph or not own or _run(own[0]): return _chunks(self._whole(text)), text.split()
             keys.append(_lines[paragraph[0] == ' '])
         keys += own
         words += own

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..data.lm_dataloader import LMDataLoader
 from ..data.targets import get_c
-from ..training.first_step import found_before_training
+from ..training.first_step import found_before_training, judge_metrics
 from ..training.outputs import own_loss
 from ..training.torch_losses import call_loss, form_of
 from ..training.learner import Learner, TrainEvalCallback
@@ -176,10 +176,20 @@ def _judge(learn, output, pred, shadowed):
         wanted, given = (1 if x.ndim == 1 else x.shape[1] for x in (y, pred))
         if wanted != given:
             return found + [f'The model gives {given} number{"s"*(given != 1)} for each item, and the data have {wanted}: make it with {wanted} output{"s"*(wanted != 1)}, num_labels={wanted} or n_out={wanted}.']
+    found += _judge_metrics(learn, pred)
     loss = _loss_of(learn, output, pred)
     if loss is None:
         return found + ['There is no loss: pass loss_func=, or let the batch have labels.']
     return found + _judge_gradients(learn, loss)
+
+def _judge_metrics(learn, pred):
+    "Which metric cannot be computed on these data."
+    learn.pred = pred
+    try:
+        judge_metrics(learn)
+    except ValueError as error:
+        return [str(error)]
+    return []
 
 def _judge_gradients(learn, loss):
     "Which trained parameters the loss does not reach."

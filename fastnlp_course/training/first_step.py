@@ -159,6 +159,16 @@ def _targets_of_validation(learn):
     same = all(isinstance(target, Tensor) and target.shape == targets[0].shape for target in targets)
     return torch.stack(targets) if same else None
 
+def judge_metrics(
+    learn,              # the learner, with the predictions and targets of a batch
+):
+    "Refuse metrics that fail on this batch, or that no predictions for the validation set could satisfy."
+    try_metrics(learn)
+    if any(isinstance(metric, AccumMetric) and _is_tried(metric) for metric in learn.metrics):
+        targets = _targets_of_validation(learn)
+        if targets is not None:
+            try_on_targets(learn, targets)
+
 def look_at_first_batch(
     learn,              # the learner: prediction and loss of its first training batch are there
 ):
@@ -168,11 +178,7 @@ def look_at_first_batch(
     others = [cb for cb in learn.cbs if not type(cb).__module__.startswith('fastnlp_course') and any(hasattr(type(cb), name) or name in cb.__dict__ for name in changed)]
     if learn.__dict__.get('_metrics_tried') == tried or others or not len(learn.yb):
         return
-    try_metrics(learn)
-    if any(isinstance(metric, AccumMetric) and _is_tried(metric) for metric in learn.metrics):
-        targets = _targets_of_validation(learn)
-        if targets is not None:
-            try_on_targets(learn, targets)
+    judge_metrics(learn)
     learn._metrics_tried = tried
 
 # %% ../../nbs/reference/training_first_step.ipynb #cell-020

@@ -206,14 +206,17 @@ def _matrix_of_each_label(targets, decoded):
     "For each label a matrix of 2 by 2: [is there, is predicted]."
     return torch.stack([torch.bincount(there*2 + predicted, minlength=4).view(2, 2) for there, predicted in zip(targets.T, decoded.T)]).numpy()
 
+most_names = 60   # names along a matrix, and classes up to which its numbers are written
+
 def _draw_matrix(ax, matrix, names, title, cmap, digits, plot_txt):
     "One matrix, with its numbers."
     ax.imshow(matrix, interpolation='nearest', cmap=cmap)
     ax.set_title(title, parse_math=False)                                                     # '$' in a label is a dollar
     places = range(len(names))
-    ax.set_xticks(places, [str(name) for name in names], rotation=90, parse_math=False)
-    ax.set_yticks(places, [str(name) for name in names], parse_math=False)
-    for row in places if plot_txt else ():
+    few = places[::max(1, len(names)//most_names)]      # a thousand names and a million numbers nobody could read
+    ax.set_xticks(few, [str(names[i]) for i in few], rotation=90, parse_math=False)
+    ax.set_yticks(few, [str(names[i]) for i in few], parse_math=False)
+    for row in places if plot_txt and len(names) <= most_names else ():
         for column in places:
             ax.text(column, row, f'{matrix[row, column]:{digits}}', ha='center', va='center', color='white' if matrix[row, column] > matrix.max()/2 else 'black')
     ax.set(xlabel='Predicted', ylabel='Actual')

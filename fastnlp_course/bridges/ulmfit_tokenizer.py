@@ -39,6 +39,7 @@ def _tokenizer_of(steps):
     warnings.warn(f"{reason} The usual rules and words stand in for those of the file: the model may have been trained on other tokens.")
     return Tokenizer(WordTokenizer())
 
+# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-008
 class AWDLSTMTokenizer(PreTrainedTokenizer):
     "The tokenizer and the vocab of a learner, as transformers wants them."
     vocab_files_names = {'vocab_file': 'vocab.json'}
@@ -94,7 +95,7 @@ class AWDLSTMTokenizer(PreTrainedTokenizer):
     def _convert_id_to_token(self, index):
         return self.tokens[index]
 
-# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-009
+# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-010
 _plain_from_pretrained = PreTrainedTokenizer._from_pretrained.__func__
 
 def _from_pretrained(cls, resolved_vocab_files, *args, **kwargs):
@@ -104,7 +105,7 @@ def _from_pretrained(cls, resolved_vocab_files, *args, **kwargs):
 
 AWDLSTMTokenizer._from_pretrained = classmethod(_from_pretrained)
 
-# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-010
+# %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-011
 @patch
 def build_inputs_with_special_tokens(self:AWDLSTMTokenizer, token_ids_0, token_ids_1=None):
     "As they are: the rules have put the mark at the beginning already."

@@ -16,7 +16,7 @@ from fastcore.foundation import L
 _falling = frozenset('perplexity ppl rmse mse mae msle rmsle mape smape rmspe rse cer wer ter brier nll bce entropy crossentropy divergence kl '
                      'deviance distance fpr fnr false misclassification mistakes ece bpc bpb regret wrong'.split())
 _rising = frozenset('accuracy acc f1 f2 fbeta fscore precision recall sensitivity specificity auc auroc auprc roc ap map kappa mcc matthews '
-                    'corr corrcoef correlation pearson spearman kendall r2 explained jaccard iou dice bleu rouge meteor chrf em exact match hit hits '
+                    'corr corrcoef correlation pearson pearsonr spearman spearmanr kendall kendalltau r2 explained jaccard iou dice bleu rouge meteor chrf em exact match hit hits '
                     'mrr ndcg similarity likelihood reward gain agreement tpr tnr right correct'.split())
 
 def _words(name):

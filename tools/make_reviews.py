@@ -3,7 +3,7 @@
     python tools/make_reviews.py              downloads the source distribution with pip
     python tools/make_reviews.py FILE.tar.gz  takes it from a file
 
-The bytes written are the same each time, so the hash in data/README.md can be checked.
+The bytes written are the same each time, so the hash in reviews.README.md can be checked.
 """
 import csv, gzip, hashlib, io, subprocess, sys, tarfile, tempfile
 from pathlib import Path
@@ -24,14 +24,19 @@ def inner_archive(path):
         member = next(m for m in outer.getmembers() if m.name.endswith('additional_resources/hutto_ICWSM_2014.tar.gz'))
         return outer.extractfile(member).read()
 
+def decoded(line):
+    "A line as UTF-8, as most files are; a line that is none (there is no such line today) as Latin-1. Reading all as Latin-1 made `Ã©` of every é."
+    try: return line.decode('utf-8')
+    except UnicodeDecodeError: return line.decode('latin-1')
+
 def rows(data):
     "Text, score and domain of every sentence, in the order of the files."
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         for domain, stem in parts.items():
             member = next(m for m in archive.getmembers() if m.name.endswith(f'{stem}_GroundTruth.txt'))
-            for line in archive.extractfile(member).read().decode('latin-1').replace('\r\n', '\n').split('\n'):
+            for line in archive.extractfile(member).read().replace(b'\r\n', b'\n').split(b'\n'):
                 if line:
-                    _, score, text = line.split('\t', 2)
+                    _, score, text = decoded(line).split('\t', 2)
                     yield text, score, domain
 
 def compressed(table):

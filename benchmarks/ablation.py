@@ -12,6 +12,7 @@ import numpy as np
 from common import machine, write_section
 from fastnlp_course.applications.reviews import Recipe, classifier, classifier_dls, describe_tokens, fit_at_once, fit_gradually, movie_reviews, scores, tfidf_baseline, train_from_scratch, train_language_model
 from fastnlp_course.applications.stages import settings_hash
+from fastnlp_course.applications.tables import table_hash
 from fastnlp_course.files import atomic_write, read_json, set_seed, write_json
 from fastnlp_course.training.saving import load_weights
 from fastnlp_course.models.pretrained import shipped_model
@@ -21,7 +22,7 @@ of_the_language_model = 'pretrained emb_sz n_hid n_layers lm_bs lm_seq_len lm_ep
 
 def settings(name, recipe):
     "What of the recipe matters for a row."
-    unused = ['epochs', 'lr', 'drop_mult'] if name.startswith(('+ gradual', '+ discriminative')) else []
+    unused = ['epochs', 'lr', 'drop_mult'] if name.startswith('+ gradual') else []
     return {key: value for key, value in asdict(recipe).items() if key not in unused}
 
 def pretrained_weights(backwards=False):
@@ -43,7 +44,7 @@ class Encoders:
     "Fine-tuned language models by seed, trained once and kept."
     def __init__(self, runs, table): self.runs, self.table = Path(runs), table
     def __call__(self, recipe):
-        folder = self.runs/f"encoder-{settings_hash([{key: asdict(recipe)[key] for key in of_the_language_model}, pretrained_weights(recipe.backwards)])}"
+        folder = self.runs/f"encoder-{settings_hash([{key: asdict(recipe)[key] for key in of_the_language_model}, table_hash(self.table), pretrained_weights(recipe.backwards)])}"
         if not (folder/'finished.json').exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -90,9 +91,10 @@ def rows_of(table, encoders):
         'from scratch': lambda rows, recipe: train_from_scratch(rows, recipe),
         'pretrained, all layers at once': lambda rows, recipe: trained(rows, recipe, *general_encoder(table, recipe), at_once(recipe)),
         '+ language model fine-tuned': lambda rows, recipe: fine_tuned(rows, recipe, at_once(recipe)),
-        '+ gradual unfreezing': lambda rows, recipe: fine_tuned(rows, replace(recipe, drop_mult=.4), gradual(recipe, 1.)),
-        '+ discriminative rates (2.6)': lambda rows, recipe: fine_tuned(rows, replace(recipe, drop_mult=.4), gradual(recipe, 2.6))}
+        **{name: lambda rows, recipe, spread=spread: fine_tuned(rows, replace(recipe, drop_mult=.4), gradual(recipe, spread)) for name, spread in spreads.items()}}
 
+# The last four rows are controls of each other: one factor between neighbouring groups, from the head downwards.
+spreads = {'+ gradual unfreezing, equal rates': 1., '+ gradual, rates by 1.6': 1.6, '+ gradual, rates by 2.6': 2.6, '+ gradual, rates reversed (1/1.6)': 1/1.6}
 by_labels = 'TF-IDF + logistic regression', 'from scratch', '+ language model fine-tuned'
 
 def remembered(path, work):
@@ -105,7 +107,7 @@ def remembered(path, work):
 
 def one_direction(table, encoders, recipe):
     "Probabilities and targets of the test rows, kept for another call."
-    path = encoders.runs/f"direction-{settings_hash([asdict(recipe), pretrained_weights(recipe.backwards)])}.npz"
+    path = encoders.runs/f"direction-{settings_hash([asdict(recipe), table_hash(table), pretrained_weights(recipe.backwards)])}.npz"
     if not path.exists():
         folder = encoders(replace(recipe, drop_mult=Recipe().drop_mult))
         made = predictions(table, recipe, folder.absolute()/'encoder', read_json(folder/'vocab.json'), gradual(recipe, 1.))
@@ -154,7 +156,7 @@ def main():
             if n is not None and name not in by_labels: continue
             for seed in given.seeds:
                 recipe = fitting(replace(Recipe(), seed=seed), n)
-                key = settings_hash([name, n, settings(name, recipe), shipped if 'TF' not in name and 'scratch' not in name else ''])
+                key = settings_hash([name, n, settings(name, recipe), table_hash(table), shipped if 'TF' not in name and 'scratch' not in name else ''])
                 result = remembered(Path(given.runs)/f'ablation-{key}.json', lambda: rows[name](table if n is None else few_labels(table, n, seed), recipe))
                 found.setdefault((name, n), []).append(result)
                 print(f"{name:35} {n or 'all':>5} labels, seed {seed}: {result['accuracy']:.1%} {result['log_loss']:.3f} {result['seconds']:.0f} s", flush=True)
@@ -165,7 +167,7 @@ def main():
         lines.append(f"| {n or 'all'} | " + ' | '.join(cell([run['accuracy'] for run in found[name, n]]) for name in by_labels if name in chosen) + ' |')
     print('\n'.join(lines))
     if given.write:
-        text = (f"`python benchmarks/ablation.py --write`: test rows of lesson 18 (2,014), mean ± standard deviation of {len(given.seeds)} seeds. Each row adds one thing to the row above it. "
+        text = (f"`python benchmarks/ablation.py --write`: test rows of lesson 18 (2,014), mean ± standard deviation of {len(given.seeds)} seeds. Each row down to the first of gradual unfreezing adds one thing to the row above it; the rows of gradual unfreezing differ in one factor, by which a group's rate exceeds that of the group below. "
                 f"With few labels the language model still reads all training texts, without labels; the labelled rows are drawn anew for each seed. {machine()}.")
         write_section('ULMFiT stage by stage, and by number of labels', text + '\n\n' + '\n'.join(lines))
 

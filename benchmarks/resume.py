@@ -7,6 +7,7 @@ left at the end.
 
     python benchmarks/resume.py            # 20 kills each; some minutes
     python benchmarks/resume.py --kills 3 --models lm
+    python benchmarks/resume.py --keep rows.json    # stopped and called again, it goes on
 """
 import argparse, io, json, os, random, signal, sys, tempfile, time, warnings
 from contextlib import redirect_stdout
@@ -99,10 +100,12 @@ def wait(pid, seconds=None):
 
 def measure(model, way, cbs, n_kills, folder, draw):
     "How many of the killed trainings ended as the one in peace."
-    peace = folder/'peace'
-    started = time.monotonic()
+    peace, kept = folder/'peace', folder/'kept'
     if wait(forked(lambda: one_run(model, way, cbs, peace, []))): raise RuntimeError(f'{model} {way} {cbs} does not even train in peace')
+    started = time.monotonic()
+    if wait(forked(lambda: one_run(model, way, cbs, kept, [CheckpointCallback('run', every_batches=5)]))): raise RuntimeError(f'{model} {way} {cbs} does not train with checkpoints')
     length, expected = time.monotonic() - started, json.loads((peace/'found.json').read_text())
+    if json.loads((kept/'found.json').read_text()) != expected: raise RuntimeError(f'{model} {way} {cbs}: checkpoints alone change the training')
     equal, kills, wrong = 0, 0, []
     for trial in range(n_kills):
         place = folder/f'killed{trial}'
@@ -122,7 +125,7 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--kills', type=int, default=20, help='trainings that are killed, for each case; each up to twice')
     parser.add_argument('--models', nargs='*', default=list(models), choices=list(models))
-    parser.add_argument('--keep', default=None, help='JSON file that collects rows of several calls; with --models and no name, only the table is written')
+    parser.add_argument('--keep', default=None, help='JSON file that collects rows: called again, only those cases are run that it does not hold')
     given = parser.parse_args()
     warnings.simplefilter('ignore')
     torch.set_num_threads(1)
@@ -133,6 +136,7 @@ if __name__ == '__main__':
         with tempfile.TemporaryDirectory() as folder: models[model](folder)     # loads what it needs
     for way, cbs in cases:
         for model in given.models:
+            if any((old['model'], old['way'], old['callbacks']) == (model, way, cbs) and old['trainings'] >= given.kills for old in rows): continue
             with tempfile.TemporaryDirectory() as folder:
                 row = measure(model, way, cbs, given.kills, Path(folder), draw)
             rows = [old for old in rows if (old['model'], old['way'], old['callbacks']) != (model, way, cbs)] + [row]

@@ -21,3 +21,9 @@ def reference():
     "The folder of reference data, or a skip."
     if not shared.exists(): pytest.skip('skipped: no ../shared')
     return shared
+
+def pytest_terminal_summary(terminalreporter):
+    "How many hostile cases were tried, in all processes together."
+    reports = [report for found in terminalreporter.stats.values() for report in found if getattr(report, 'when', None) == 'teardown']
+    tried = sum(number for report in reports for name, number in report.user_properties if name == 'fuzz cases')
+    if tried: terminalreporter.write_line(f'{tried:,} hostile files and configs were tried')

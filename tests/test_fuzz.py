@@ -11,6 +11,7 @@ import struct
 import tarfile
 import warnings
 import zipfile
+from functools import wraps
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,29 @@ import fastnlp_course.all
 old = Path(__file__).resolve().parent/'old_layout'
 n_cases = int(os.environ.get('FASTNLP_FUZZ', 2000))
 
+tried = 0
+
 def cases(share):
-    "That share of all cases."
-    return settings(max_examples=max(1, round(n_cases*share)), deadline=None, derandomize=n_cases <= 2000, database=None,
+    "That share of all cases; each one that comes is counted."
+    chosen = settings(max_examples=max(1, round(n_cases*share)), deadline=None, derandomize=n_cases <= 2000, database=None,
                     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large, HealthCheck.filter_too_much])
+    def decorate(test):
+        inner = test.hypothesis.inner_test
+        @wraps(inner)
+        def counted(*args, **kwargs):
+            global tried
+            tried += 1
+            return inner(*args, **kwargs)
+        test.hypothesis.inner_test = counted
+        return chosen(test)
+    return decorate
+
+@pytest.fixture(autouse=True)
+def told_at_the_end(record_property):
+    "tests/conftest.py prints the sum, also of several processes."
+    before = tried
+    yield
+    record_property('fuzz cases', tried - before)
 
 def sentence_or_result(read, *arguments):
     "What `read` returns; an error must be one that speaks to a reader."

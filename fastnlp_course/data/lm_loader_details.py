@@ -313,6 +313,7 @@ def new(self:LMDataLoader,
     res = super(LMDataLoader, self).new(dataset, cls, **{**kept, **kwargs})
     if same and self._stream is not None:
         res._stream = TokenStream(self._stream.shards)
+        res._stream.unverified = self._stream.unverified
     return res
 
 @patch

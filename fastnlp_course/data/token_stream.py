@@ -52,10 +52,14 @@ def _read_documents(dataset, at_once=10_000):
     return np.concatenate(parts), np.array(lens, dtype=np.int64)
 
 # %% ../../nbs/reference/data_token_stream.ipynb #cell-011
+def _unread(shards):
+    "Shards as they lie: what a store still has to compare with checksums stays so."
+    return shards.unread() if hasattr(shards, 'unread') else shards
+
 def shards_of(dataset):
     "The (ids, offsets) arrays of a `TokenStore` or of anything that has them; None for other datasets."
     shards = getattr(dataset, 'shards', None)
-    if isinstance(shards, list) and all(isinstance(shard, tuple) and len(shard) == 2 for shard in shards):
+    if isinstance(shards, list) and all(isinstance(shard, tuple) and len(shard) == 2 for shard in _unread(shards)):
         return shards
     ids, offsets = getattr(dataset, 'ids', None), getattr(dataset, 'offsets', None)
     if isinstance(ids, np.ndarray) and isinstance(offsets, np.ndarray) and len(offsets) == len(dataset) + 1:
@@ -73,7 +77,8 @@ class TokenStream:
         order:list=None,      # which document comes first, second ...; as they lie if left out
     ):
         shards = ids if lens is None else [(ids, np.concatenate([[0], np.cumsum(lens, dtype=np.int64)]))]
-        self.shards = [(np.ascontiguousarray(ids), np.asarray(offsets)) for ids, offsets in shards]   # plain arrays on the same memory
+        self.unverified = shards if hasattr(shards, 'waiting') else None                              # of a store that is opened with `verify`
+        self.shards = [(np.ascontiguousarray(ids), np.asarray(offsets)) for ids, offsets in _unread(shards)]   # plain arrays on the same memory
         self.first_tokens = np.cumsum([0] + [int(offsets[-1]) for _, offsets in self.shards])         # where each shard begins in the stream
         self.first_documents = np.cumsum([0] + [len(offsets) - 1 for _, offsets in self.shards])      # and with which document
         self.reorder(order)
@@ -109,6 +114,7 @@ def ids(self:TokenStream):
     "All ids, if they lie in one array."
     if len(self.shards) != 1:
         raise AttributeError(f"this stream has {len(self.shards)} arrays of ids. Read `shards`, or `rows`.")
+    if self.unverified is not None: self._check([0])
     return self.shards[0][0]
 
 @patch
@@ -116,6 +122,13 @@ def __len__(self:TokenStream):
     return int(self.first_tokens[-1])
 
 # %% ../../nbs/reference/data_token_stream.ipynb #cell-016
+@patch
+def _check(self:TokenStream, numbers):
+    "Compare checksums of shards that nobody has read yet."
+    self.unverified.check(numbers)
+    if not self.unverified.waiting:
+        self.unverified = None
+
 @patch
 def rows(self:TokenStream,
     first:int,    # place where the first row begins
@@ -183,6 +196,7 @@ def _gather(self:TokenStream, begin, length):
     else:
         document = self.order[piece]
         shard = np.searchsorted(self.first_documents, document, side='right') - 1
+    if self.unverified is not None: self._check(np.unique(shard).tolist())
     result = np.empty(len(begin) * length, dtype=np.result_type(*(ids for ids, _ in self.shards)))
     copy_pieces = self._copy_one_by_one if lengths.mean() > self.long_piece else self._copy_at_once
     copy_pieces(result, np.cumsum(lengths) - lengths, shard, document - self.first_documents[shard], place, lengths)

@@ -62,8 +62,10 @@ class TokenStore:
         vocab=None,          # tokens by id, to decode
         path=None,           # folder it was opened from
     ):
-        self.shards, self.vocab, self.path = list(shards), vocab, path
-        self._first = np.cumsum([0] + [len(offsets) - 1 for _, offsets in self.shards])
+        self.shards, self.vocab, self.path = shards if hasattr(shards, 'waiting') else list(shards), vocab, path
+        self._first = np.cumsum([0] + [len(offsets) - 1 for _, offsets in self._unread()])
+
+    def _unread(self): return self.shards if type(self.shards) is list else self.shards.unread()
 
     @classmethod
     def from_documents(cls,
@@ -82,7 +84,7 @@ class TokenStore:
     def __iter__(self): return (self[i] for i in range(len(self)))
 
     @property
-    def n_tokens(self): return sum(len(ids) for ids, _ in self.shards)
+    def n_tokens(self): return sum(len(ids) for ids, _ in self._unread())
 
 # %% ../../nbs/reference/text_token_store.ipynb #cell-011
 @patch
@@ -105,9 +107,18 @@ def offsets(self:TokenStore):
 @patch(as_prop=True)
 def lengths(self:TokenStore):
     "Number of tokens of each document."
-    return np.concatenate([np.diff(offsets) for _, offsets in self.shards]) if self.shards else np.zeros(0, np.int64)
+    return np.concatenate([np.diff(offsets) for _, offsets in self._unread()]) if self.shards else np.zeros(0, np.int64)
 
 # %% ../../nbs/reference/text_token_store.ipynb #cell-013
+@patch
+def _checked(self:TokenStore, numbers):
+    "Shards as a plain list, of which these are sound; when all are, the store has nothing but that list."
+    shards = self.shards.unread()
+    self.shards.check(numbers)
+    if not self.shards.waiting:
+        self.shards = shards
+    return shards
+
 @patch
 def __getitem__(self:TokenStore,
     i,                   # number of the document, or a slice of numbers
@@ -119,17 +130,19 @@ def __getitem__(self:TokenStore,
         raise IndexError(f"document {i} was asked for, but the store has {len(self)}")
     i = i % len(self)
     shard = int(np.searchsorted(self._first, i, side='right')) - 1
-    ids, offsets = self.shards[shard]
+    ids, offsets = (self.shards if type(self.shards) is list else self._checked([shard]))[shard]
     at = i - self._first[shard]
     return ids[offsets[at]:offsets[at + 1]]
 
 @patch
 def _part(self:TokenStore, start, stop, step):
     "The documents from `start` to `stop`, as views of the same arrays."
+    if type(self.shards) is not list:
+        self._checked([number for number, last in enumerate(self._first[1:]) if self._first[number] < stop and start < last])
     if step != 1:
         raise ValueError(f"a store was sliced with step {step}, but documents must follow each other. Use [store[i] for i in range(...)].")
     parts = []
-    for first, (ids, offsets) in zip(self._first, self.shards):
+    for first, (ids, offsets) in zip(self._first, self._unread()):
         here = np.clip([start - first, stop - first], 0, len(offsets) - 1)
         if here[1] > here[0]:
             places = offsets[here[0]:here[1] + 1]
@@ -197,13 +210,18 @@ def write_manifest(
                                       'settings': settings, 'vocab_hash': None if vocab is None else vocab_hash(vocab), **more, 'shards': parts})
 
 # %% ../../nbs/reference/text_token_store.ipynb #cell-021
+def _same_hash(file, sha256):
+    "Read a file and compare its checksum."
+    if file_hash(file) != sha256:
+        raise ValueError(f"{file} is damaged: its checksum is not that of the manifest. Write the store again.")
+
 def _map_array(file, expected, verify):
     "Map one file, or say what is wrong with it."
     if not file.exists() or file.stat().st_size != expected['bytes']:
         size = file.stat().st_size if file.exists() else 0
         raise ValueError(f"{file} has {size} bytes, but the manifest says {expected['bytes']}: the store is cut off or incomplete. Write it again.")
-    if verify and file_hash(file) != expected['sha256']:
-        raise ValueError(f"{file} is damaged: its checksum is not that of the manifest. Write the store again.")
+    if verify:
+        _same_hash(file, expected['sha256'])
     try:
         return np.load(need_file(file), mmap_mode='r', allow_pickle=False)
     except (ValueError, EOFError, SyntaxError, OverflowError, MemoryError) as error:
@@ -234,17 +252,49 @@ def _check_numbers(ids, offsets, n_vocab, file):
 def open_shard(
     path,            # folder
     part:dict,       # of `write_shard`
-    verify:bool=False,  # read everything and compare checksums
+    verify:bool=False,  # read everything and compare checksums; 'lazily': of the places alone
     n_vocab:int=None,   # every id must be below
 )->tuple:            # (ids, offsets), mapped from disk
     "Map the arrays of one shard, after a look at their sizes and numbers."
-    ids, offsets = (_map_array(Path(path)/Path(part[kind]['file']).name, part[kind], verify) for kind in ('ids', 'offsets'))
+    ids, offsets = (_map_array(Path(path)/Path(part[kind]['file']).name, part[kind], verify and (verify != 'lazily' or kind == 'offsets')) for kind in ('ids', 'offsets'))
     if ids.ndim != 1 or offsets.ndim != 1 or len(ids) != part['tokens'] or len(offsets) != part['documents'] + 1 or offsets[-1] != part['tokens']:
         raise ValueError(f"{Path(path)/part['ids']['file']} is damaged: its {ids.size} tokens in {offsets.size - 1} documents are not those of the manifest. Write the store again.")
     _check_numbers(ids, offsets, n_vocab, Path(path)/Path(part['ids']['file']).name)
     return ids, offsets
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-023
+# %% ../../nbs/reference/text_token_store.ipynb #cell-022
+class UnverifiedShards(list):
+    "Shards; the checksum of each is compared when it is asked for the first time."
+    def __init__(self,
+        shards,      # of (ids, offsets)
+        files,       # of each shard: its file of ids and the checksum it should have
+    ):
+        super().__init__(shards)
+        self.waiting = dict(enumerate(files))
+
+    def check(self,
+        numbers,     # of shards that are about to be read
+    ):
+        "Compare the checksums of those that nobody has read yet."
+        for number in [number for number in numbers if number in self.waiting]:
+            _same_hash(*self.waiting[number])
+            self.waiting.pop(number, None)
+
+    def __getitem__(self, number):
+        chosen = range(len(self))[number]
+        self.check([chosen] if isinstance(chosen, int) else chosen)
+        return super().__getitem__(number)
+
+    def __iter__(self): return (self[number] for number in range(len(self)))
+    def __reversed__(self): return (self[number] for number in reversed(range(len(self))))
+    def __add__(self, other): return [*self, *other]
+    def __radd__(self, other): return [*other, *self]
+
+    def unread(self) -> list:  # of (ids, offsets)
+        "The shards as they lie, for a look at their lengths."
+        return list(super().__iter__())
+
+# %% ../../nbs/reference/text_token_store.ipynb #cell-024
 def _is_part(part):
     "Does the manifest say of a shard what is needed to open it?"
     if not isinstance(part, dict) or not all(isinstance(part.get(name), int) for name in ('documents', 'tokens')):
@@ -268,7 +318,7 @@ def _check_manifest(manifest, path, vocab, settings):
     if settings is not None and manifest['settings'] != json.loads(json.dumps(settings)):
         raise ValueError(f"{path} was made with the settings {manifest['settings']}, not {settings}. Write it again with these.")
 
-# %% ../../nbs/reference/text_token_store.ipynb #cell-024
+# %% ../../nbs/reference/text_token_store.ipynb #cell-025
 @patch
 def save(self:TokenStore,
     path,                # folder; must not hold another store
@@ -283,11 +333,13 @@ def save(self:TokenStore,
         write_manifest(path, parts, self.vocab, settings)
     return TokenStore.open(path)
 
+_quick = 1 << 26   # bytes whose checksum takes a tenth of a second
+
 def _open(cls,
     path,                # folder of a store
     vocab=None,          # must be the one it was written with
     settings:dict=None,  # must be those it was written with
-    verify:bool=False,   # read everything and compare checksums
+    verify:bool=False,   # compare checksums: True: at once up to 64 MB, else as 'lazily': of a shard when it is first read
 )->'TokenStore':         # mapped from disk
     "Open a store: its texts stay on the disk, its numbers are checked, and what does not fit is an error."
     path = Path(path)
@@ -298,7 +350,13 @@ def _open(cls,
     kept = check_vocab(read_json(path/'vocab.json'), path/'vocab.json') if vocab is None and manifest['vocab_hash'] is not None else vocab
     if kept is not None and manifest['vocab_hash'] not in (None, vocab_hash(kept)):
         raise ValueError(f"{path/'vocab.json'} is not the vocab that the store was written with. Write the store again.")
+    if verify not in (True, False, None, 'lazily'):
+        raise ValueError(f"verify is {verify!r}, and should be True, False or 'lazily'.")
+    if verify is True and sum(part['ids']['bytes'] for part in manifest['shards']) > _quick:
+        verify = 'lazily'
     shards = [open_shard(path, part, verify, None if kept is None else len(kept)) for part in manifest['shards']]
+    if verify == 'lazily' and shards:
+        shards = UnverifiedShards(shards, [(path/Path(part['ids']['file']).name, part['ids']['sha256']) for part in manifest['shards']])
     return cls(shards, kept, path)
 
 TokenStore.open = classmethod(_open)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 results_path = Path(__file__).resolve().parent/'results.md'
+packaged_path = results_path.parent.parent/'fastnlp_course'/'assets'/'results.md'   # what lessons read, in Colab too
 heading = '# Results\n\nWritten by the scripts in this folder; each section says what was run.\n'
 
 def machine():
@@ -21,4 +22,5 @@ def write_section(title, text):
     before = results_path.read_text(encoding='utf-8') if results_path.exists() else heading
     section = f'## {title}\n\n{text.strip()}\n'
     parts = [part for part in re.split(r'(?m)^(?=## )', before) if not part.startswith(f'## {title}\n')]
-    results_path.write_text('\n'.join([part.rstrip() + '\n' for part in parts] + [section]), encoding='utf-8')
+    for path in (results_path, packaged_path):
+        path.write_text('\n'.join([part.rstrip() + '\n' for part in parts] + [section]), encoding='utf-8')

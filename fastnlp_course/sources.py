@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['image_extensions', 'known_downloads', 'data_files', 'hub_names', 'kaggle_names', 'in_colab', 'in_kaggle',
            'kaggle_input', 'default_device', 'get_files', 'get_text_files', 'get_image_files', 'URLs', 'find_data',
-           'get_data', 'untar_data', 'doctor']
+           'get_data', 'measured', 'untar_data', 'doctor']
 
 # %% ../nbs/reference/ground_sources.ipynb #cell-004
 import os
@@ -321,7 +321,19 @@ def get_data(
         reason = str(error).strip().splitlines()[0][:150] if str(error).strip() else type(error).__name__
         raise FileNotFoundError(_where_it_was_not(name, f"{hub_names[name][0] if name in hub_names else 'not there'} ({reason}); connect to the network, or unset HF_HUB_OFFLINE" if name in hub_names else reason)) from None
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-040
+# %% ../nbs/reference/ground_sources.ipynb #cell-038
+def measured(
+    title:str,     # how the heading of the section begins
+)->str:            # the section, heading included
+    "A section of the benchmarks' results, which the package carries."
+    text = resources.files('fastnlp_course').joinpath('assets', 'results.md').read_text(encoding='utf-8')
+    sections = text.split('\n## ')[1:]
+    found = [section for section in sections if section.startswith(title)]
+    if len(found) != 1:
+        raise KeyError(f"{len(found)} sections of the results begin with {title!r}. There are: {', '.join(section.splitlines()[0] for section in sections)}")
+    return found[0].strip()
+
+# %% ../nbs/reference/ground_sources.ipynb #cell-043
 def _write_imdb(folder, source):
     for split, table in _read_local('imdb', source).items():
         for row in tqdm(table.itertuples(), total=len(table), desc=f'imdb {split}', file=bar_stream(), leave=False):
@@ -340,7 +352,7 @@ def _write_wikitext(folder, source):
     for name, split in (('train', 'train'), ('test', 'valid')):
         tables[split].assign(text=' \n' + tables[split].text).to_csv(folder/f'{name}.csv', index=False, header=False)
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-041
+# %% ../nbs/reference/ground_sources.ipynb #cell-044
 def _write_digits(folder, table, digits=range(10)):
     from PIL import Image
     for row in tqdm(table[table.label.isin(digits)].itertuples(), desc=folder.name, file=bar_stream(), leave=False):
@@ -363,7 +375,7 @@ def _write_mnist_tiny(folder, source):
 _layouts = {URLs.IMDB: ('imdb', _write_imdb), URLs.IMDB_SAMPLE: ('imdb', _write_imdb_sample), URLs.WIKITEXT_TINY: ('wikitext-2', _write_wikitext),
             URLs.MNIST: ('mnist', _write_mnist), URLs.MNIST_SAMPLE: ('mnist', _write_mnist_sample), URLs.MNIST_TINY: ('mnist', _write_mnist_tiny)}
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-042
+# %% ../nbs/reference/ground_sources.ipynb #cell-045
 def _lay_out(url, dest):
     "Make fast.ai's folder from data found on this machine; False if there are none."
     name, write = _layouts.get(url, (None, None))
@@ -374,7 +386,7 @@ def _lay_out(url, dest):
         write(new, source)
     return True
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-044
+# %% ../nbs/reference/ground_sources.ipynb #cell-047
 def _unpack(file, dest):
     "Unpack `file` so that its single folder, if it has one, becomes `dest`; what was there stays until all is unpacked."
     outer = temporary_beside(dest)
@@ -400,7 +412,7 @@ def _name_of(url):
         raise ValueError(f"{url!r} ends in no name of an archive, so its folder would have none. Pass the address of the file, such as {URLs.IMDB!r}.")
     return name
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-045
+# %% ../nbs/reference/ground_sources.ipynb #cell-048
 def untar_data(
     url:str,                  # address of an archive, such as `URLs.IMDB`
     archive=None,             # folder for the archive
@@ -426,7 +438,7 @@ def untar_data(
                 download_file(url, file, size, md5)
         return _unpack(file, dest)
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-048
+# %% ../nbs/reference/ground_sources.ipynb #cell-051
 def _size_of(folder):
     "Bytes below a folder."
     return sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) if folder.is_dir() else 0

@@ -111,6 +111,9 @@ def test_console_script(config):
     source = (root/(module.replace('.', '/') + '.py')).read_text(encoding='utf-8')
     assert re.search(rf'^{name}\s*=', source, re.M)
 
+def test_the_package_carries_the_results():
+    assert (root/'benchmarks'/'results.md').read_bytes() == (root/'fastnlp_course'/'assets'/'results.md').read_bytes(), 'copy benchmarks/results.md to fastnlp_course/assets'
+
 def test_readme_is_made_from_the_index(): run_tool('tools/make_readme.py', '--check')
 
 def test_headers_of_the_lessons(): run_tool('tools/notebook_headers.py', '--check')

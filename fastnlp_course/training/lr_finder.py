@@ -58,7 +58,7 @@ def valley(
     losses, # the smoothed loss at each
     num_it:int, # number of steps of the search (not used)
 ):
-    "The rate half way down the longest fall of the loss, and the point to draw: (rate, (rate, loss))."
+    "The rate at half of the steps of the longest fall of the loss, counted back from its end, and the point to draw: (rate, (rate, loss))."
     need_points(losses, 1, 'valley')
     lengths = falling_lengths([float(loss) for loss in losses])
     longest = max(lengths)
@@ -139,7 +139,7 @@ def plot_lr_find(self:Recorder,
     import matplotlib.pyplot as plt
     kept = slice(None, -skip_end if skip_end else None)
     _, axis = plt.subplots()
-    axis.plot(self.lrs[kept], [float(loss) for loss in self.losses[kept]], color='black')
+    axis.plot(self.lrs[kept], [float(loss) for loss in self.losses[kept]])
     axis.set(xlabel='Learning Rate', ylabel='Loss', xscale='log')
     if suggestions:
         for (rate, loss), name, marker in zip(suggestions, nms, 'osD^vP*'*len(suggestions)):

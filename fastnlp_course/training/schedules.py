@@ -18,7 +18,7 @@ from .optimizer_details import three_moms
 from .learner import Callback, Learner
 from .recorder import Recorder
 
-# %% ../../nbs/14_schedules.ipynb #cell-025
+# %% ../../nbs/14_schedules.ipynb #cell-027
 def sched_lin(
     start, # value at position 0
     end, # value at position 1
@@ -27,7 +27,7 @@ def sched_lin(
     "A straight line from `start` to `end`."
     return start + (end-start)*pos
 
-# %% ../../nbs/14_schedules.ipynb #cell-026
+# %% ../../nbs/14_schedules.ipynb #cell-028
 def sched_cos(
     start, # value at position 0
     end, # value at position 1
@@ -37,7 +37,7 @@ def sched_cos(
     travelled = (1 - math.cos(math.pi*pos)) / 2
     return start + (end-start)*travelled
 
-# %% ../../nbs/14_schedules.ipynb #cell-027
+# %% ../../nbs/14_schedules.ipynb #cell-029
 def sched_no(
     start, # value everywhere
     end, # not used
@@ -54,7 +54,7 @@ def sched_exp(
     "Equal factors in equal times from `start` to `end`."
     return start * (end/start)**pos
 
-# %% ../../nbs/14_schedules.ipynb #cell-030
+# %% ../../nbs/14_schedules.ipynb #cell-032
 def SchedLin(
     start, # value at position 0
     end, # value at position 1
@@ -62,7 +62,7 @@ def SchedLin(
     "Schedule: a straight line from `start` to `end`."
     return partial(sched_lin, start, end)
 
-# %% ../../nbs/14_schedules.ipynb #cell-031
+# %% ../../nbs/14_schedules.ipynb #cell-033
 def SchedCos(
     start, # value at position 0
     end, # value at position 1
@@ -70,7 +70,7 @@ def SchedCos(
     "Schedule: half a cosine wave from `start` to `end`."
     return partial(sched_cos, start, end)
 
-# %% ../../nbs/14_schedules.ipynb #cell-032
+# %% ../../nbs/14_schedules.ipynb #cell-034
 def SchedNo(
     start, # value everywhere
     end, # not used
@@ -85,7 +85,7 @@ def SchedExp(
     "Schedule: equal factors in equal times from `start` to `end`."
     return partial(sched_exp, start, end)
 
-# %% ../../nbs/14_schedules.ipynb #cell-036
+# %% ../../nbs/14_schedules.ipynb #cell-038
 def annealer(
     f, # a function of (start, end, pos)
 ):
@@ -94,7 +94,7 @@ def annealer(
     def schedule(start, end): return partial(f, start, end)
     return schedule
 
-# %% ../../nbs/14_schedules.ipynb #cell-043
+# %% ../../nbs/14_schedules.ipynb #cell-045
 class CombinedSchedule:
     "Schedules one after the other, each over its own share of the training."
     def __init__(self,
@@ -124,7 +124,7 @@ def combine_scheds(
     "One schedule that runs `scheds` one after the other."
     return CombinedSchedule(pcts, scheds)
 
-# %% ../../nbs/14_schedules.ipynb #cell-046
+# %% ../../nbs/14_schedules.ipynb #cell-048
 def combined_cos(
     pct, # share of the way from `start` to `middle`
     start, # value at position 0
@@ -134,7 +134,7 @@ def combined_cos(
     "Two half cosine waves: `start` to `middle` to `end`."
     return combine_scheds([pct, 1-pct], [SchedCos(start, middle), SchedCos(middle, end)])
 
-# %% ../../nbs/14_schedules.ipynb #cell-055
+# %% ../../nbs/14_schedules.ipynb #cell-057
 class ParamScheduler(Callback):
     "Before every training batch, set each hyper-parameter to what its schedule says."
     order, run_valid = 60, False
@@ -166,7 +166,7 @@ class ParamScheduler(Callback):
         "Ask every schedule for its value at `pos` and set it."
         for name, sched in self.scheds.items(): self.opt.set_hyper(name, sched(pos))
 
-# %% ../../nbs/14_schedules.ipynb #cell-058
+# %% ../../nbs/14_schedules.ipynb #cell-060
 def group_rates(
     learn, # a Learner
     lr=None, # a number, a slice or one value for each group; default: the learner's own
@@ -176,7 +176,7 @@ def group_rates(
     learn.opt.set_hyper('lr', learn.lr if lr is None else lr)
     return np.array([group['lr'] for group in learn.opt.hypers])
 
-# %% ../../nbs/14_schedules.ipynb #cell-059
+# %% ../../nbs/14_schedules.ipynb #cell-061
 @patch
 def fit_one_cycle(self:Learner,
     n_epoch, # number of passes over the training data
@@ -197,7 +197,7 @@ def fit_one_cycle(self:Learner,
               'mom': combined_cos(pct_start, *three_moms(self.moms if moms is None else moms))}
     self.fit(n_epoch, cbs=[ParamScheduler(scheds), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch, resume=resume)
 
-# %% ../../nbs/14_schedules.ipynb #cell-064
+# %% ../../nbs/14_schedules.ipynb #cell-065
 @patch
 def plot_sched(self:Recorder,
     keys=None, # names of hyper-parameters; default: all that were scheduled
@@ -216,7 +216,7 @@ def plot_sched(self:Recorder,
         axis.set_xlabel('step')
         axis.set_ylabel(key)
 
-# %% ../../nbs/14_schedules.ipynb #cell-069
+# %% ../../nbs/14_schedules.ipynb #cell-070
 @patch
 def fit_flat_cos(self:Learner,
     n_epoch, # number of passes over the training data
@@ -234,7 +234,7 @@ def fit_flat_cos(self:Learner,
     scheds = {'lr': combined_cos(pct_start, rates, rates, rates/div_final)}
     self.fit(n_epoch, cbs=[ParamScheduler(scheds), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch, resume=resume)
 
-# %% ../../nbs/14_schedules.ipynb #cell-077
+# %% ../../nbs/14_schedules.ipynb #cell-078
 @patch
 def fine_tune(self:Learner,
     epochs, # passes over the training data with all layers

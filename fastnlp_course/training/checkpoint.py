@@ -20,6 +20,7 @@ from torch import nn
 from ..files import atomic_write, fault_point
 from .outputs import get_model
 from .learner import Callback, CancelEpochException, CancelFitException, Learner
+from .full_loop import SkipToEpoch
 from .callbacks import EarlyStoppingCallback, SaveModelCallback
 from .saving import load_into, load_weights, save_weights
 from .fit_state import (changed, changed_loader, is_plain, loader_state, model_state, note, random_states, recall,
@@ -177,10 +178,24 @@ def _save(self:CheckpointCallback, batches=None, complete=False):
     save_weights(self._file(), get_model(learn.model).state_dict(), more)
     fault_point('after_checkpoint')
 
+SaveModelCallback.not_kept = ('last_saved_path',)     # a checkpoint does not say where to write
+
 def _best_files(learn):
     "The best models so far, in full: another fit may write a file of that name before this one goes on."
-    paths = [Path(cb.last_saved_path) for cb in learn.cbs if isinstance(cb, SaveModelCallback) and getattr(cb, 'saved_best', False) and cb.last_saved_path]
-    return [[str(path), torch.from_numpy(np.fromfile(path, dtype=np.uint8))] for path in paths if path.is_file()]
+    found = []
+    for name, cb in _kept_callbacks(learn).items():
+        path = getattr(cb, 'last_saved_path', None) if isinstance(cb, SaveModelCallback) else None
+        if path is not None and Path(path).is_file():
+            best = getattr(cb, 'saved_best', False)
+            found.append([name, Path(path).name, torch.from_numpy(np.fromfile(path, dtype=np.uint8)) if best else None])
+    return found
+
+def _own_file(learn, cb, name):
+    "The file of that name, if this callback writes it."
+    own = learn._file_to_save(cb.fname) if isinstance(cb, SaveModelCallback) else None
+    if own is None or Path(name).stem.removeprefix(own.stem).strip('0123456789') not in ('', '_') or not Path(name).stem.startswith(own.stem) or Path(name).name != name:
+        raise ValueError(f"the checkpoint wants to write {name!r:.200}, a file that no SaveModelCallback of this fit writes: it is damaged, or not what it seems. Delete it to begin again.")
+    return own.with_name(name)
 
 @patch
 def _changed_loader(self:CheckpointCallback, loader):
@@ -195,13 +210,21 @@ def _place(self:CheckpointCallback, dl):
 # %% ../../nbs/reference/training_checkpoint.ipynb #cell-013
 @patch
 def _restore(self:CheckpointCallback):
-    "Everything as it was when the checkpoint was written; the generators last."
+    "Everything as it was when the checkpoint was written, or a sentence."
+    try:
+        self._put_back()
+    except (KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
+        raise ValueError(f"{self._file()} cannot be put back: {type(error).__name__}: {error}. It is damaged, or was written by another version; delete it to begin again.") from error
+
+@patch
+def _put_back(self:CheckpointCallback):
+    "The generators come last."
     weights, more = self.found
     learn = self.learn
     load_into(learn.model, weights, self._file())
     learn.opt.load_state_dict(more['opt'])
     _set_gradients(learn.model, more['gradients'])
-    vars(learn).update(more['counters'])
+    vars(learn).update({name: more['counters'][name] for name in _counters})
     if more['scaler']: learn.scaler.load_state_dict(recall(more['scaler']))
     if more['loss']: learn.loss_func.load_state_dict(recall(more['loss']))
     state = more['state']
@@ -211,10 +234,11 @@ def _restore(self:CheckpointCallback):
         if name in state['callbacks']: _hear(cb, state['callbacks'][name])
     for loader, now in zip(_loaders_of(learn), more['loaders']):
         set_loader_state(loader, now)
-    for path, data in more['best'] if self.writes else ():
-        data = data.numpy().tobytes()
-        if not Path(path).is_file() or Path(path).read_bytes() != data:
-            with atomic_write(path) as handle: handle.write(data)
+    for name, file, data in more['best']:
+        cb = _kept_callbacks(learn).get(name)
+        cb.last_saved_path = file = _own_file(learn, cb, file)
+        if data is not None and self.writes and not (file.is_file() and file.read_bytes() == data.numpy().tobytes()):
+            with atomic_write(file) as handle: handle.write(data.numpy().tobytes())
     set_random_states(more['random'])
 
 # %% ../../nbs/reference/training_checkpoint.ipynb #cell-015
@@ -222,10 +246,14 @@ def _keeper(learn):
     "The callback that writes checkpoints in this fit, or None."
     return next((cb for cb in learn.cbs if isinstance(cb, CheckpointCallback) and cb.run), None)
 
+def _first_epoch(learn):
+    "Epochs that `SkipToEpoch` skips send no event: nothing is logged, saved or counted for them."
+    return max([cb._skip_to for cb in learn.cbs if isinstance(cb, SkipToEpoch) and cb.run], default=0)
+
 @patch
 def _do_fit(self:Learner):
     keeper = _keeper(self)
-    for epoch in range(keeper._go_on() if keeper else 0, self.n_epoch):
+    for epoch in range(max(keeper._go_on() if keeper else 0, _first_epoch(self)), self.n_epoch):
         self.epoch = epoch
         self._with_events(self._do_epoch, 'epoch', CancelEpochException)
         if keeper:

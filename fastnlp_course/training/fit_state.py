@@ -7,6 +7,7 @@ __all__ = []
 
 # %% ../../nbs/reference/training_fit_state.ipynb #cell-004
 import random
+import re
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -82,6 +83,8 @@ def is_plain(noted):
     return not isinstance(noted, Tensor)
 
 # %% ../../nbs/reference/training_fit_state.ipynb #cell-009
+_bit_generators = {kind.__name__: kind for kind in (np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64)}
+
 def _recall_generator(kind, state, now):
     "Bring the generator that is there into the state; whoever shares it sees it too."
     if kind == 'python':
@@ -92,7 +95,7 @@ def _recall_generator(kind, state, now):
         now.set_state(recall(state))
     elif kind == 'numpy new':
         state = recall(state)
-        now = now if isinstance(now, np.random.Generator) else np.random.Generator(getattr(np.random, state['bit_generator'])())
+        now = now if isinstance(now, np.random.Generator) else np.random.Generator(_bit_generators[state['bit_generator']]())
         now.bit_generator.state = state
     else:
         now = now if isinstance(now, torch.Generator) else torch.Generator()
@@ -123,6 +126,11 @@ def recall(
     return {'path': Path, 'floats': Tensor.tolist, 'array': lambda tensor: tensor.numpy()}[kind](what)
 
 # %% ../../nbs/reference/training_fit_state.ipynb #cell-012
+def no_method(obj, name, internal='__'):
+    "A checkpoint sets what an object keeps, never what it does."
+    if not isinstance(name, str) or name.startswith(internal) or callable(getattr(type(obj), name, None)):
+        raise ValueError(f"a checkpoint wants to set {name!r:.60} of {type(obj).__name__}, which is no state: it is damaged, or not what it seems. Delete it to begin again.")
+
 def attributes(
     obj,          # a callback, a module, a metric, a loader
     leave=(),     # names that are left out
@@ -154,9 +162,10 @@ def put_back(
 ):
     "Set the attributes as they were noted."
     for name, value in noted.items():
+        no_method(obj, name)
         vars(obj)[name] = recall(value, device, vars(obj).get(name))
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-015
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-016
 def random_states() -> dict:
     "The states of the generators of Python, NumPy and torch, on every device."
     states = {'python': random.getstate(), 'numpy': note(np.random.get_state()), 'torch': torch.get_rng_state()}
@@ -172,7 +181,9 @@ def set_random_states(
     if 'cuda' in states and torch.cuda.is_available() and len(states['cuda']) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([state.cpu() for state in states['cuda']])
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-018
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-019
+_kinds_of_generators = 'python', 'numpy', 'numpy new', 'torch'
+
 def _parts_of_loader(loader):
     "The loader, and what in it may hold a generator or a counter: samplers, steps, datasets."
     todo, parts = [('loader', loader)], {}
@@ -217,9 +228,10 @@ def set_loader_state(
 ):
     "Let the next batches be those that came next then."
     for name, part in _parts_of_loader(loader).items():
-        put_back(part, state.get(name, {}))
+        own = state.get(name, {})
+        put_back(part, {key: noted for key, noted in own.items() if key in ('_position', '_going_on') or _of_loader(noted) or isinstance(noted, tuple) and noted[0] in _kinds_of_generators})
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-021
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-022
 def model_state(
     model:nn.Module,   # perhaps wrapped for several devices
 ) -> dict:             # name of a module -> attributes
@@ -245,10 +257,29 @@ def set_model_state(
     device = 'cpu' if first is None else first.device
     for name, module in model.named_modules():
         for key, noted in state.get(name, {}).items():
+            if key not in module._non_persistent_buffers_set: no_method(module, key, '_')
             setattr(module, key, recall(noted, device, getattr(module, key, None)))
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-024
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-026
 Callback.not_kept = ()    # names of attributes that no later step depends on
+
+_names_a_file = re.compile(r'(^|_)(file|fname|filename|path|folder|dir|directory)$')
+
+def _places(name, noted):
+    "Files and folders that an attribute names."
+    if isinstance(noted, str):
+        return [noted] if _names_a_file.search(name) else []
+    if isinstance(noted, tuple) and len(noted) == 2 and noted[0] == 'path':
+        return [noted[1]]
+    return [place for part in noted for place in _places(name, part)] if isinstance(noted, (tuple, list)) else []
+
+def _only_own_places(cb, state):
+    "A checkpoint from elsewhere must not say where we read and write: only the learner's folder, and the folders that the callback has now."
+    inside = [Path(cb.learn.path), *((cb.learn.path/cb.learn.model_dir/place).parent for name, noted in attributes(cb, leave=('learn',)).items() for place in _places(name, noted))]
+    for name, noted in state.items():
+        for place in _places(name, noted):
+            if not any((cb.learn.path/place).resolve().is_relative_to(folder.resolve()) for folder in inside):
+                raise ValueError(f"the checkpoint says that {type(cb).__name__}.{name} is {place!r:.200}, which is not in {cb.learn.path}: it was made elsewhere, or is not what it seems. Delete it to begin again.")
 
 @patch
 def state_dict(self:Callback) -> dict:
@@ -262,10 +293,12 @@ def load_state_dict(self:Callback,
     state:dict,   # what `state_dict` returned
 ):
     "Go on with it."
+    if self.learn is not None:
+        _only_own_places(self, state)
     first = None if self.learn is None else next(self.learn.model.parameters(), None)
     put_back(self, state, 'cpu' if first is None else first.device)
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-025
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-027
 @patch
 def state_dict(self:Recorder) -> dict:
     "The record so far, with the row that has begun."
@@ -289,7 +322,7 @@ def load_state_dict(self:Recorder,
     self.cancel_train, self.cancel_valid = state['cancelled']
     if state['final'] is not None: self.learn.final_record = recall(state['final'])
 
-# %% ../../nbs/reference/training_fit_state.ipynb #cell-026
+# %% ../../nbs/reference/training_fit_state.ipynb #cell-028
 @patch
 def state_dict(self:CSVLogger) -> dict:
     "The rows so far."

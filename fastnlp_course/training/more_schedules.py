@@ -43,10 +43,11 @@ def fit_sgdr(self:Learner,
     reset_opt=False, # begin with a new optimizer
     wd=None, # weight decay; default: the learner's
     start_epoch=0, # go on from this epoch: those before it are skipped
+    resume=False, # save after each epoch, and go on after an interruption
 ):
     "Train in cycles; in each the rate falls to 0 along a cosine, then jumps back (warm restarts)."
     rates = group_rates(self, lr_max)
     lengths = [cycle_len * cycle_mult**i for i in range(n_cycles)]
     n_epoch = sum(lengths)
     sched = combine_scheds([length/n_epoch for length in lengths], [SchedCos(rates, 0)] * n_cycles)
-    self.fit(n_epoch, cbs=[ParamScheduler({'lr': sched}), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch)
+    self.fit(n_epoch, cbs=[ParamScheduler({'lr': sched}), *L(cbs)], reset_opt=reset_opt, wd=wd, start_epoch=start_epoch, resume=resume)

@@ -147,6 +147,7 @@ from fastnlp_course.training.calibration import *
 from fastnlp_course.models.layers import *
 from fastnlp_course.models.awd_lstm import *
 from fastnlp_course.models.text_models import *
+from fastnlp_course.models.pictures import *
 from fastnlp_course.models.rnn_callbacks import *
 from fastnlp_course.models.pretrained import *
 from fastnlp_course.models.generation import *
@@ -158,6 +159,8 @@ from fastnlp_course.models.lm_runs import *
 from fastnlp_course.models.lora import *
 from fastnlp_course.models.lora_files import *
 from fastnlp_course.models.lora_plain import *
+from fastnlp_course.models.attention import *
+from fastnlp_course.models.transformer import *
 from fastnlp_course.bridges.hf_tokenizers import *
 from fastnlp_course.bridges.hf_batches import *
 from fastnlp_course.bridges.transformers import *

@@ -26,7 +26,7 @@ from .pretraining import LMRecipe
 # %% ../../nbs/reference/models_lm_files.ipynb #cell-007
 _card = """# A small English language model for ULMFiT
 
-AWD-LSTM, {emb_sz} numbers per token, {n_layers} layers of {n_hid} units, a vocab of {vocab:,} tokens, embedding and decoder shared, read {direction}.
+AWD-LSTM, {layers}, a vocab of {vocab:,} tokens, embedding and decoder shared, read {direction}.
 {parameters:.1f} million weights in half precision, {megabytes:.1f} MB. It guesses the next token; it is meant to be fine-tuned, not to be believed.
 
 ## Text
@@ -55,6 +55,11 @@ Made with:
 
 def _table_of(values):
     return '\n'.join(['| | |', '| --- | --- |'] + [f'| {name} | {value:,} |' if isinstance(value, (int, float)) and not isinstance(value, bool) else f'| {name} | {value} |' for name, value in values.items()])
+
+def _layers_of(recipe):
+    "The sizes from below to the top; the last LSTM is as wide as the embedding."
+    widths = [recipe.emb_sz] + [recipe.n_hid]*(recipe.n_layers - 1) + [recipe.emb_sz]
+    return f"{recipe.emb_sz} numbers per token, {recipe.n_layers} LSTM{'s' if recipe.n_layers > 1 else ''} on top ({' → '.join(map(str, widths))} units)"
 
 def _hardware():
     "Where it was trained, in one line."
@@ -93,7 +98,7 @@ def _write_files(folder, model, weights, vocab, recipe, config, about, command):
     write_json(folder/'vocab.json', list(vocab))
     write_json(folder/'config.json', config)
     names = 'config.json', 'vocab.json', 'model.safetensors'
-    card = _card.format(emb_sz=recipe.emb_sz, n_layers=recipe.n_layers, n_hid=recipe.n_hid, vocab=len(vocab), about=about or 'Not described by whoever trained it.',
+    card = _card.format(layers=_layers_of(recipe), vocab=len(vocab), about=about or 'Not described by whoever trained it.',
                         direction='from the end' if recipe.backwards else 'from the beginning', parameters=sum(p.numel() for p in model.parameters())/1e6,
                         megabytes=(folder/'model.safetensors').stat().st_size/1e6, command=command or 'not noted',
                         facts=_table_of({**config['facts'], 'date': str(date.today()), 'hardware': _hardware(), 'torch': torch.__version__}), settings=_table_of(asdict(recipe)),

@@ -6,16 +6,34 @@
 __all__ = []
 
 # %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-004
+from pathlib import Path
+
 import torch
 
+from ..files import read_json
+from ..folders import check_folder, manifest_format
 from ..data.targets import get_c
 from .hf_batches import HFTokenize
 from .hf_saving import hf_steps, labels_of
 
 # %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-007
-def load_checkpoint(cls, source, **config):
+def _check_listed(source):
+    "Where there is a list of checksums, what is damaged is named."
+    listed = Path(source)/'manifest.json'
+    found = read_json(listed) if listed.is_file() else None
+    if isinstance(found, dict) and found.get('format') == manifest_format:
+        check_folder(source)
+
+def _check_finite(model, source):
+    "Weights that are no numbers are refused, or every prediction would be none."
+    for name, weight in model.state_dict().items():
+        if weight.device.type != 'meta' and not torch.isfinite(weight).all():
+            raise ValueError(f"{source} has {int((~torch.isfinite(weight)).sum()):,} of {weight.numel():,} numbers in {name!r} that are infinite or no numbers: the training had gone wrong before it was saved, or the file is damaged. Take another checkpoint; to look at this one all the same, load it with load_hf_model(..., allow_nan=True).")
+
+def load_checkpoint(cls, source, allow_nan=False, **config):
     "A checkpoint of transformers in 32 bits; a head of another size than the data want is made new, and a sentence says so."
     import transformers
+    _check_listed(source)
     if 'torch_dtype' not in config:
         config.setdefault('dtype', torch.float32)
     model, info = cls.from_pretrained(source, output_loading_info=True, ignore_mismatched_sizes=True, **config)
@@ -28,6 +46,8 @@ def load_checkpoint(cls, source, **config):
         names = [str(before.id2label[i]) for i in sorted(before.id2label)[:5]]
         names = '' if all(name.startswith('LABEL_') for name in names) else f' ({", ".join(names)})'
         print(f'{source} was trained for {before.num_labels} label{"s" if before.num_labels != 1 else ""}{names}, and here num_labels is {model.config.num_labels}: it gets a new head with random weights ({", ".join(key[0] for key in other)}); the body keeps what it learned.')
+    if not allow_nan:
+        _check_finite(model, source)
     return model
 
 # %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-009

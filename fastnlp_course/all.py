@@ -82,6 +82,7 @@ from fastnlp_course.registry import *
 from fastnlp_course.sources import *
 from fastnlp_course.text.table_files import *
 from fastnlp_course.text.tokenization import *
+from fastnlp_course.text.marks import *
 from fastnlp_course.text.fast_tokenization import *
 from fastnlp_course.text.tokenizer import *
 from fastnlp_course.text.subwords import *

@@ -95,7 +95,7 @@ def from_df(cls:TextBlock,
     max_vocab:int=60_000,    # largest vocab
     **kwargs,                # passed to `Tokenizer.from_df`: tok, rules, sep, n_workers, mark_fields, tok_text_col
 ) -> TextBlock:
-    "For the rows of a DataFrame. After set-up the tokens are in column 'text' (or `tok_text_col`)."
+    "For the rows of a DataFrame. The data sets that are made hold the tokens, in column 'text' (or `tok_text_col`); the DataFrame stays as it is."
     return cls(Tokenizer.from_df(text_cols, **kwargs), vocab=vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards, min_freq=min_freq, max_vocab=max_vocab)
 
 # %% ../../nbs/reference/data_text_data.ipynb #cell-015
@@ -108,12 +108,12 @@ def from_folder(cls:TextBlock,
     backwards:bool=False,    # read from the end
     min_freq:int=3,          # leave rarer tokens out of the vocab
     max_vocab:int=60_000,    # largest vocab
-    **kwargs,                # passed to `Tokenizer.from_folder`: tok, rules, extensions, folders, output_dir, n_workers, encoding ...
+    **kwargs,                # passed to `Tokenizer.from_folder`: tok, rules, extensions, folders, n_workers, encoding ...
 ) -> TextBlock:
-    "For text files: the folder is tokenized once, into a folder beside it."
+    "For text files: all are read once, for counts and lengths. Nothing is written; `tokenize_folder` writes tokens."
     return cls(Tokenizer.from_folder(path, **kwargs), vocab=vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards, min_freq=min_freq, max_vocab=max_vocab)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-018
+# %% ../../nbs/reference/data_text_data.ipynb #cell-019
 def _need_table(df):
     "Refuse what is no DataFrame, with the line that makes one."
     if isinstance(df, pd.DataFrame):
@@ -139,7 +139,7 @@ def _check_position(df, text_col):
         if column.astype(str).str.fullmatch(r'\s*-?[\d.]+\s*').all():
             raise ValueError(f"column {column.name!r}, number {text_col}, holds only numbers, such as {column.iloc[0]!r}: pass text_col=, one of {list(df.columns)}")
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-020
+# %% ../../nbs/reference/data_text_data.ipynb #cell-021
 def _text_columns(df, text_col):
     cols = text_col if isinstance(text_col, (list, tuple, L)) else [text_col]
     return [(col, column_of(df, col, 'text_col')) for col in cols]
@@ -169,7 +169,7 @@ def _check_labels(df, label_col):
             row = df.index[int(missing.argmax())]
             raise ValueError(f"column {values.name!r} of row {row!r} has no label (NaN): drop such rows, fill them in, or pass y_block=CategoryBlock(add_na=True)")
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-023
+# %% ../../nbs/reference/data_text_data.ipynb #cell-024
 _tokenizer_options = ('n_workers', 'tok', 'rules', 'mark_fields', 'sep', 'extensions')
 _vocab_options = ('min_freq', 'max_vocab', 'special_toks')
 _other_names = {'text_cols': 'text_col', 'text_column': 'text_col', 'label_cols': 'label_col', 'label_column': 'label_col', 'sequence_length': 'seq_len', 'max_length': 'seq_len', 'max_len': 'seq_len', 'bptt': 'seq_len'}
@@ -196,11 +196,11 @@ def _advise(factory, options):
         if line is not None:
             raise TypeError(f"TextDataLoaders.{factory} has no argument {name!r}: {line}")
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-025
+# %% ../../nbs/reference/data_text_data.ipynb #cell-026
 class TextDataLoaders(DataLoaders):
     "Loaders for text in one call."
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-026
+# %% ../../nbs/reference/data_text_data.ipynb #cell-027
 def _splits_texts(tok):
     "Does `tok` split a list of texts, as the `tok_tfm` of fast.ai does, rather than make the tokens of one item?"
     if hasattr(tok, 'convert_tokens_to_ids'):
@@ -218,7 +218,7 @@ def _text_block(factory, source, tok_tfm, options, **more):
         return getattr(TextBlock, factory)(source, tok=tok_tfm, **more, **options)
     return TextBlock(tok_tfm, **options)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-027
+# %% ../../nbs/reference/data_text_data.ipynb #cell-028
 @patch(cls_method=True)
 def from_folder(cls:TextDataLoaders,
     path,                        # folder of the corpus
@@ -254,7 +254,7 @@ def from_folder(cls:TextDataLoaders,
     dblock = DataBlock(blocks=blocks, get_items=partial(get_text_files, folders=folders), splitter=splitter, get_y=None if is_lm else parent_label)
     return cls.from_dblock(dblock, path, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **kwargs)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-029
+# %% ../../nbs/reference/data_text_data.ipynb #cell-030
 def keep_labels(splitter, blocks, label_at):
     "`splitter`, but a label that only validation rows would have keeps a row in the training set, and that is said."
     steps = [step for block in blocks for step in block.type_tfms if isinstance(step, (Categorize, MultiCategorize))]
@@ -271,7 +271,7 @@ def keep_labels(splitter, blocks, label_at):
     split.allow_empty = splitter.allow_empty
     return split
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-032
+# %% ../../nbs/reference/data_text_data.ipynb #cell-033
 def _check_decimals(labels):
     "Decimal numbers as names of classes: refused where there are many, said where there are few."
     different = labels.dropna().unique()
@@ -294,7 +294,7 @@ def _target_blocks(df, label_col, label_delim, y_block):
         _check_decimals(column_of(df, label_col[0] if isinstance(label_col, (list, tuple, L)) else label_col, 'label_col'))
     return blocks
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-033
+# %% ../../nbs/reference/data_text_data.ipynb #cell-034
 @patch(cls_method=True)
 def from_df(cls:TextDataLoaders,
     df:pd.DataFrame,             # the table
@@ -337,7 +337,7 @@ def from_df(cls:TextDataLoaders,
     dblock = DataBlock(blocks=blocks, get_x=ColReader(tok_text_col), get_y=get_y, splitter=splitter)
     return cls.from_dblock(dblock, df, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **kwargs)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-039
+# %% ../../nbs/reference/data_text_data.ipynb #cell-040
 def strip_labels(
     labels,          # a Series
     log,             # called with a sentence if something changed
@@ -349,7 +349,7 @@ def strip_labels(
         log(f"{int(changed.sum())} labels in column {labels.name!r} had white space around them, the first in row {int(changed.argmax())} ({labels.iloc[int(changed.argmax())]!r}): it was taken off.")
     return stripped
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-041
+# %% ../../nbs/reference/data_text_data.ipynb #cell-042
 def _read_file(file, header, delimiter, quoting, encoding):
     "The table in a file: text, and missing where there is nothing."
     if delimiter is not None and len(delimiter) > 1 and delimiter != '\\t':           # a regular expression: only pandas knows these
@@ -358,7 +358,7 @@ def _read_file(file, header, delimiter, quoting, encoding):
         df = read_table(file, sep=delimiter, encoding=encoding, header=header, quoting=quoting, log=warnings.warn)
     return df.mask(df == '')
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-042
+# %% ../../nbs/reference/data_text_data.ipynb #cell-043
 @patch(cls_method=True)
 def from_csv(cls:TextDataLoaders,
     path,                        # folder of the file
@@ -383,7 +383,7 @@ def from_csv(cls:TextDataLoaders,
             df[name] = strip_labels(df[name], warnings.warn)
     return cls.from_df(df, path=path, **kwargs)
 
-# %% ../../nbs/reference/data_text_data.ipynb #cell-050
+# %% ../../nbs/reference/data_text_data.ipynb #cell-051
 def need_task(
     dls,             # loaders
     is_lm,           # is the learner one for a language model?

@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import sys
+import warnings
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tqdm.std import tqdm
 
 from .archives import safe_extract
 from .downloads import download_file
-from .files import bar_stream, cpu_features, home_path
+from .files import bar_stream, cpu_features, file_hash, home_path, read_json, write_json
 from .folders import atomic_folder, swap_in
 from .locks import cannot_write, forget_temporary, sweep, temporary_beside, work_lock
 
@@ -413,6 +414,26 @@ def _name_of(url):
     return name
 
 # %% ../nbs/reference/ground_sources.ipynb #cell-048
+def _first_time(file, url, root, forced):
+    "Where nobody published a hash, the first download is it: what is unpacked later must be the same file, unless a new one was asked for."
+    place, found = root/'checksums'/f'{file.name}.manifest.json', {'url': url, 'bytes': file.stat().st_size, 'sha256': file_hash(file)}
+    try: first = read_json(place) if place.is_file() else None
+    except ValueError: first = None
+    if isinstance(first, dict) and first.get('url') == url and first != found:
+        was, now = (f"{one.get('bytes')} bytes, sha256 {str(one.get('sha256'))[:12]}..." for one in (first, found))
+        if not forced:
+            raise ValueError(f"{file} is not what {url} sent the first time: {was} then, {now} now. It was damaged or changed. If you know why, call again with force_download=True: then a new one is fetched and taken.")
+        warnings.warn(f"{url} sends another file than the first time: {was} then, {now} now. It is taken, because force_download was asked for.")
+    return place, found
+
+def _check_archive(file, url, root, forced):
+    "The archive is the published one, or at least the one of the first time."
+    size, md5 = known_downloads.get(url, (None, None))
+    if md5 is None:
+        return _first_time(file, url, root, forced)
+    if file.stat().st_size != size or file_hash(file, 'md5') != md5:
+        raise ValueError(f"{file} is not the file that is published at {url}: its size or hash differ. Call again with force_download=True.")
+
 def untar_data(
     url:str,                  # address of an archive, such as `URLs.IMDB`
     archive=None,             # folder for the archive
@@ -436,9 +457,13 @@ def untar_data(
         with work_lock(file, f'downloading {url}'):
             if force_download or not file.exists():
                 download_file(url, file, size, md5)
-        return _unpack(file, dest)
+            note = _check_archive(file, url, root, force_download)
+        _unpack(file, dest)
+        if note is not None:
+            write_json(*note)
+        return dest
 
-# %% ../nbs/reference/ground_sources.ipynb #cell-051
+# %% ../nbs/reference/ground_sources.ipynb #cell-053
 def _size_of(folder):
     "Bytes below a folder."
     return sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) if folder.is_dir() else 0

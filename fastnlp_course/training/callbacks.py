@@ -78,7 +78,7 @@ class GradientClip(Callback):
         "Clip."
         nn.utils.clip_grad_norm_(self.learn.model.parameters(), self.max_norm, self.norm_type)
 
-# %% ../../nbs/13_callbacks.ipynb #cell-029
+# %% ../../nbs/13_callbacks.ipynb #cell-036
 class GradientAccumulation(Callback):
     "Steps only after `n_acc` items, as if the batch were that large."
     order = 6
@@ -106,7 +106,7 @@ class GradientAccumulation(Callback):
             raise CancelBatchException()
         self.count = 0
 
-# %% ../../nbs/13_callbacks.ipynb #cell-033
+# %% ../../nbs/13_callbacks.ipynb #cell-040
 class TerminateOnNaNCallback(Callback):
     "Stops training when the loss is infinite or not a number, before the weights are touched by it."
     order = -9
@@ -117,7 +117,7 @@ class TerminateOnNaNCallback(Callback):
             print(f'The loss of batch {self.iter} in epoch {self.epoch} is {self.learn.loss.mean().item()}: training stops, the weights are those of before this batch.')
             raise CancelFitException()
 
-# %% ../../nbs/13_callbacks.ipynb #cell-038
+# %% ../../nbs/13_callbacks.ipynb #cell-045
 class TrackerCallback(Callback):
     "Watches one column of the training table: `best` is its best value, `new_best` says whether this epoch brought it."
     order = 60
@@ -141,7 +141,7 @@ class TrackerCallback(Callback):
         self.comp = comp or (np.less if falls else np.greater)
         self.min_delta = -min_delta if falls else min_delta
 
-# %% ../../nbs/13_callbacks.ipynb #cell-040
+# %% ../../nbs/13_callbacks.ipynb #cell-047
 @patch
 def before_fit(self:TrackerCallback):
     "Find the column."
@@ -158,7 +158,7 @@ def before_fit(self:TrackerCallback):
     if self.reset_on_fit or self.best is None:
         self.best = float('inf') if self.falls else -float('inf')
 
-# %% ../../nbs/13_callbacks.ipynb #cell-042
+# %% ../../nbs/13_callbacks.ipynb #cell-049
 @patch
 def after_epoch(self:TrackerCallback):
     "Compare."
@@ -172,7 +172,7 @@ def after_fit(self:TrackerCallback):
     "The next fit is watched again."
     self.run = True
 
-# %% ../../nbs/13_callbacks.ipynb #cell-046
+# %% ../../nbs/13_callbacks.ipynb #cell-053
 class EarlyStoppingCallback(TrackerCallback):
     "Stops training when there was no better value for `patience` epochs."
     order = TrackerCallback.order + 3
@@ -193,7 +193,7 @@ class EarlyStoppingCallback(TrackerCallback):
         self.wait = 0
         super().before_fit()
 
-# %% ../../nbs/13_callbacks.ipynb #cell-047
+# %% ../../nbs/13_callbacks.ipynb #cell-054
 @patch
 def after_epoch(self:EarlyStoppingCallback):
     "Stop when the patience is used up."
@@ -203,7 +203,7 @@ def after_epoch(self:EarlyStoppingCallback):
         print(f'No better {self.monitor} since epoch {self.epoch - self.wait}: training stops here.')
         raise CancelFitException()
 
-# %% ../../nbs/13_callbacks.ipynb #cell-051
+# %% ../../nbs/13_callbacks.ipynb #cell-058
 class ReduceLROnPlateau(TrackerCallback):
     "Divides the learning rate when there was no better value for `patience` epochs."
     order = TrackerCallback.order + 2
@@ -228,7 +228,7 @@ class ReduceLROnPlateau(TrackerCallback):
         self.wait = 0
         super().before_fit()
 
-# %% ../../nbs/13_callbacks.ipynb #cell-052
+# %% ../../nbs/13_callbacks.ipynb #cell-059
 @patch
 def after_epoch(self:ReduceLROnPlateau):
     "Lower the rate when the patience is used up."
@@ -242,7 +242,7 @@ def after_epoch(self:ReduceLROnPlateau):
     if self.opt.hypers[-1]['lr'] < before:
         print(f"Epoch {self.epoch}: the learning rate goes down to {self.opt.hypers[-1]['lr']:.3g}.")
 
-# %% ../../nbs/13_callbacks.ipynb #cell-059
+# %% ../../nbs/13_callbacks.ipynb #cell-066
 class SaveModelCallback(TrackerCallback):
     "Saves the model when it is better than before, and loads the best one at the end."
     order = TrackerCallback.order + 1
@@ -269,7 +269,7 @@ class SaveModelCallback(TrackerCallback):
         super().before_fit()
         self.saved_best = False
 
-# %% ../../nbs/13_callbacks.ipynb #cell-060
+# %% ../../nbs/13_callbacks.ipynb #cell-067
 @patch
 def _save(self:SaveModelCallback, name):
     self.last_saved_path = self.learn.save(name, with_opt=self.with_opt)

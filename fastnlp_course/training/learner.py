@@ -23,7 +23,7 @@ from torch import nn
 from .metrics import mk_metric
 from .optimizer import Adam, trainable_params
 
-# %% ../../nbs/12_learner.ipynb #cell-024
+# %% ../../nbs/12_learner.ipynb #cell-026
 event_names = ('after_create before_fit before_epoch before_train before_batch after_pred after_loss '
                'before_backward after_cancel_backward after_backward before_step after_cancel_step after_step '
                'after_cancel_batch after_batch after_cancel_train after_train before_validate after_cancel_validate '
@@ -57,7 +57,7 @@ class CancelBackwardException(Exception):
 class CancelStepException(Exception):
     "Skip the step of the optimizer and go to `after_step`."
 
-# %% ../../nbs/12_learner.ipynb #cell-032
+# %% ../../nbs/12_learner.ipynb #cell-034
 class Callback:
     "Something that happens at events of the loop. `self.x` reads from the learner, `self.learn.x = ...` writes to it."
     order = 0          # small numbers are called first
@@ -82,7 +82,7 @@ class Callback:
     def __repr__(self) -> str:
         return type(self).__name__
 
-# %% ../../nbs/12_learner.ipynb #cell-035
+# %% ../../nbs/12_learner.ipynb #cell-037
 @patch
 def _wants(self:Callback, event_name):
     "Does it run for this kind of batch? Events outside of batches always count."
@@ -102,7 +102,7 @@ def __call__(self:Callback,
         self.run = True
     return result
 
-# %% ../../nbs/12_learner.ipynb #cell-038
+# %% ../../nbs/12_learner.ipynb #cell-040
 def _read_from_learner(self, name):
     if name.startswith('__') or name in known_events or self.__dict__.get('learn') is None:
         raise AttributeError(f"{type(self).__name__} has no {name!r}" + ('' if self.__dict__.get('learn') else ' and is not attached to a Learner'))
@@ -110,7 +110,7 @@ def _read_from_learner(self, name):
 
 Callback.__getattr__ = _read_from_learner  # no @patch: a module that has a `__getattr__` would be asked for its own names, too
 
-# %% ../../nbs/12_learner.ipynb #cell-041
+# %% ../../nbs/12_learner.ipynb #cell-043
 @patch
 def _warn_if_shadowing(self:Callback, name):
     if name not in self.__dict__ and not hasattr(type(self), name) and self.learn is not None and hasattr(self.learn, name):
@@ -121,18 +121,18 @@ def __setattr__(self:Callback, name, value):
     self._warn_if_shadowing(name)
     object.__setattr__(self, name, value)
 
-# %% ../../nbs/12_learner.ipynb #cell-044
+# %% ../../nbs/12_learner.ipynb #cell-046
 def snake_case(name):
     "'TrainEval' to 'train_eval', 'CSVLogger' to 'csv_logger'."
     return re.sub(r'(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', '_', name).lower()
 
-# %% ../../nbs/12_learner.ipynb #cell-045
+# %% ../../nbs/12_learner.ipynb #cell-047
 @patch(as_prop=True)
 def name(self:Callback) -> str:
     "Under which name the learner knows it: the class in snake case, without 'Callback'."
     return snake_case(re.sub('Callback$', '', type(self).__name__) or 'Callback')
 
-# %% ../../nbs/12_learner.ipynb #cell-049
+# %% ../../nbs/12_learner.ipynb #cell-051
 class Learner:
     "A model, the data, a loss and an optimizer, and the loop that brings them together."
     opt = None
@@ -160,10 +160,10 @@ class Learner:
         "The loss that the training data suggest, or None."
         return getattr(getattr(self.dls, 'train_ds', None), 'loss_func', None)
 
-# %% ../../nbs/12_learner.ipynb #cell-051
+# %% ../../nbs/12_learner.ipynb #cell-053
 def order_of(cb): return cb.order
 
-# %% ../../nbs/12_learner.ipynb #cell-052
+# %% ../../nbs/12_learner.ipynb #cell-054
 @patch
 def __call__(self:Learner,
     event_name,  # name of an event, or a list of them
@@ -175,7 +175,7 @@ def __call__(self:Learner,
         for cb in sorted(self.cbs, key=order_of):
             cb(name)
 
-# %% ../../nbs/12_learner.ipynb #cell-054
+# %% ../../nbs/12_learner.ipynb #cell-056
 @patch
 def add_cb(self:Learner,
     cb,  # a `Callback`, or a class of them
@@ -197,7 +197,7 @@ def add_cbs(self:Learner,
         self.add_cb(cb)
     return self
 
-# %% ../../nbs/12_learner.ipynb #cell-055
+# %% ../../nbs/12_learner.ipynb #cell-057
 @patch
 def remove_cb(self:Learner,
     cb,  # a `Callback`, or a class: all of it are removed
@@ -224,7 +224,7 @@ def remove_cbs(self:Learner,
 def _grab_cbs(self:Learner, cb_cls):
     return L(cb for cb in self.cbs if isinstance(cb, cb_cls))
 
-# %% ../../nbs/12_learner.ipynb #cell-058
+# %% ../../nbs/12_learner.ipynb #cell-060
 @patch
 def _with_events(self:Learner, f, event_type, ex, final=noop):
     "`before_x`, then `f`, then `after_x`; the exception `ex` leads to `after_cancel_x` and on to `after_x`."
@@ -236,7 +236,7 @@ def _with_events(self:Learner, f, event_type, ex, final=noop):
     self(f'after_{event_type}')
     final()
 
-# %% ../../nbs/12_learner.ipynb #cell-060
+# %% ../../nbs/12_learner.ipynb #cell-062
 @patch
 def _backward(self:Learner):
     self.loss_grad.backward()
@@ -247,7 +247,7 @@ def _do_grad_opt(self:Learner):
     self._with_events(self.opt.step, 'step', CancelStepException)
     self.opt.zero_grad()
 
-# %% ../../nbs/12_learner.ipynb #cell-062
+# %% ../../nbs/12_learner.ipynb #cell-064
 @patch
 def _do_one_batch(self:Learner):
     self.pred = self.model(*self.xb)
@@ -258,7 +258,7 @@ def _do_one_batch(self:Learner):
     if self.training:
         self._do_grad_opt()
 
-# %% ../../nbs/12_learner.ipynb #cell-063
+# %% ../../nbs/12_learner.ipynb #cell-065
 @patch
 def one_batch(self:Learner,
     i:int,  # number of the batch in its epoch
@@ -269,7 +269,7 @@ def one_batch(self:Learner,
     self.xb, self.yb = tuple(b[:-1]), tuple(b[-1:])
     self._with_events(self._do_one_batch, 'batch', CancelBatchException)
 
-# %% ../../nbs/12_learner.ipynb #cell-068
+# %% ../../nbs/12_learner.ipynb #cell-070
 @patch
 def all_batches(self:Learner):
     "Train or evaluate on every batch of `self.dl`."
@@ -288,7 +288,7 @@ def _do_epoch_validate(self:Learner, ds_idx=1, dl=None):
     with torch.no_grad():
         self._with_events(self.all_batches, 'validate', CancelValidException)
 
-# %% ../../nbs/12_learner.ipynb #cell-069
+# %% ../../nbs/12_learner.ipynb #cell-071
 @patch
 def _do_epoch(self:Learner):
     self._do_epoch_train()
@@ -304,7 +304,7 @@ def _do_fit(self:Learner):
 def _end_cleanup(self:Learner):
     self.dl, self.xb, self.yb, self.pred, self.loss = None, (None,), (None,), None, None
 
-# %% ../../nbs/12_learner.ipynb #cell-071
+# %% ../../nbs/12_learner.ipynb #cell-073
 @patch
 @contextmanager
 def added_cbs(self:Learner,
@@ -318,7 +318,7 @@ def added_cbs(self:Learner,
     finally:
         self.remove_cbs(cbs)
 
-# %% ../../nbs/12_learner.ipynb #cell-072
+# %% ../../nbs/12_learner.ipynb #cell-074
 @patch
 def create_opt(self:Learner):
     "Make the optimizer from the parameters of the model."
@@ -338,7 +338,7 @@ def fit(self:Learner,
         self.n_epoch = n_epoch
         self._with_events(self._do_fit, 'fit', CancelFitException, self._end_cleanup)
 
-# %% ../../nbs/12_learner.ipynb #cell-076
+# %% ../../nbs/12_learner.ipynb #cell-078
 class TrainEvalCallback(Callback):
     "Puts the model in training or evaluation mode and counts the batches."
     order = -10
@@ -366,7 +366,7 @@ class TrainEvalCallback(Callback):
         self.model.eval()
         self.learn.training = False
 
-# %% ../../nbs/12_learner.ipynb #cell-077
+# %% ../../nbs/12_learner.ipynb #cell-079
 @patch
 def after_batch(self:TrainEvalCallback):
     "Count a training batch."

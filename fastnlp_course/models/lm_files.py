@@ -106,7 +106,7 @@ def _write_files(folder, model, weights, vocab, recipe, config, about, command):
     with atomic_write(folder/'README.md', 'w') as handle:
         handle.write(card)
 
-# %% ../../nbs/reference/models_lm_files.ipynb #cell-014
+# %% ../../nbs/reference/models_lm_files.ipynb #cell-015
 def load_language_model(
     folder,   # what `save_language_model` wrote
     allow_nan:bool=False, # take weights that are no numbers, to look at them

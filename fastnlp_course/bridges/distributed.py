@@ -17,7 +17,7 @@ from ..training.predictions import GatherPredsCallback
 from ..training.checkpoint import CheckpointCallback
 from .sharing import from_everywhere, gather_metric, rank_and_world, shard_loader, ShardedRows
 
-# %% ../../nbs/30_accelerate.ipynb #cell-037
+# %% ../../nbs/30_accelerate.ipynb #cell-036
 class Accelerate(Callback):
     "Trains on all processes of a run started with `accelerate launch`: each has a part of every batch, gradients are averaged, metrics are merged."
     order = -20
@@ -34,7 +34,7 @@ class Accelerate(Callback):
         self.kwargs = kwargs
         self.shards = {}
 
-# %% ../../nbs/30_accelerate.ipynb #cell-038
+# %% ../../nbs/30_accelerate.ipynb #cell-037
 @patch
 def before_fit(self:Accelerate):
     "Find out who and where we are, and give the model to accelerate."
@@ -54,7 +54,7 @@ def before_fit(self:Accelerate):
     if self.rank > 0:
         self._be_quiet()
 
-# %% ../../nbs/30_accelerate.ipynb #cell-039
+# %% ../../nbs/30_accelerate.ipynb #cell-038
 @patch
 def _new_accelerator(self:Accelerate):
     try:
@@ -83,7 +83,7 @@ def before_epoch(self:Accelerate):
         torch.manual_seed((torch.initial_seed() + 1_000_003*self.rank) % 2**63)
     self.is_started = True
 
-# %% ../../nbs/30_accelerate.ipynb #cell-040
+# %% ../../nbs/30_accelerate.ipynb #cell-039
 @patch
 def _shard(self:Accelerate, even):
     if self.world > 1:
@@ -109,7 +109,7 @@ def after_train(self:Accelerate):
             gather_metric(metric)
         self._average_losses()
 
-# %% ../../nbs/30_accelerate.ipynb #cell-041
+# %% ../../nbs/30_accelerate.ipynb #cell-040
 @patch
 def _average_losses(self:Accelerate):
     "Each process has noted the losses of its own rows."
@@ -137,7 +137,7 @@ def after_fit(self:Accelerate):
     self.accelerator.wait_for_everyone()
     self.close()
 
-# %% ../../nbs/30_accelerate.ipynb #cell-042
+# %% ../../nbs/30_accelerate.ipynb #cell-041
 @patch
 def close(self:Accelerate):
     "A learner as it was before."

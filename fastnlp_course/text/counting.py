@@ -14,7 +14,7 @@ from collections import Counter
 import numpy as np
 from ..files import atomic_write, file_hash
 
-# %% ../../nbs/29_scaling.ipynb #cell-022
+# %% ../../nbs/29_scaling.ipynb #cell-026
 def renumber_plain(
     numbers,   # old numbers
 ):             # (new numbers, old number of each new one, how often each occurs)
@@ -25,7 +25,7 @@ def renumber_plain(
         counts[number] += 1
     return [new[number] for number in numbers], list(new), [counts[number] for number in new]
 
-# %% ../../nbs/29_scaling.ipynb #cell-025
+# %% ../../nbs/29_scaling.ipynb #cell-029
 class Renumber:
     "Numbers by first sight, and how often each was seen, a piece of an array at a time."
     def __init__(self):
@@ -52,13 +52,13 @@ class Renumber:
         self.counts[:size] += np.bincount(piece, minlength=size)
         return self.new[piece]
 
-# %% ../../nbs/29_scaling.ipynb #cell-029
+# %% ../../nbs/29_scaling.ipynb #cell-033
 n_segments = 256  # of a table of types: one segment of all tables is counted at a time
 
 def _segment(token):
     return zlib.crc32(token.encode('utf-8', 'surrogatepass')) % n_segments
 
-# %% ../../nbs/29_scaling.ipynb #cell-031
+# %% ../../nbs/29_scaling.ipynb #cell-035
 def write_types(path, tokens, counts):
     "The tokens of a block with count and number, sorted into segments; each segment can be read alone."
     table = [([], [], []) for _ in range(n_segments)]
@@ -72,7 +72,7 @@ def write_types(path, tokens, counts):
             places.append(handle.tell())
     return {'file': path.name, 'bytes': places[-1], 'sha256': file_hash(path), 'places': places, 'types': len(tokens)}
 
-# %% ../../nbs/29_scaling.ipynb #cell-032
+# %% ../../nbs/29_scaling.ipynb #cell-036
 def _read_segment(folder, block, segment):
     "Tokens, counts and numbers of one segment of a block's types."
     start, end = block['types']['places'][segment:segment + 2]
@@ -80,7 +80,7 @@ def _read_segment(folder, block, segment):
         handle.seek(start)
         return json.loads(handle.read(end - start))
 
-# %% ../../nbs/29_scaling.ipynb #cell-033
+# %% ../../nbs/29_scaling.ipynb #cell-037
 def count_types(blocks, keep, floor):
     "The `keep` most frequent tokens that occur `floor` times, in the order of first sight, and how many different ones there are."
     best, types = [], 0
@@ -98,7 +98,7 @@ def count_types(blocks, keep, floor):
         types += len(counts)
     return Counter({token: -count for count, _, token in sorted(best, key=lambda entry: entry[1])}), types
 
-# %% ../../nbs/29_scaling.ipynb #cell-034
+# %% ../../nbs/29_scaling.ipynb #cell-038
 def final_ids(folder, block, positions, dtype):
     "Id in the vocab of each type of a block."
     table = np.zeros(block['types']['types'], dtype)

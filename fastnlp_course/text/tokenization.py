@@ -114,7 +114,7 @@ defaults = SimpleNamespace(
     text_proc_rules=[fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase],
     text_postproc_rules=[replace_space])
 
-# %% ../../nbs/01_tokenization.ipynb #cell-030
+# %% ../../nbs/01_tokenization.ipynb #cell-040
 def as_list(x):
     return list(x) if isinstance(x, (list, tuple, L)) else [x]
 
@@ -131,7 +131,7 @@ def need_text(value, where=''):
     kind = 'is missing (NaN)' if value is None or (isinstance(value, float) and value != value) else f'holds {value!r}, a {type(value).__name__}'
     raise ValueError(f"{where or 'the item'} {kind}, but a text was expected. Drop such rows or turn them into text.")
 
-# %% ../../nbs/01_tokenization.ipynb #cell-031
+# %% ../../nbs/01_tokenization.ipynb #cell-041
 @configurable
 class BaseTokenizer:
     "Splits at one character."
@@ -150,7 +150,7 @@ class BaseTokenizer:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../../nbs/01_tokenization.ipynb #cell-033
+# %% ../../nbs/01_tokenization.ipynb #cell-043
 @configurable
 class SpacyTokenizer:
     "spaCy's rules for splitting words in a language."
@@ -176,7 +176,7 @@ class SpacyTokenizer:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../../nbs/01_tokenization.ipynb #cell-034
+# %% ../../nbs/01_tokenization.ipynb #cell-044
 @patch
 def _load(self:SpacyTokenizer):
     chance = random.getstate()
@@ -200,12 +200,12 @@ def split(self:SpacyTokenizer):
         self._split = self._load()
     return self._split
 
-# %% ../../nbs/01_tokenization.ipynb #cell-035
+# %% ../../nbs/01_tokenization.ipynb #cell-045
 WordTokenizer = SpacyTokenizer
 
 _all_ += ['WordTokenizer']
 
-# %% ../../nbs/01_tokenization.ipynb #cell-038
+# %% ../../nbs/01_tokenization.ipynb #cell-048
 @configurable
 class TokenizeWithRules:
     "Rules on the text, then the splitter, then rules on each token."
@@ -230,7 +230,7 @@ class TokenizeWithRules:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../../nbs/01_tokenization.ipynb #cell-039
+# %% ../../nbs/01_tokenization.ipynb #cell-049
 @patch
 def plain(self:TokenizeWithRules,
     batch,             # iterable of texts
@@ -239,7 +239,7 @@ def plain(self:TokenizeWithRules,
     texts = (apply_rules(text, self.rules) for text in batch)
     return (L(apply_rules(token, self.post_rules) for token in tokens) for tokens in self.tok(texts))
 
-# %% ../../nbs/01_tokenization.ipynb #cell-040
+# %% ../../nbs/01_tokenization.ipynb #cell-050
 def tokenize1(
     text:str,          # one text
     tok,               # splitter
@@ -250,7 +250,7 @@ def tokenize1(
     "Tokenize one text."
     return next(iter(TokenizeWithRules(tok, rules, post_rules)([text])))
 
-# %% ../../nbs/01_tokenization.ipynb #cell-045
+# %% ../../nbs/01_tokenization.ipynb #cell-055
 def decode_spec_tokens(
     tokens,   # list of tokens
 )->L:         # tokens without marks

@@ -13,7 +13,7 @@ from fastcore.basics import noop, patch
 from fastcore.foundation import L
 from torch import nn
 
-# %% ../../nbs/16_awd_lstm.ipynb #cell-030
+# %% ../../nbs/16_awd_lstm.ipynb #cell-036
 def dropout_mask(
     x:torch.Tensor,   # gives type and device
     sz:list,          # shape of the mask
@@ -23,7 +23,7 @@ def dropout_mask(
     keep = 1 - p
     return x.new_empty(*sz).bernoulli_(keep).div_(keep)
 
-# %% ../../nbs/16_awd_lstm.ipynb #cell-033
+# %% ../../nbs/16_awd_lstm.ipynb #cell-039
 class RNNDropout(nn.Module):
     "Zero the same units at every step of a text."
 
@@ -39,7 +39,7 @@ class RNNDropout(nn.Module):
         mask = dropout_mask(x.detach(), (x.shape[0], 1, *x.shape[2:]), self.p)   # (bs, 1, units): one mask for all steps
         return x*mask
 
-# %% ../../nbs/16_awd_lstm.ipynb #cell-038
+# %% ../../nbs/16_awd_lstm.ipynb #cell-046
 class WeightDropout(nn.Module):
     "Wrap a module so that some of its weights are dropped in training."
 
@@ -60,7 +60,7 @@ class WeightDropout(nn.Module):
         if isinstance(module, nn.RNNBase):
             module.flatten_parameters = noop   # a weight that is new at each call can't be part of one block of memory
 
-# %% ../../nbs/16_awd_lstm.ipynb #cell-040
+# %% ../../nbs/16_awd_lstm.ipynb #cell-048
 @patch
 def _lay_out(self:WeightDropout, detached=False):
     "Put the weights where the module looks for them."
@@ -76,7 +76,7 @@ def reset(self:WeightDropout):
     if hasattr(self.module, 'reset'):
         self.module.reset()
 
-# %% ../../nbs/16_awd_lstm.ipynb #cell-043
+# %% ../../nbs/16_awd_lstm.ipynb #cell-051
 @patch
 def forward(self:WeightDropout, *args, **kwargs):
     "Call the module with dropped weights."
@@ -86,7 +86,7 @@ def forward(self:WeightDropout, *args, **kwargs):
         setattr(self.module, name, getattr(self.module, name).detach())
     return output
 
-# %% ../../nbs/16_awd_lstm.ipynb #cell-048
+# %% ../../nbs/16_awd_lstm.ipynb #cell-056
 class EmbeddingDropout(nn.Module):
     "Zero whole words of an embedding."
 
@@ -108,7 +108,7 @@ class EmbeddingDropout(nn.Module):
         padding_idx = -1 if emb.padding_idx is None else emb.padding_idx
         return F.embedding(words, weight, padding_idx, emb.max_norm, emb.norm_type, emb.scale_grad_by_freq, emb.sparse)
 
-# %% ../../nbs/16_awd_lstm.ipynb #cell-064
+# %% ../../nbs/16_awd_lstm.ipynb #cell-072
 class AWD_LSTM(nn.Module):
     "An embedding and stacked LSTMs, with dropout in every place (Merity, Keskar and Socher, 2017)."
     initrange = 0.1
@@ -137,7 +137,7 @@ class AWD_LSTM(nn.Module):
         self.hidden_dps = nn.ModuleList(RNNDropout(hidden_p) for _ in self.rnns)
         self.reset()
 
-# %% ../../nbs/16_awd_lstm.ipynb #cell-065
+# %% ../../nbs/16_awd_lstm.ipynb #cell-073
 @patch
 def _one_rnn(self:AWD_LSTM, n_in, n_out, bidir, weight_p):
     "One LSTM; two directions share its width."
@@ -153,7 +153,7 @@ def reset(self:AWD_LSTM):
     widths = [rnn.module.hidden_size for rnn in self.rnns]
     self.hidden = [tuple(weight.new_zeros(self.n_dir, self.bs, width) for _ in range(2)) for width in widths]
 
-# %% ../../nbs/16_awd_lstm.ipynb #cell-068
+# %% ../../nbs/16_awd_lstm.ipynb #cell-076
 @patch
 def _fit_state_to(self:AWD_LSTM, bs):
     "Cut the state, or fill it with zeros, to `bs` rows."
@@ -163,7 +163,7 @@ def _fit_state_to(self:AWD_LSTM, bs):
     self.hidden = [tuple(F.pad(part[:, :bs], (0, 0, 0, missing)).contiguous() for part in state) for state in self.hidden]
     self.bs = bs
 
-# %% ../../nbs/16_awd_lstm.ipynb #cell-069
+# %% ../../nbs/16_awd_lstm.ipynb #cell-077
 @patch
 def forward(self:AWD_LSTM,
     inp:torch.Tensor,           # ids (bs, seq_len), or vectors (bs, seq_len, emb_sz)
@@ -182,14 +182,14 @@ def forward(self:AWD_LSTM,
     self.hidden = states
     return output
 
-# %% ../../nbs/16_awd_lstm.ipynb #cell-075
+# %% ../../nbs/16_awd_lstm.ipynb #cell-083
 awd_lstm_lm_config = dict(emb_sz=400, n_hid=1152, n_layers=3, pad_token=1, bidir=False, output_p=0.1,
                           hidden_p=0.15, input_p=0.25, embed_p=0.02, weight_p=0.2, tie_weights=True, out_bias=True)
 
 awd_lstm_clas_config = dict(emb_sz=400, n_hid=1152, n_layers=3, pad_token=1, bidir=False, output_p=0.4,
                             hidden_p=0.3, input_p=0.4, embed_p=0.05, weight_p=0.5)
 
-# %% ../../nbs/16_awd_lstm.ipynb #cell-077
+# %% ../../nbs/16_awd_lstm.ipynb #cell-085
 def _params(*modules):
     "The parameters of `modules`, shared ones once."
     return list(nn.ModuleList(modules).parameters())

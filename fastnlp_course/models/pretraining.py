@@ -137,7 +137,7 @@ class LMRun:
 # %% ../../nbs/20_pretraining.ipynb #cell-039
 @patch
 def _next_batch(self:LMRun):
-    "The next window of the text; behind the last one the text begins again, in another order."
+    "The next window of the text; after the last one the text begins again, in another order."
     if self._batches is None:
         self._batches = iter(self.loader)
     try:

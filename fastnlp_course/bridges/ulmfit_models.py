@@ -18,7 +18,7 @@ from ..data.padding import pad_chunk
 from ..models.awd_lstm import AWD_LSTM, WeightDropout
 from ..models.text_models import LinearDecoder, PoolingLinearClassifier, SentenceEncoder
 
-# %% ../../nbs/24_hf_models.ipynb #cell-015
+# %% ../../nbs/24_hf_models.ipynb #cell-017
 class AWDLSTMConfig(PreTrainedConfig):
     "Sizes and dropouts of an AWD-LSTM, as transformers wants them."
     model_type = 'awd-lstm'
@@ -50,11 +50,11 @@ class AWDLSTMConfig(PreTrainedConfig):
         self.ps = [.1]*len(self.lin_ftrs) if ps is None else list(ps)
         super().__init__(pad_token_id=pad_token_id, bos_token_id=bos_token_id, eos_token_id=eos_token_id, tie_word_embeddings=tie_word_embeddings, y_range=None if y_range is None else list(y_range), **kwargs)
 
-# %% ../../nbs/24_hf_models.ipynb #cell-018
+# %% ../../nbs/24_hf_models.ipynb #cell-020
 encoder_names = ('emb_sz', 'n_hid', 'n_layers', 'hidden_p', 'input_p', 'embed_p', 'weight_p')
 head_names = ('seq_len', 'max_len', 'lin_ftrs', 'ps', 'y_range')
 
-# %% ../../nbs/24_hf_models.ipynb #cell-019
+# %% ../../nbs/24_hf_models.ipynb #cell-021
 AWDLSTMConfig.attribute_map = {'hidden_size': 'emb_sz', 'num_hidden_layers': 'n_layers'}
 
 @patch
@@ -62,7 +62,7 @@ def encoder(self:AWDLSTMConfig):
     "A new encoder of these sizes."
     return AWD_LSTM(self.vocab_size, pad_token=self.pad_token_id, **{name: getattr(self, name) for name in encoder_names})
 
-# %% ../../nbs/24_hf_models.ipynb #cell-024
+# %% ../../nbs/24_hf_models.ipynb #cell-026
 class LSTMState:
     "What a language model remembers of each row: all that `generate` must carry from word to word."
     is_compileable = False
@@ -87,7 +87,7 @@ class LSTMState:
         "Keep some rows."
         self._rows(lambda part: part[:, indices])
 
-# %% ../../nbs/24_hf_models.ipynb #cell-025
+# %% ../../nbs/24_hf_models.ipynb #cell-027
 @patch
 def _rows(self:LSTMState, change):
     self.layers = [tuple(change(part) for part in layer) for layer in self.layers]
@@ -99,7 +99,7 @@ def reorder_cache(self:LSTMState,
     "Beam search has chosen: row i continues what row `beam_idx[i]` was."
     self._rows(lambda part: part.index_select(1, beam_idx.to(part.device)))
 
-# %% ../../nbs/24_hf_models.ipynb #cell-026
+# %% ../../nbs/24_hf_models.ipynb #cell-028
 @patch
 def batch_repeat_interleave(self:LSTMState,
     repeats:int,             # copies of each row
@@ -107,13 +107,13 @@ def batch_repeat_interleave(self:LSTMState,
     "Each row several times."
     self._rows(lambda part: part.repeat_interleave(repeats, dim=1))
 
-# %% ../../nbs/24_hf_models.ipynb #cell-032
+# %% ../../nbs/24_hf_models.ipynb #cell-034
 def _to_front(mask):
     "For each row the columns of its tokens, then those of its padding; and the number of tokens."
     order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)     # (bs, length)
     return order, mask.sum(dim=1)
 
-# %% ../../nbs/24_hf_models.ipynb #cell-033
+# %% ../../nbs/24_hf_models.ipynb #cell-035
 def read_on(
     encoder:AWD_LSTM,          # reads
     ids:torch.Tensor,          # (bs, length)
@@ -144,7 +144,7 @@ def read_on(
         output = output.gather(1, back)*mask[:, :, None]
     return output, states
 
-# %% ../../nbs/24_hf_models.ipynb #cell-039
+# %% ../../nbs/24_hf_models.ipynb #cell-041
 class AWDLSTMPreTrainedModel(PreTrainedModel):
     "What both models share: the config, and how new weights begin."
     config_class = AWDLSTMConfig
@@ -156,7 +156,7 @@ class AWDLSTMPreTrainedModel(PreTrainedModel):
     def _can_set_experts_implementation(cls):
         return False        # there are no experts here; transformers 5.0 opens the file of the class to find out, and a notebook has none
 
-# %% ../../nbs/24_hf_models.ipynb #cell-040
+# %% ../../nbs/24_hf_models.ipynb #cell-042
 @patch
 @torch.no_grad()
 def _init_weights(self:AWDLSTMPreTrainedModel, module):
@@ -183,7 +183,7 @@ def get_input_embeddings(self:AWDLSTMPreTrainedModel):
     "The table of tokens."
     return self.encoder.encoder
 
-# %% ../../nbs/24_hf_models.ipynb #cell-041
+# %% ../../nbs/24_hf_models.ipynb #cell-043
 @patch
 def set_input_embeddings(self:AWDLSTMPreTrainedModel,
     value:nn.Embedding,   # another table
@@ -199,7 +199,7 @@ def _one_name_for_the_embedding(self:AWDLSTMPreTrainedModel):
     embedding = dropout._modules.pop('emb')
     dropout.__dict__['emb'] = embedding
 
-# %% ../../nbs/24_hf_models.ipynb #cell-042
+# %% ../../nbs/24_hf_models.ipynb #cell-044
 class AWDLSTMForCausalLM(AWDLSTMPreTrainedModel, GenerationMixin):
     "AWD-LSTM that predicts the next token."
     _tied_weights_keys = {'decoder.decoder.weight': 'encoder.encoder.weight'}
@@ -214,7 +214,7 @@ class AWDLSTMForCausalLM(AWDLSTMPreTrainedModel, GenerationMixin):
         self._one_name_for_the_embedding()
         self.post_init()
 
-# %% ../../nbs/24_hf_models.ipynb #cell-043
+# %% ../../nbs/24_hf_models.ipynb #cell-045
 @patch
 def get_output_embeddings(self:AWDLSTMForCausalLM):
     "The decoder's linear layer."
@@ -227,7 +227,7 @@ def set_output_embeddings(self:AWDLSTMForCausalLM,
     "Another decoder."
     self.decoder.decoder = new_embeddings
 
-# %% ../../nbs/24_hf_models.ipynb #cell-044
+# %% ../../nbs/24_hf_models.ipynb #cell-046
 @patch
 def forward(self:AWDLSTMForCausalLM,
     input_ids:torch.Tensor=None,        # (bs, length)
@@ -253,7 +253,7 @@ def forward(self:AWDLSTMForCausalLM,
     result = CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=state, hidden_states=(output,) if output_hidden_states else None)
     return result if return_dict is not False else result.to_tuple()
 
-# %% ../../nbs/24_hf_models.ipynb #cell-045
+# %% ../../nbs/24_hf_models.ipynb #cell-047
 @patch
 def prepare_inputs_for_generation(self:AWDLSTMForCausalLM,
     input_ids,                 # all tokens so far
@@ -272,7 +272,7 @@ def _supports_default_dynamic_cache(cls:AWDLSTMForCausalLM):
     "The state is an `LSTMState`, made by the first call of `forward`."
     return False
 
-# %% ../../nbs/24_hf_models.ipynb #cell-059
+# %% ../../nbs/24_hf_models.ipynb #cell-061
 class AWDLSTMForSequenceClassification(AWDLSTMPreTrainedModel):
     "AWD-LSTM with the pooling head of ULMFiT."
 
@@ -287,7 +287,7 @@ class AWDLSTMForSequenceClassification(AWDLSTMPreTrainedModel):
         self._one_name_for_the_embedding()
         self.post_init()
 
-# %% ../../nbs/24_hf_models.ipynb #cell-060
+# %% ../../nbs/24_hf_models.ipynb #cell-062
 @patch
 def _chunked(self:AWDLSTMForSequenceClassification, input_ids, mask):
     "The batch as `SentenceEncoder` wants it: longest row first, padding in whole chunks in front. And how to put the rows back."
@@ -300,7 +300,7 @@ def _chunked(self:AWDLSTMForSequenceClassification, input_ids, mask):
     chunked = torch.stack([pad_chunk(row, self.config.pad_token_id, seq_len=chunk, pad_len=longest) for row in rows])
     return chunked, order.argsort()
 
-# %% ../../nbs/24_hf_models.ipynb #cell-061
+# %% ../../nbs/24_hf_models.ipynb #cell-063
 @patch
 def forward(self:AWDLSTMForSequenceClassification,
     input_ids:torch.Tensor=None,        # (bs, length)

@@ -25,7 +25,7 @@ from .hf_tokenizers import model_of_description
 from .hf_saving import describe_hf, hf_steps, labels_of, settings_for_pipeline, tokenizer_of, tokenizer_to_save, write_for_transformers
 from .hf_loading import check_outputs, cut_at_positions, load_checkpoint, name_labels
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-031
+# %% ../../nbs/22_hf_bridge.ipynb #cell-030
 def n_positions(
     model:nn.Module,    # a model of transformers
 ):                      # the longest row it takes, or None if there is no such limit
@@ -43,7 +43,7 @@ def _n_rows(model):
     embedding = model.get_input_embeddings() if hasattr(model, 'get_input_embeddings') else None
     return getattr(embedding, 'num_embeddings', None)
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-033
+# %% ../../nbs/22_hf_bridge.ipynb #cell-032
 @configurable
 class HFCallback(Callback):
     "Gives a Hugging Face model its keyword arguments, and takes the logits out of what it returns."
@@ -78,7 +78,7 @@ class HFCallback(Callback):
         "Made again from `to_config`."
         return cls(**config)
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-034
+# %% ../../nbs/22_hf_bridge.ipynb #cell-033
 @patch
 def after_pred(self:HFCallback):
     "The output becomes logits, in the one place that does this."
@@ -108,7 +108,7 @@ def _has_token_head(self:HFCallback):
     "Does the model predict tokens, not labels?"
     return getattr(get_model(self.model), 'get_output_embeddings', lambda: None)() is not None
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-052
+# %% ../../nbs/22_hf_bridge.ipynb #cell-056
 def _layers_of(model):
     "Name of the stack of layers in a model: the list of modules that holds most of the parameters."
     found = [(sum(p.numel() for p in layer.parameters()), -number, name) for number, (name, layer) in enumerate(model.named_modules())
@@ -117,7 +117,7 @@ def _layers_of(model):
         raise ValueError(f'{type(model).__name__} has no list of layers, so it cannot be split by layer. Pass splitter=... to the Learner.')
     return max(found)[2]
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-053
+# %% ../../nbs/22_hf_bridge.ipynb #cell-057
 def hf_splitter(
     model:nn.Module,    # a model of transformers
 ) -> list:              # parameter groups: embeddings, each layer, everything behind the layers
@@ -140,7 +140,7 @@ def hf_splitter(
             groups[at].append(parameter)
     return [group for group in groups if group]
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-056
+# %% ../../nbs/22_hf_bridge.ipynb #cell-060
 def load_hf_model(
     source,             # a folder, a name on the hub, or {'architecture': ..., 'config': ...}
     auto:str,           # the class that loads it, such as 'AutoModelForSequenceClassification'
@@ -158,7 +158,7 @@ def load_hf_model(
     except OSError as error:
         raise OSError(f'The model {str(source)!r} is neither a folder with config.json and weights nor to be had from the hub now ({str(error).splitlines()[0][:150]}). Pass a folder, go online once, or make a model from a config.') from None
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-057
+# %% ../../nbs/22_hf_bridge.ipynb #cell-061
 def hf_learner(
     dls,                        # loaders made with `HFTextBlock`, or with `TransformersTokenizer` for a language model
     model,                      # a model of transformers, a folder with one, or a name on the hub
@@ -188,7 +188,7 @@ def hf_learner(
         learn.factory = 'hf_learner', describe_hf
     return learn
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-058
+# %% ../../nbs/22_hf_bridge.ipynb #cell-062
 register_factory('hf_learner', hf_learner)
 
 def _check_fit(dls, model, tokenizer, is_lm):
@@ -204,7 +204,7 @@ def _check_fit(dls, model, tokenizer, is_lm):
     if not is_lm:
         check_outputs(dls, model)
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-070
+# %% ../../nbs/22_hf_bridge.ipynb #cell-074
 def hf_save(
     learn:Learner,      # a learner with a model of transformers
     folder,             # where to write
@@ -215,7 +215,7 @@ def hf_save(
         raise TypeError(f'{type(model).__name__} is not a model of transformers. Use learn.export or learn.save.')
     return write_for_transformers(model, tokenizer_to_save(learn.dls, n_positions(model)), settings_for_pipeline(learn, model), folder)
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-078
+# %% ../../nbs/22_hf_bridge.ipynb #cell-082
 def fields_of(output):
     "Name and value of what a model returned."
     if isinstance(output, Mapping):

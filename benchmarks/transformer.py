@@ -4,7 +4,7 @@
     python benchmarks/transformer.py --only gpt          one of the two (gpt, lstm), to run them side by side
     python benchmarks/transformer.py --write             both, and a section of results.md
 
-Time is processor time of one thread, so that other programs on the machine do not count. Every half minute of it the loss on
+Time is processor time of one thread, so that other programs on the machine do not count. Eight times on the way the loss on
 unseen books is measured and a checkpoint is written to the folder --runs: an interrupted call goes on. A finished run is read.
 """
 import argparse, time
@@ -64,15 +64,15 @@ def scores_of(model, x):
     return (out if torch.is_tensor(out) else out[0]).float()
 
 @torch.no_grad()
-def loss_on(model, ids, seq_len):
-    "Mean loss per token on unseen books."
+def loss_on(model, ids, seq_len, n_tokens):
+    "Mean loss per token on the first tokens of unseen books."
     training, hidden, rows = model.training, getattr(model[0], 'hidden', None) if not isinstance(model, GPT) else None, None if isinstance(model, GPT) else model[0].bs
     model.eval()
     if hidden is not None: model.reset()
     total = n = 0
     for x, y in LMDataLoader(ids, bs=16, seq_len=seq_len):
         total, n = total + cross_entropy(scores_of(model, x).flatten(0, 1), y.flatten(), reduction='sum').item(), n + y.numel()
-        if n >= n_valid: break
+        if n >= n_tokens: break
     model.train(training)
     if hidden is not None: model[0].hidden, model[0].bs = hidden, rows
     return total/n
@@ -90,12 +90,12 @@ class InBF16(torch.nn.Module):
         if hasattr(self.model, 'reset'): self.model.reset()
 
 class ProcessorTime(Callback):
-    "Rate by the share of the seconds that are used; loss on unseen books every `every` seconds; stops when they are over."
+    "Rate by the share of the seconds that are used; measures the loss on unseen books on the way; stops when the seconds are over."
     run_valid = False
     order = 90
 
-    def __init__(self, seconds, lr, valid, seq_len, file=None, every=30):
-        self.seconds, self.lr, self.valid, self.seq_len, self.file, self.every = seconds, lr, valid, seq_len, file, every
+    def __init__(self, seconds, lr, valid, seq_len, file=None, reports=8):
+        self.seconds, self.lr, self.valid, self.seq_len, self.file, self.every = seconds, lr, valid, seq_len, file, seconds/reports
         self.used, self.tokens, self.curve, self.losses = 0., 0, [], []
 
     def before_fit(self):
@@ -110,12 +110,12 @@ class ProcessorTime(Callback):
         self.tokens += self.learn.yb[0].numel()
         self.losses.append(self.learn.loss.item())
         over = self.used >= self.seconds
-        if over or self.used >= (len(self.curve) + 1)*self.every: self.report()
+        if over or self.used >= (len(self.curve) + 1)*self.every: self.report(n_valid if over else n_valid//5)
         if over: raise CancelFitException()
 
-    def report(self):
+    def report(self, n_tokens):
         "Measure, say so, and write a checkpoint."
-        found = {'seconds': self.used, 'tokens': self.tokens, 'train': sum(self.losses)/len(self.losses), 'loss': loss_on(self.learn.model.model, self.valid, self.seq_len)}
+        found = {'seconds': self.used, 'tokens': self.tokens, 'train': sum(self.losses)/len(self.losses), 'loss': loss_on(self.learn.model.model, self.valid, self.seq_len, n_tokens)}
         self.curve, self.losses = [*self.curve, found], []
         print({name: round(value, 3) for name, value in found.items()}, flush=True)
         if self.file is None: return
@@ -138,7 +138,7 @@ def train(name, data, seconds, lr, file=None, seed=0):
     bs, seq_len = (16, 128) if name == 'gpt' else (32, 72)
     set_seed(seed)
     dls = DataLoaders(LMDataLoader(train_ids, bs=bs, seq_len=seq_len, shuffle=True, seed=seed), LMDataLoader(valid_ids[0][:bs*seq_len + 1].split(10**9), bs=bs, seq_len=seq_len))
-    budget = ProcessorTime(seconds, lr, valid_ids, seq_len, file, every=min(30, seconds/2))
+    budget = ProcessorTime(seconds, lr, valid_ids, seq_len, file, 8 if file else 1)
     callbacks = [budget, GradientClip(1.), *(rnn_cbs(2., 1.) if name == 'lstm' else [])]
     learn = Learner(dls, InBF16(make_model(name)), loss_func=CrossEntropyLossFlat(), opt_func=partial(Adam, wd=.1, sqr_mom=.99), lr=lr, cbs=callbacks)
     with learn.no_bar(), learn.no_logging(): learn.fit(1000)
@@ -168,9 +168,9 @@ def run(name, data, seconds, work):
 def section(found, seconds, data):
     "The text of results.md."
     names = {'gpt': 'GPT, 4 layers, width 224, 7 heads', 'lstm': 'AWD-LSTM, 2 layers, 256 → 504 → 256'}
-    marks = [s for s in (30, 60, 120, 240, seconds) if s <= seconds]
+    marks = [seconds/8, seconds/4, seconds/2, seconds]
     at = lambda run, s: min(run['curve'], key=lambda row: abs(row['seconds'] - s))['loss']
-    text = (f"`python benchmarks/transformer.py --write`: {sum(map(len, data[1])):,} tokens of 21 public-domain books to learn from, a byte-level BPE of {vocab_sz:,} pieces, {n_valid:,} tokens of three other books to be asked about. "
+    text = (f"`python benchmarks/transformer.py --write`: {sum(map(len, data[1])):,} tokens of 21 public-domain books to learn from, a byte-level BPE of {vocab_sz:,} pieces, {n_valid:,} tokens of three other books to be asked about (a fifth of them on the way). "
             f"{seconds/60:.0f} minutes of processor time each (one thread, {'bf16' if cpu_has_bf16() else 'fp32'}), our LMDataLoader and Learner, one seed. GPT: 16 rows of 128 tokens, learning rate {chosen['gpt']:g}; AWD-LSTM: 32 rows of 72, learning rate {chosen['lstm']:g}, a tenth of its dropouts; "
             f"both rates are guesses that were not tuned. The rate climbs for a twentieth of the time and falls in the last half. {found['gpt']['machine']}.\n\n")
     text += '| model | weights | tokens read | tokens/s | ' + ' | '.join(f'loss at {s:.0f} s' for s in marks) + ' | perplexity at the end |\n' + '| --- '*(5 + len(marks)) + '|\n'

@@ -162,6 +162,8 @@ from fastnlp_course.models.lora_files import *
 from fastnlp_course.models.lora_plain import *
 from fastnlp_course.models.attention import *
 from fastnlp_course.models.transformer import *
+from fastnlp_course.models.transformer_speed import *
+from fastnlp_course.models.transformer_files import *
 from fastnlp_course.bridges.hf_tokenizers import *
 from fastnlp_course.bridges.hf_batches import *
 from fastnlp_course.bridges.transformers import *

@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from torch import nn, Tensor
 
-# %% ../../nbs/25_lora.ipynb #cell-024
+# %% ../../nbs/25_lora.ipynb #cell-030
 def layer_sizes(layer):
     "(inputs, outputs) of a linear layer; None for layers of other types."
     if isinstance(layer, nn.modules.lazy.LazyModuleMixin):
@@ -35,7 +35,7 @@ def check_lora(r, alpha, dropout):
     if not 0 <= dropout < 1:
         raise ValueError(f'dropout is {dropout!r}: it is a probability, at least 0 and below 1.')
 
-# %% ../../nbs/25_lora.ipynb #cell-025
+# %% ../../nbs/25_lora.ipynb #cell-031
 class LoRALinear(nn.Module):
     "A frozen linear layer plus a trained product of two narrow ones: x W' + (alpha/r) x A' B'."
 
@@ -62,7 +62,7 @@ class LoRALinear(nn.Module):
         self.lora_dropout = nn.Dropout(dropout)
         nn.init.zeros_(self.lora_B.weight)  # so the adapted layer begins as the layer it was
 
-# %% ../../nbs/25_lora.ipynb #cell-026
+# %% ../../nbs/25_lora.ipynb #cell-032
 @patch
 def forward(self:LoRALinear,
     x:Tensor,   # (..., in_features)
@@ -88,7 +88,7 @@ def weight(self:LoRALinear) -> Tensor:
     base = self.base_layer.weight
     return base if self.merged else base + self.delta().to(base.dtype)
 
-# %% ../../nbs/25_lora.ipynb #cell-027
+# %% ../../nbs/25_lora.ipynb #cell-033
 @patch(as_prop=True)
 def bias(self:LoRALinear) -> Tensor:
     "The bias of the base layer."
@@ -115,13 +115,13 @@ def unmerge(self:LoRALinear):
     self.base_layer.weight -= self.delta().to(self.base_layer.weight.dtype)
     self.merged = False
 
-# %% ../../nbs/25_lora.ipynb #cell-028
+# %% ../../nbs/25_lora.ipynb #cell-034
 @patch
 def extra_repr(self:LoRALinear) -> str:
     "Rank, scale and state, for `print(model)`."
     return f'r={self.r}, alpha={self.alpha}, merged={self.merged}'
 
-# %% ../../nbs/25_lora.ipynb #cell-039
+# %% ../../nbs/25_lora.ipynb #cell-045
 def linear_layers(
     model:nn.Module,  # any model
 ) -> dict:            # name -> layer
@@ -134,12 +134,12 @@ def lora_layers(
     "The adapted layers of a model, by their names."
     return {name: layer for name, layer in model.named_modules() if isinstance(layer, LoRALinear)}
 
-# %% ../../nbs/25_lora.ipynb #cell-040
+# %% ../../nbs/25_lora.ipynb #cell-046
 def is_or_ends_with(name, wanted):
     "Is `wanted` the whole name, or its last parts?"
     return name == wanted or name.endswith(f'.{wanted}')
 
-# %% ../../nbs/25_lora.ipynb #cell-041
+# %% ../../nbs/25_lora.ipynb #cell-047
 def match_names(
     model:nn.Module,       # any model
     targets:str|list,      # a regular expression that fits the whole name, or a list of names and ends of names
@@ -155,7 +155,7 @@ def match_names(
         return any(is_or_ends_with(name, target) for target in targets)
     return [name for name, _ in model.named_modules(remove_duplicate=False) if name and wanted(name)]
 
-# %% ../../nbs/25_lora.ipynb #cell-045
+# %% ../../nbs/25_lora.ipynb #cell-051
 def _nearest(model, targets):
     "Names of linear layers that resemble `targets`, for an error message."
     names = list(linear_layers(model))
@@ -168,7 +168,7 @@ def _nearest(model, targets):
     more = f' and {len(shown) - 6} more' if len(shown) > 6 else ''
     return f"{'the nearest' if close else 'its'} linear layers are {', '.join(shown[:6])}{more}"
 
-# %% ../../nbs/25_lora.ipynb #cell-046
+# %% ../../nbs/25_lora.ipynb #cell-052
 def find_layers(model, targets, modules_to_save):
     "{name: layer to adapt}, {name: module to train}; a sentence if one of the lists makes no sense."
     if not targets:
@@ -195,7 +195,7 @@ def find_layers(model, targets, modules_to_save):
         kept.update(found)
     return {name: modules[name] for name in names}, kept
 
-# %% ../../nbs/25_lora.ipynb #cell-047
+# %% ../../nbs/25_lora.ipynb #cell-053
 def add_lora(
     model:nn.Module,       # changed in place: everything is frozen but the adapters and `modules_to_save`
     r:int=8,               # rank of the adapters
@@ -221,7 +221,7 @@ def add_lora(
                          'modules_to_save': list(modules_to_save or ()) or None}
     return model
 
-# %% ../../nbs/25_lora.ipynb #cell-052
+# %% ../../nbs/25_lora.ipynb #cell-058
 def count_parameters(
     model:nn.Module,  # any model
 ) -> tuple:           # (trained, all)

@@ -185,6 +185,24 @@ def test_another_vocab_is_refused_before_the_fit(tmp_path):
         train(other, tmp_path, fits['fit'], [CheckpointCallback('run'), CSVLogger()])
     assert log_of(tmp_path) == log and len(log) > 1
 
+class Asks(Callback):
+    "Predictions of all kinds, in the middle of training."
+    def ask(self):
+        learn = self.learn
+        learn.get_preds(with_loss=True), learn.get_preds(ds_idx=0), learn.validate(), learn.validate(0)
+        if not hasattr(learn.dls.train, 'seq_len'): learn.predict('w1 w2 w3'), learn.get_preds(dl=learn.dls.test_dl(['w1 w2', 'w3 w4 w5']))
+    def before_batch(self):
+        if self.training and self.iter in (1, 3): self.ask()
+    after_epoch = after_train = ask
+    def after_batch(self):
+        if self.iter == 2: self.ask()
+
+@pytest.mark.parametrize('kind', kinds)
+def test_predictions_inside_a_fit_change_nothing(tmp_path, kind):
+    "Not the order of batches, not the dropout, not the state of a language model, not the row of the table."
+    peace, asked = (train(kinds[kind], tmp_path/name, lambda learn, cbs: learn.fit_one_cycle(2, 1e-2, cbs=cbs), cbs) for name, cbs in (('a', []), ('b', [Asks()])))
+    assert same_training(peace, asked)
+
 def run(code, **env):
     "Python in a process of its own."
     return subprocess.run([sys.executable, '-c', textwrap.dedent(code)], capture_output=True, text=True, timeout=300,
@@ -211,6 +229,10 @@ def test_stages_killed_by_a_power_cut_and_spacy_used_or_not(tmp_path):
     assert 'Going on after epoch 0' in again.stdout and 'tokens: finished earlier' in again.stdout
     assert results(cut) == results(whole)
     assert not list(cut.rglob('stages/*.safetensors'))
+    before = results(whole)
+    for stage in ('language model', 'ulmfit'): (whole/'stages'/f'{stage}.json').unlink()      # killed before the stage was noted, without a checkpoint
+    assert run(code.format(folder=str(whole))).returncode == 0
+    assert results(whole) == before
 
 def test_the_first_tokenization_draws_no_seeded_number():
     "spaCy draws when it is imported, which happens at the first text: a fresh process must train as one that has tokenized before."

@@ -6,7 +6,7 @@
 __all__ = ['GatherPredsCallback', 'FetchPredsCallback']
 
 # %% ../../nbs/reference/training_predictions.ipynb #cell-004
-from contextlib import contextmanager, ExitStack
+from contextlib import contextmanager, ExitStack, nullcontext
 from pathlib import Path
 
 import torch
@@ -21,7 +21,7 @@ from .outputs import detuplify, nested_reorder, to_concat
 from .torch_losses import activation_of, decodes_of, on_rows
 from .learner import Callback, Learner
 from .recorder import Recorder
-from .inside_fit import Measure
+from .inside_fit import chance_kept, Measure
 
 # %% ../../nbs/reference/training_predictions.ipynb #cell-007
 class GatherPredsCallback(Callback):
@@ -207,7 +207,8 @@ def get_preds(self:Learner,
     **kwargs,                 # more for `GatherPredsCallback`, such as `save_preds`
 ) -> tuple:                   # [inputs,] predictions, targets [, decoded] [, losses]
     "Predictions and targets of a whole loader."
-    dl, idxs = _in_known_order(self, ds_idx, dl, reorder)
+    with chance_kept(self) if self._running else nullcontext():
+        dl, idxs = _in_known_order(self, ds_idx, dl, reorder)
     need_batches(dl, 'predict')
     gather = GatherPredsCallback(with_input=with_input, with_loss=with_loss, **kwargs)
     with ExitStack() as stack:

@@ -18,7 +18,7 @@ from ..training.outputs import open_output
 from .awd_lstm import AWD_LSTM
 from .pretrained import is_read_backwards, vocab_of_texts
 
-# %% ../../nbs/19_see_inside.ipynb #cell-016
+# %% ../../nbs/19_see_inside.ipynb #cell-020
 class ColouredText:
     "Tokens with a number each: in a notebook as coloured text, elsewhere with signs."
 
@@ -34,7 +34,7 @@ class ColouredText:
         signs = [('+' if value > 0 else '-')*round(3*abs(value)/self.largest) for value in self.values]
         return ' '.join([self.title, *(f'{token}({sign})' if sign else token for token, sign in zip(self.tokens, signs))]).strip()
 
-# %% ../../nbs/19_see_inside.ipynb #cell-018
+# %% ../../nbs/19_see_inside.ipynb #cell-022
 @patch
 def _mark(self:ColouredText, token, share):
     "A token on its colour."
@@ -46,7 +46,7 @@ def _repr_html_(self:ColouredText):
     "What a notebook shows."
     return f'<p style="line-height:2">{html.escape(self.title)} {" ".join(self._mark(token, value/self.largest) for token, value in zip(self.tokens, self.values))}</p>'
 
-# %% ../../nbs/19_see_inside.ipynb #cell-022
+# %% ../../nbs/19_see_inside.ipynb #cell-026
 def _encoder_of(learn):
     "The AWD-LSTM inside a learner's model."
     found = next((module for module in learn.model.modules() if isinstance(module, AWD_LSTM)), None)
@@ -60,14 +60,14 @@ def _ids_of(learn, text):
     ids = item[0] if isinstance(item, tuple) else item
     return to_device(ids.as_subclass(torch.Tensor)[None], next(learn.model.parameters()).device)
 
-# %% ../../nbs/19_see_inside.ipynb #cell-030
+# %% ../../nbs/19_see_inside.ipynb #cell-034
 def _in_text_order(learn, ids, *numbers):
     "Tokens and what belongs to them, in the order of the text: a learner may read from the end."
     vocab = vocab_of_texts(learn.dls)
     turned = (0,) if is_read_backwards(learn.dls) else ()
     return [vocab[i] for i in ids.flip(turned)], *(row.cpu().flip(turned) for row in numbers)
 
-# %% ../../nbs/19_see_inside.ipynb #cell-031
+# %% ../../nbs/19_see_inside.ipynb #cell-035
 def saliency(
     learn,              # of `text_classifier_learner`
     text:str,           # one text
@@ -97,7 +97,7 @@ def saliency(
     values = torch.cat([(gradient*vector).sum(-1)[0] for gradient, vector in zip(gradients, vectors)]).detach()
     return _in_text_order(learn, ids[0], values)
 
-# %% ../../nbs/19_see_inside.ipynb #cell-034
+# %% ../../nbs/19_see_inside.ipynb #cell-039
 def show_saliency(
     learn,              # of `text_classifier_learner`
     text:str,           # one text
@@ -110,7 +110,7 @@ def show_saliency(
     name = learn.dls.vocab[1][chosen]
     return ColouredText(tokens, values, f'{name} {probabilities[chosen]:.2f}:')
 
-# %% ../../nbs/19_see_inside.ipynb #cell-040
+# %% ../../nbs/19_see_inside.ipynb #cell-045
 def nearest_tokens(
     table:torch.Tensor,    # a vector for each token, (vocab, numbers)
     vocab:list,            # the tokens
@@ -130,7 +130,7 @@ def nearest_tokens(
     found = cosines.topk(min(n, len(cosines)))
     return [(vocab[i], round(value, 3)) for value, i in zip(found.values.tolist(), found.indices.tolist())]
 
-# %% ../../nbs/19_see_inside.ipynb #cell-047
+# %% ../../nbs/19_see_inside.ipynb #cell-052
 def token_states(
     learn,        # of `language_model_learner` or `text_classifier_learner`
     text:str,     # one text

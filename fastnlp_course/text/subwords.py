@@ -44,7 +44,7 @@ class CharacterTokenizer:
     @classmethod
     def from_config(cls, config): return cls(**config)
 
-# %% ../../nbs/02_subwords.ipynb #cell-031
+# %% ../../nbs/02_subwords.ipynb #cell-034
 @configurable
 class SentencePieceTokenizer:
     "Pieces of words, learned from your texts (Kudo and Richardson, 2018)."
@@ -61,7 +61,7 @@ class SentencePieceTokenizer:
         return {'vocab_size': vocab_sz, 'model_type': self.model_type, 'unk_id': len(self.special_toks), 'pad_id': -1, 'bos_id': -1, 'eos_id': -1,
                 'user_defined_symbols': ['▁' + token for token in self.special_toks], 'hard_vocab_limit': False}
 
-# %% ../../nbs/02_subwords.ipynb #cell-033
+# %% ../../nbs/02_subwords.ipynb #cell-036
 @patch
 def setup(self:SentencePieceTokenizer,
     items,                      # texts to learn from: any iterable, read once
@@ -75,7 +75,7 @@ def setup(self:SentencePieceTokenizer,
     sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(items), model_writer=written, minloglevel=2, **self._options(self.vocab_sz))
     self.model_bytes = written.getvalue()
 
-# %% ../../nbs/02_subwords.ipynb #cell-034
+# %% ../../nbs/02_subwords.ipynb #cell-037
 @patch(as_prop=True)
 def processor(self:SentencePieceTokenizer):
     "SentencePiece's own object."
@@ -88,7 +88,7 @@ def vocab(self:SentencePieceTokenizer)->list: # position = SentencePiece's id
     processor = self.processor
     return [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
 
-# %% ../../nbs/02_subwords.ipynb #cell-037
+# %% ../../nbs/02_subwords.ipynb #cell-040
 @patch
 def __call__(self:SentencePieceTokenizer,
     items,                      # iterable of texts
@@ -103,11 +103,11 @@ def decode(self:SentencePieceTokenizer,
     "The text that the pieces make, which is `normalize` of the text they came from."
     return self.processor.decode(list(pieces))
 
-# %% ../../nbs/02_subwords.ipynb #cell-040
+# %% ../../nbs/02_subwords.ipynb #cell-043
 SubwordTokenizer = SentencePieceTokenizer
 _all_ = ['SubwordTokenizer']
 
-# %% ../../nbs/02_subwords.ipynb #cell-043
+# %% ../../nbs/02_subwords.ipynb #cell-046
 @patch
 def normalize(self:SentencePieceTokenizer,
     text:str,                   # any text

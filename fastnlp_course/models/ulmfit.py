@@ -22,7 +22,7 @@ from .rnn_callbacks import rnn_cbs
 from .pretrained import architecture_of, clean_raw_keys, direction_of, match_embeds, PretrainedText, read_vocab, vocab_of_texts
 from .generation import draw_weights
 
-# %% ../../nbs/17_ulmfit.ipynb #cell-019
+# %% ../../nbs/17_ulmfit.ipynb #cell-030
 class TextLearner(Learner):
     "A learner whose model begins with an encoder of text."
 
@@ -41,7 +41,7 @@ class TextLearner(Learner):
         encoder = get_model(self.model)[0]
         return getattr(encoder, 'module', encoder)
 
-# %% ../../nbs/17_ulmfit.ipynb #cell-025
+# %% ../../nbs/17_ulmfit.ipynb #cell-036
 class LMLearner(TextLearner):
     "A learner for language models."
 
@@ -65,7 +65,7 @@ def predict(self:LMLearner,
     self.model.reset()
     return ' '.join(decode_spec_tokens([vocab[i] for i in ids if vocab[i] not in (BOS, PAD)]))
 
-# %% ../../nbs/17_ulmfit.ipynb #cell-034
+# %% ../../nbs/17_ulmfit.ipynb #cell-045
 @patch
 def save_encoder(self:TextLearner,
     file,     # name below `path/model_dir`, or an absolute path
@@ -73,7 +73,7 @@ def save_encoder(self:TextLearner,
     "Save the encoder, without the head, and the vocab in the same file."
     return save_weights(self._file_to_save(file), self._encoder().state_dict(), {'vocab': vocab_of_texts(self.dls)})
 
-# %% ../../nbs/17_ulmfit.ipynb #cell-038
+# %% ../../nbs/17_ulmfit.ipynb #cell-049
 @patch
 def load_encoder(self:TextLearner,
     file,                   # name below `path/model_dir`, or an absolute path; with or without suffix
@@ -89,7 +89,7 @@ def load_encoder(self:TextLearner,
     self.freeze()
     return self
 
-# %% ../../nbs/17_ulmfit.ipynb #cell-041
+# %% ../../nbs/17_ulmfit.ipynb #cell-052
 @patch
 def load_pretrained(self:TextLearner,
     wgts_fname,     # weights of a language model
@@ -104,7 +104,7 @@ def load_pretrained(self:TextLearner,
     self.freeze()
     return self
 
-# %% ../../nbs/17_ulmfit.ipynb #cell-043
+# %% ../../nbs/17_ulmfit.ipynb #cell-054
 def language_model_learner(
     dls,                        # DataLoaders of a language model
     arch,                       # AWD_LSTM
@@ -127,7 +127,7 @@ def language_model_learner(
         return learn.load_pretrained(*pretrained_fnames)
     return chosen.into(learn, 'language_model_learner')
 
-# %% ../../nbs/17_ulmfit.ipynb #cell-045
+# %% ../../nbs/17_ulmfit.ipynb #cell-056
 def text_classifier_learner(
     dls,                        # DataLoaders of a classifier
     arch,                       # AWD_LSTM
@@ -158,6 +158,6 @@ def text_classifier_learner(
     if pretrained_fnames is not None: return learn.load_pretrained(*pretrained_fnames, model=learn.model[0])
     return chosen.into(learn, 'text_classifier_learner', model=learn.model[0])
 
-# %% ../../nbs/17_ulmfit.ipynb #cell-047
+# %% ../../nbs/17_ulmfit.ipynb #cell-058
 for _factory in (language_model_learner, text_classifier_learner):
     register_factory(_factory.__name__, _factory)

@@ -6,7 +6,7 @@
 
 PYTHON is an interpreter with fastai. Each line is measured in a fresh process; ratios come from processes that ran one after the other.
 (It is not called tokenize.py, because that would hide the standard module of this name from all scripts of this folder.)"""
-import argparse, gzip, hashlib, json, random, resource, subprocess, sys, time
+import argparse, gzip, hashlib, json, random, re, resource, subprocess, sys, time
 from itertools import islice
 from pathlib import Path
 
@@ -40,9 +40,10 @@ def digest(tokens):
 
 # -- what one process does: prints one JSON line
 def timed(work, texts):
-    start = time.perf_counter()
+    "Seconds on the clock, and those of the processor: other work on the machine counts for the first alone."
+    start, cpu = time.perf_counter(), time.process_time()
     tokens = sum(len(found) for found in work(texts))
-    return {'tokens': tokens, 'seconds': time.perf_counter() - start, 'MB': sum(len(text.encode()) for text in texts)/1e6,
+    return {'tokens': tokens, 'seconds': time.perf_counter() - start, 'cpu': time.process_time() - cpu, 'MB': sum(len(text.encode()) for text in texts)/1e6,
             'resident MB': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e3}
 
 def fastai_tokenizer():
@@ -172,20 +173,19 @@ def work_roofline(texts):
 def without_tricks():
     "What the fast path is without one of its tricks: {description: function that takes it away}."
     from fastnlp_course.text import fast_tokenization as fast
-    from fastnlp_course.text.tokenization import fix_html, spec_add_spaces
-    def rules_as_they_are(path): path.before, path.between = [fix_html], [spec_add_spaces]
-    def paragraphs(path): path._keys = lambda text: (fast._chunks(path._whole(text)), text.split())
+    def paragraphs(path):
+        fast._between_chunks = re.compile(r'(?<=\S) ').split
+        path._keys = lambda text: (fast._chunks(path._whole(text)), text.split())
     def usual_words(path): path.splitter.marks = ()
     def own_vocab(path): path.splitter.spacy = path.split
-    def runs(path):
-        make = path.memory.make
-        path.memory.make = lambda chunk: None if fast._run(chunk) else make(chunk)
-    return {'all tricks': lambda path: None, 'one character looked for before `fix_html` and `spec_add_spaces`': rules_as_they_are, 'blank lines looked up like words': paragraphs,
-            'signs with two letters beside them instead of a question to spaCy': usual_words, "an empty vocab instead of the language's": own_vocab, 'runs such as `well!!!` written out once': runs}
+    def runs(path): path._reaches = lambda chunk, words=(): True
+    return {'all tricks': lambda path: None, 'blank lines looked up like words': paragraphs,
+            'signs with two letters beside them instead of a question to spaCy': usual_words, "an empty vocab instead of the language's": own_vocab, 'runs such as `well!!!` and `2000` written out once': runs}
 
 def work_tricks(texts):
     "Cold over a half and warm over the other, with all tricks but one; the same for `replace_rep` and `replace_wrep` on each text, and for no memory at all."
-    from fastnlp_course.text.fast_tokenization import _quick_fix_html, make_fast
+    from fastnlp_course.text import fast_tokenization as fast
+    from fastnlp_course.text.fast_tokenization import make_fast
     from fastnlp_course.text.tokenization import TokenizeWithRules, defaults, replace_rep, replace_wrep
     rules, half, found = defaults.text_proc_rules, len(texts)//2, {}
     def seconds(tokenize, texts):
@@ -193,11 +193,12 @@ def work_tricks(texts):
         start = time.process_time()
         for tokens in tokenize(texts): pass
         return time.process_time() - start
-    as_they_are = [_quick_fix_html, lambda text: replace_rep(text), lambda text: replace_wrep(text), *rules[3:]]
-    variants = without_tricks()
+    as_they_are = [rules[0], lambda text: replace_rep(text), lambda text: replace_wrep(text), *rules[3:]]
+    variants, between_chunks = without_tricks(), fast._between_chunks
     seconds(make_fast(splitter(), rules, defaults.text_postproc_rules), texts)  # the first run of a process is slower
     for name, take_away in [*variants.items(), ('all tricks, again', variants['all tricks'])]:
         path = make_fast(splitter(), rules, defaults.text_postproc_rules)
+        fast._between_chunks = between_chunks
         take_away(path)
         found[name] = [seconds(path, texts[:half]), seconds(path, texts[half:])]
     path = make_fast(splitter(), as_they_are, defaults.text_postproc_rules)
@@ -225,7 +226,7 @@ def ask(python, work, name='', n=None):
     return json.loads(process.stdout.splitlines()[-1])
 
 def speed(found):
-    return found['MB']/found['seconds']
+    return found['MB']/found['cpu']
 
 def in_turns(name, n, part, peer, times):
     "All measures of ours, each `times` times with fastai just before: a slow moment of the machine hits both. {row: [(ours, fastai)]}"
@@ -239,7 +240,7 @@ def in_turns(name, n, part, peer, times):
     return {row: sorted(pairs, key=lambda pair: speed(pair[0])/speed(pair[1])) for row, pairs in found.items()}
 
 def rate(found):
-    return found['tokens']/found['seconds']
+    return found['tokens']/found['cpu']
 
 def line(what, found, fastai, spread=''):
     return f"| {what} | {rate(found):,.0f} | {speed(found):.2f} | {speed(found)/speed(fastai):.1f}{spread} | {found['resident MB']:,.0f} |"
@@ -276,10 +277,10 @@ def table(name, n, peer):
     others = ('spaCy alone', ask(sys.executable, 'spacy', name, n)[0]), ('tokenizers (Rust), words', level), ('tokenizers (Rust), byte-level BPE', bpe), ('str.split', ask(sys.executable, 'split', name, n)[0])
     lines += [line(what, found, fastai) for what, found in others]
     whole, split, pairs, lookup = ask(sys.executable, 'roofline', name, n)
-    spent = [part['seconds']/whole['seconds'] for part in (split, pairs, lookup)]
+    spent = [part['cpu']/whole['cpu'] for part in (split, pairs, lookup)]
     lines += ['',
               f"Of the warm time, `str.split` takes {spent[0]:.0%}, comparing neighbours {spent[1]:.0%}, look-ups and lists {spent[2]:.0%}; {1 - sum(spent):.0%} is left for rules on the text and for the few texts that need a second look. "
-              f"In words: {whole['MB']/whole['seconds']:.0f} MB of text per second, where `str.split` alone does {split['MB']/split['seconds']:.0f}."]
+              f"In words: {speed(whole):.0f} MB of text per second, where `str.split` alone does {speed(split):.0f}."]
     return '\n'.join(lines)
 
 def two_processes(corpora):
@@ -335,7 +336,7 @@ def main():
         sections = {f'Tokenization: {title}': table(name, n, options.peer) for title, name, n in corpora}
     from common import machine, write_section
     for title, text in sections.items():
-        note = '' if options.parity or options.processes or options.tricks else ' "Cold" is a fresh process, "second pass" the same texts once more, "warm" are unseen documents of the same corpus after a first pass over others; one thread. Five turns of fastai and ours, one after the other: the turn in the middle and, in brackets, the range (fastai and the plain composition on 12,000 paragraphs or 5,000 reviews). Times fastai is by bytes of text per second.'
+        note = '' if options.parity or options.processes or options.tricks else ' "Cold" is a fresh process, "second pass" the same texts once more, "warm" are unseen documents of the same corpus after a first pass over others; one thread. Five turns of fastai and ours, one after the other: the turn in the middle and, in brackets, the range (fastai and the plain composition on 12,000 paragraphs or 5,000 reviews). Times fastai is by bytes of text per second of the processor (one thread: on an idle machine that is the clock).'
         print(f'## {title}\n\n{text}\n')
         if options.write:
             write_section(title, f'`benchmarks/tokenize_text.py`, {machine()}.{note}\n\n{text}')

@@ -8,7 +8,6 @@ __all__ = ['long_text', 'ChunkMemory', 'numbered', 'ChunkTokenizer', 'make_fast'
 # %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-005
 import functools
 import hashlib
-import html
 import json
 import re
 from collections import defaultdict
@@ -21,7 +20,7 @@ import numpy as np
 from fastcore.basics import patch
 from fastcore.foundation import L
 
-from .tokenization import (BOS, EOS, TK_MAJ, TK_REP, TK_UP, SpacyTokenizer, TokenizeWithRules, WordTokenizer, apply_rules, fix_html, html_remains, lowercase,
+from .tokenization import (BOS, EOS, TK_MAJ, TK_REP, TK_UP, SpacyTokenizer, TokenizeWithRules, WordTokenizer, apply_rules, fix_html, lowercase,
     need_text, replace_all_caps, replace_maj, replace_rep, replace_space, replace_wrep, rm_useless_spaces, spec_add_spaces)
 
 # %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-008
@@ -34,27 +33,22 @@ class ChunkMemory(dict):
         longest:int=100,       # a chunk of more characters is not remembered
     ):
         self.make, self.nothing, self.max_chunks, self.longest = make, nothing, max_chunks, longest
-        self.older, self.unsure = {}, False
+        self.older, self.doubtful, self.met = {}, {}, []  # doubtful: what a chunk is if no neighbour changes that; met: those met in a text
 
     def __missing__(self, chunk):
         value = self.older.get(chunk)
-        if value is None and not self.unsure:
-            value = self.make(chunk)
+        if value is None and chunk not in self.doubtful: value = self.make(chunk)
         if value is None:
-            self.unsure = True  # nothing more is made for this text: a second look at it will do that
-            return self.nothing
+            self.met.append(chunk)
+            return self.doubtful.get(chunk, self.nothing)
         if len(chunk) <= self.longest:
             # a chunk that is its own token: one string for both is less to keep and less to fetch
             self[value[0] if value == (chunk,) else chunk] = value
         return value
 
-    def unknown(self, chunks):
-        "Those of `chunks` that are not remembered, each once, in their order."
-        return dict.fromkeys(filterfalse(self.__contains__, chunks))
-
     def forget(self):
         "Forget all."
-        self.older = {}
+        self.older, self.doubtful = {}, {}
         self.clear()
 
     def tidy(self):
@@ -63,6 +57,7 @@ class ChunkMemory(dict):
             # what came first is what comes often; a text that brought more than there is room for does not drive it out
             self.older = dict(islice(self.items(), self.max_chunks//4))
             self.clear()
+        if len(self.doubtful) > self.max_chunks//8: self.doubtful = {}
 
 # %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-011
 def numbered(
@@ -82,22 +77,7 @@ def numbered(
         yield item
         number += 1
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-014
-_signs_of_remains = [(next((sign for sign in ';\\<@' if sign in remains), remains), remains, meant) for remains, meant in html_remains]
-
-def _quick_fix_html(x):
-    "`fix_html`, which looks for one character before it looks for a string with it."
-    for sign, remains, meant in _signs_of_remains:
-        if sign in x: x = x.replace(remains, meant)
-    return html.unescape(x) if '&' in x else x
-
-def _quick_add_spaces(t):
-    "`spec_add_spaces` without a regular expression."
-    for sign in '/#\\':
-        if sign in t: t = t.replace(sign, f' {sign} ')
-    return t
-
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-017
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-015
 _order_of_rules = (fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase)
 
 def _our_rule(rule):
@@ -116,7 +96,7 @@ def _split_rules(rules):
         tail = {ours: rule, **tail}
     return rules[:len(rules) - len(tail)], tail
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-020
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-018
 _white = re.compile(r'\s|^$').search     # what spaCy makes of white space depends on the next chunk
 _run = re.compile(r'(\S)\1\1').search    # a run is written out, and that may repeat a neighbour
 _on_neighbours = re.compile(rf'\s|^$|(\S)\1\1|^{TK_REP}$').search  # all these, and the word before a written run: it could come three times
@@ -130,7 +110,7 @@ def _word_repeats(words):
     places = compress(range(len(words) - 2), map(eq, words, islice(words, 1, None)))
     return any(words[i + 2].startswith(words[i]) and _may_repeat(words[i]) for i in places)
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-023
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-021
 class _Splitter:
     "spaCy's rules with a vocab of their own, which a memory zone keeps small, and what is known of their special cases."
     def __init__(self, split):
@@ -159,7 +139,7 @@ class _Splitter:
         in_doubt = not self.signs.isdisjoint(tokens) and form.removeprefix(f'{TK_MAJ} ').removeprefix(f'{TK_UP} ') not in self.cases
         return tokens, in_doubt and tokens != tuple(self.split(self.without_cases, form))
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-026
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-024
 _usual_signs = '-()[]".,:;!?…\''
 
 def _names_a_word(search):
@@ -195,7 +175,7 @@ class _UsualWords(_Splitter):
             self.known[key] = (tokens[:-1] if at else tokens[1:]) if tokens[at] == word and not undone else None
         return self.known[key]
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-029
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-027
 class ChunkTokenizer:
     "What `TokenizeWithRules` makes of texts, each different chunk made once and remembered."
     def __init__(self,
@@ -207,8 +187,8 @@ class ChunkTokenizer:
     ):
         self.split, self.post_rules, self.outcome = split, list(post_rules), L if outcome is None else outcome
         self.first, self.tail = _split_rules(list(rules))
-        self.before, self.between = ([quick]*(rule in self.tail) for rule, quick in ((fix_html, _quick_fix_html), (spec_add_spaces, _quick_add_spaces)))
-        self.looks_around, self.useless, self.case = ([rule for rule in some if rule in self.tail] for some in ((replace_rep, replace_wrep), (rm_useless_spaces,), (replace_all_caps, replace_maj)))
+        kinds = (fix_html,), (replace_rep, replace_wrep), (spec_add_spaces,), (rm_useless_spaces,), (replace_all_caps, replace_maj)
+        self.before, self.looks_around, self.between, self.useless, self.case = ([rule for rule in kind if rule in self.tail] for kind in kinds)
         self.lowers, options = lowercase in self.tail, getattr(self.tail.get(lowercase), 'keywords', {})
         self.begins, self.ends = [BOS]*(self.lowers and options.get('add_bos', True)), [EOS]*(self.lowers and options.get('add_eos', False))
         self.is_tidy = bool(self.lowers and self.useless)  # one space between words, none at the ends
@@ -232,13 +212,15 @@ class ChunkTokenizer:
         self.memory.tidy()
         if len(text) > long_text: return self.outcome(list(chain.from_iterable(map(self._found, self._windows(text)))))
         keys, words = self._keys(self._ready(text))
-        repeats, self.memory.unsure = _word_repeats(words), False
-        if not repeats and not self.splitter.spaced:
-            tokens = list(chain.from_iterable(map(self.memory.__getitem__, keys)))
-            if not self.memory.unsure: return self.outcome(tokens)
-        return self.outcome(self._found(self._with_neighbours(text, keys, repeats)))
+        tokens, repeats = self._looked_up(keys), _word_repeats(words)
+        if repeats or self.memory.met or self.splitter.spaced: tokens = self._second_look(text, keys, words, tokens, repeats)
+        return self.outcome(tokens)
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-031
+    def _looked_up(self, keys):
+        self.memory.met.clear()
+        return list(chain.from_iterable(map(self.memory.__getitem__, keys)))
+
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-029
 @patch
 def _ready(self:ChunkTokenizer, text):
     "`text` through `spec_add_spaces`, and stripped as `lowercase` does it."
@@ -248,13 +230,11 @@ def _ready(self:ChunkTokenizer, text):
 @patch
 def _whole(self:ChunkTokenizer, ready): return ' '.join([*self.begins, apply_rules(ready, self.useless), *self.ends])
 
+_between_chunks = re.compile(r'(?<=\S) |(?<=\S)(\n\n ?)(?=\S)(?!(.)\2\2)').split
+
 def _chunks(whole):
-    "Chunks between plain spaces; one that ends in white space in one with the next, because spaCy makes one token of that and the space."
-    keys = []
-    for chunk in whole.split(' '):
-        if keys and (not keys[-1] or keys[-1][-1].isspace()): keys[-1] = f'{keys[-1]} {chunk}'
-        else: keys.append(chunk)
-    return keys
+    "Chunks between plain spaces or blank lines; one that ends in white space in one with the next, because spaCy makes one token of that and the space."
+    return [chunk for chunk in _between_chunks(whole) if chunk is not None]
 
 @patch
 def _keys(self:ChunkTokenizer, text):
@@ -271,7 +251,7 @@ def _keys(self:ChunkTokenizer, text):
         words += own
     return self.begins + keys + self.ends, words
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-033
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-031
 @patch
 def _form(self:ChunkTokenizer, text):
     "What the rules on chunks make of `text`; without capitals that is nothing."
@@ -290,58 +270,72 @@ def _tokens(self:ChunkTokenizer, chunk):
 
 @patch
 def _make(self:ChunkTokenizer, chunk):
-    "What is remembered of a chunk; None if it depends on its neighbours. A run such as 'well!!!' is written out, if no repeated word can begin or end in it."
+    "What is remembered of a chunk; None if it depends on its neighbours: then it is `doubtful` what was made. A run such as 'well!!!' is written out."
     if not _on_neighbours(chunk) or chunk in _lines:
-        tokens, undone = self._tokens(chunk)
-        return None if undone else tokens
-    parts = replace_rep(chunk).split()
-    if _white(chunk) or not self.is_tidy or replace_rep not in self.tail or TK_REP in chunk or _may_repeat(parts[-1]) or _word_repeats(parts): return None
-    made = [self.part_tokens(part) for part in parts]
-    return None if any(undone for tokens, undone in made) else tuple(chain.from_iterable(tokens for tokens, undone in made))
-
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-035
-@patch
-def _with_neighbours(self:ChunkTokenizer, text, keys, repeats):
-    "What to look up where neighbours matter: odd white space, words that come again, runs of a character."
-    if repeats or any(map(_on_neighbours, self.memory.unknown(keys).keys() - set(_lines))):
-        text = apply_rules(text, self.looks_around)
-        keys, _ = self._keys(self._ready(text))
-        if any(map(_white, set(keys).difference(_lines))): keys = _chunks(self._whole(self._ready(text)))
-    # a special case with a space in it: all to spaCy
-    return [self._whole(self._ready(text))] if any(case in text.lower() for case in self.splitter.spaced) else keys
+        tokens, doubt = self._tokens(chunk)
+    else:
+        parts = self._parts(chunk)
+        made = [self._tokens(' '.join(parts))] if _white(chunk) else list(map(self.part_tokens, parts))
+        if len(made) > 1 and any(undone for _, undone in made): made = [self._tokens(' '.join(parts))]
+        tokens, doubt = tuple(chain.from_iterable(tokens for tokens, _ in made)), self._reaches(chunk) or _may_repeat(parts[-1]) or any(undone for _, undone in made)
+    if not doubt: return tokens
+    self.memory.doubtful[chunk] = tokens
 
 @patch
-def _found(self:ChunkTokenizer, keys):
-    "The tokens of `keys`, of which some depend on their neighbours: these are made, and not remembered."
-    made = {key: self._tokens(key) for key in self.memory.unknown(keys)}
-    special = {key for key, (tokens, undone) in made.items() if undone}
-    if special:
-        keys = self._joined(keys, special)
-        made |= {key: self._tokens(key) for key in self.memory.unknown(keys) if key not in made}
-    for key in made:
-        if len(key) <= self.memory.longest and key not in special and (key in _lines or not _on_neighbours(key)): self.memory[key] = made[key][0]
-    return list(chain.from_iterable(made[key][0] if key in made else self.memory[key] for key in keys))
+def _parts(self:ChunkTokenizer, chunk): return replace_rep(chunk).split() if replace_rep in self.tail and _run(chunk) else [chunk]
 
 @patch
-def _joined(self:ChunkTokenizer, keys, special):
-    "`keys` with several of them in one where a special case of spaCy might reach from one into the other."
-    joints, found = set(), []
+def _reaches(self:ChunkTokenizer, chunk, words=()):
+    "Must a chunk be read with the text around it? `words` are those of the text."
+    if _white(chunk) and chunk not in _lines or TK_REP in chunk: return True
+    parts = self._parts(chunk)
+    if len(parts) == 1: return False
+    after = ([*parts[-2:], *words[i + 1:i + 3]] for i, word in enumerate(words) if word == chunk)
+    return not self.is_tidy or _word_repeats(parts) or _may_repeat(parts[-1]) and any(map(_word_repeats, after))
+
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-033
+@patch
+def _second_look(self:ChunkTokenizer, text, keys, words, tokens, repeats):
+    "The tokens of a text where neighbours might matter: odd white space, words that come again, runs of a character, special cases."
+    spaced = any(case in text.lower() for case in self.splitter.spaced)
+    if spaced or repeats or any(self._reaches(chunk, words) for chunk in set(self.memory.met)):
+        text = self._ready(apply_rules(text, self.looks_around))
+        # a special case with a space in it: all to spaCy
+        keys = [self._whole(text)] if spaced else _chunks(self._whole(text))
+        tokens = self._looked_up(keys)
+    return self._found(keys, tokens)
+
+@patch
+def _found(self:ChunkTokenizer, keys, tokens=None):
+    "The tokens of `keys`, with several of them in one where a special case might reach from one into the other."
+    if tokens is None: tokens = self._looked_up(keys)
+    special = {chunk for chunk in self.memory.met if not self.splitter.signs.isdisjoint(self.memory.doubtful[chunk])}
+    joints = self._joints(keys, special) if special else ()
+    if joints:
+        joined = []
+        for i, key in enumerate(keys):
+            if i - 1 in joints: joined[-1] = f'{joined[-1]} {key}'
+            else: joined.append(key)
+        tokens = self._looked_up(joined)
+    for chunk in self.memory.met:
+        if len(chunk) > self.memory.longest: self.memory.doubtful.pop(chunk, None)
+    return tokens
+
+@patch
+def _joints(self:ChunkTokenizer, keys, special):
+    "The places behind which a chunk may belong with the next, from each special one to both sides."
+    joints = set()
     for i in [i for i, key in enumerate(keys) if key in special]:
-        # from there to both sides, as far as each chunk may belong with the next
         for at, step in ((i - 1, -1), (i, 1)):
             while 0 <= at < len(keys) - 1 and at not in joints and self._at_risk(keys[at], keys[at + 1]):
                 joints.add(at)
                 at += step
-    for i, key in enumerate(keys):
-        if _run(key) and key in self.memory: key = ' '.join(replace_rep(key).split())
-        if i - 1 in joints: found[-1] = f'{found[-1]} {key}'
-        else: found.append(key)
-    return found
+    return joints
 
 @patch
 def _at_risk(self:ChunkTokenizer, left, right): return (left[-1:].lower()[-1:], right[:1].lower()[:1]) in self.splitter.joints
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-037
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-035
 long_text = 2**20  # characters; a longer text is read in windows
 
 @patch
@@ -356,7 +350,7 @@ def _windows(self:ChunkTokenizer, text):
             self.memory.tidy()
     yield _chunks(text[start:])
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-040
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-038
 def make_fast(
     tok,                   # splitter
     rules,                 # on texts
@@ -393,7 +387,7 @@ def __call__(self:TokenizeWithRules,
     fast = fast_path(self.tok, self.rules, self.post_rules)
     return self.plain(batch) if fast is None else fast(batch)
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-045
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-043
 class _Numbers(dict):
     "A number for each token, by first sight."
     def __init__(self, types):
@@ -454,7 +448,7 @@ class TextToIds:
         self.__dict__.update(state)
         self._forget()
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-048
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-046
 def _address(thing): return f'{thing.__module__}.{thing.__qualname__}'.replace('fastnlp_course.text.', 'fastnlp_course.')
 
 def _describe_rule(rule):

@@ -32,7 +32,7 @@ from .cpc import context_title
 from .encoders import phrase_vectors
 from .pair_columns import contexts_of, ids_of, others_of, pair_column, phrases_of, scores_of
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-014
+# %% ../../nbs/26_patent_matching.ipynb #cell-019
 def phrase_data() -> tuple:   # name of what was found, training table, test table
     "The patent phrases from Kaggle's input, FASTNLP_DATA or the cache; the embedded stand-in where they are not."
     if find_data('patents') is not None:
@@ -41,7 +41,7 @@ def phrase_data() -> tuple:   # name of what was found, training table, test tab
     found = get_data('phrases')
     return 'phrases', pd.concat([found['train'], found['valid']], ignore_index=True), found['test'].drop(columns='score')
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-024
+# %% ../../nbs/26_patent_matching.ipynb #cell-029
 templates = {
     'lesson': 'TEXT1: {context}; TEXT2: {target}; ANC1: {anchor}',
     'separators': '{anchor} {sep} {target} {sep} {context}',
@@ -50,7 +50,7 @@ templates = {
 }
 _fields = ('anchor', 'target', 'context', 'title', 'others', 'sep')
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-028
+# %% ../../nbs/26_patent_matching.ipynb #cell-033
 @configurable
 class PairText:
     "Writes a row of pairs as one text; knows the contexts of its training rows."
@@ -82,7 +82,7 @@ class PairText:
         "Made again from what `to_config` gave."
         return cls(**config)
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-032
+# %% ../../nbs/26_patent_matching.ipynb #cell-037
 @patch
 def to_config(self:PairText) -> dict:
     "The arguments."
@@ -96,7 +96,7 @@ def read_at(self:PairText,
     "The text of row `i`, without making a Series of the row first."
     return self({name: frame[name].iat[i] for name in ('anchor', 'target', 'context', 'others') if name in frame})
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-037
+# %% ../../nbs/26_patent_matching.ipynb #cell-042
 class PhrasePairs:
     "Pairs of phrases in a table with the columns id, anchor, target, context, group and, if they are known, scores from 0 to 1."
     def __init__(self,
@@ -123,7 +123,7 @@ class PhrasePairs:
         table['group'] = table['anchor'] if group is None else pair_column(df, group, 'group')
         return cls(pd.DataFrame(table))
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-038
+# %% ../../nbs/26_patent_matching.ipynb #cell-043
 @patch
 def __len__(self:PhrasePairs):
     return len(self.table)
@@ -132,7 +132,7 @@ def __len__(self:PhrasePairs):
 def __repr__(self:PhrasePairs):
     return f"PhrasePairs({len(self):,} pairs, {self.table.group.nunique():,} groups, {'with' if 'score' in self.table else 'without'} scores)"
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-043
+# %% ../../nbs/26_patent_matching.ipynb #cell-048
 @patch
 def subset(self:PhrasePairs,
     rows,                   # positions
@@ -152,7 +152,7 @@ def groups(self:PhrasePairs) -> np.ndarray:     # (N,)
     "The group of each pair."
     return self.table.group.to_numpy()
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-061
+# %% ../../nbs/26_patent_matching.ipynb #cell-066
 def check_sides(pairs, splits, allow_shared):
     "Refuse a split with a group on both sides, unless it was asked for."
     if not allow_shared:
@@ -161,12 +161,12 @@ def check_sides(pairs, splits, allow_shared):
         except ValueError as error:
             raise ValueError(f'{error}. Pass allow_shared=True if you want to measure the leak.') from None
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-063
+# %% ../../nbs/26_patent_matching.ipynb #cell-068
 def frame_of(pairs, text):
     "The table of pairs as `text` reads it."
     return pairs.table.assign(others=others_of(pairs.table, text.n_others, text.seed)) if text.n_others else pairs.table
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-065
+# %% ../../nbs/26_patent_matching.ipynb #cell-070
 @patch
 def dataloaders(self:PhrasePairs,
     tokenizer,                  # of transformers, or a folder or name to load it from
@@ -195,7 +195,7 @@ def dataloaders(self:PhrasePairs,
                       splitter=lambda items: (L(list(splits[0])), L(list(splits[1]))))
     return block.dataloaders(frame_of(self, text), bs=bs, **kwargs)
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-068
+# %% ../../nbs/26_patent_matching.ipynb #cell-073
 def _encoder_or_model(checkpoint_or_path):
     "A folder that `export` wrote becomes its model; anything else is left to `hf_learner`."
     config = Path(checkpoint_or_path)/'config.json' if isinstance(checkpoint_or_path, (str, Path)) else None
@@ -217,7 +217,7 @@ def pair_learner(
         metrics = PearsonCorrCoef(activation=ActivationType.Sigmoid if is_logit else ActivationType.No)
     return hf_learner(dls, _encoder_or_model(checkpoint_or_path), loss_func=loss_func, metrics=metrics, **kwargs)
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-074
+# %% ../../nbs/26_patent_matching.ipynb #cell-079
 def text_of_row(learn):
     "The step of a learner's pipeline that writes rows as texts."
     steps = getattr(getattr(learn.dls.valid_ds, 'tls', [None])[0], 'tfms', None)
@@ -226,7 +226,7 @@ def text_of_row(learn):
         raise ValueError(f'the data of this learner ({type(learn.dls.valid_ds).__name__}) are not pairs of phrases. Make it with PhrasePairs.dataloaders and pair_learner.')
     return found
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-075
+# %% ../../nbs/26_patent_matching.ipynb #cell-080
 def predict_pairs(
     learn,              # of `pair_learner`, or a folder that its `export` wrote
     pairs:PhrasePairs,  # what to score
@@ -244,7 +244,7 @@ def predict_pairs(
         preds, _ = learn.get_preds(dl=dl)
     return preds.float().cpu().numpy().reshape(-1).clip(0, 1)       # (N, 1) -> (N,)
 
-# %% ../../nbs/26_patent_matching.ipynb #cell-085
+# %% ../../nbs/26_patent_matching.ipynb #cell-090
 def pair_features(
     pairs:PhrasePairs,  # N pairs
     folder,             # of an encoder of transformers

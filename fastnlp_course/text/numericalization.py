@@ -15,7 +15,7 @@ from fastcore.foundation import L
 from ..files import configurable
 from .tokenization import defaults
 
-# %% ../../nbs/03_numericalization.ipynb #cell-021
+# %% ../../nbs/03_numericalization.ipynb #cell-024
 def make_vocab(
     count:Counter,         # how often each token occurs in the corpus
     min_freq:int=3,        # leave out tokens rarer than this
@@ -29,12 +29,12 @@ def make_vocab(
     vocab = (special + [token for token in frequent if token not in known])[:max_vocab]
     return vocab + ['xxfake']*(8 - len(vocab) % 8)
 
-# %% ../../nbs/03_numericalization.ipynb #cell-025
+# %% ../../nbs/03_numericalization.ipynb #cell-028
 def _positions(vocab):
     "Token -> id, 0 for all others."
     return defaultdict(int, {token: i for i, token in enumerate(vocab)})
 
-# %% ../../nbs/03_numericalization.ipynb #cell-026
+# %% ../../nbs/03_numericalization.ipynb #cell-029
 @configurable
 class Numericalize:
     "Tokens to ids and back."
@@ -48,7 +48,7 @@ class Numericalize:
         self.min_freq, self.max_vocab, self.special_toks = min_freq, max_vocab, special_toks
         self.o2i = None if vocab is None else _positions(self.vocab)
 
-# %% ../../nbs/03_numericalization.ipynb #cell-027
+# %% ../../nbs/03_numericalization.ipynb #cell-030
 @patch
 def encodes(self:Numericalize,
     o,                     # list of tokens
@@ -68,7 +68,7 @@ def decodes(self:Numericalize,
     "The tokens of ids."
     return L(self.vocab[int(i)] for i in o)
 
-# %% ../../nbs/03_numericalization.ipynb #cell-030
+# %% ../../nbs/03_numericalization.ipynb #cell-033
 def _count(documents):
     "How often each token occurs in `documents`."
     count = Counter()
@@ -96,7 +96,7 @@ def setup(self:Numericalize,
 
 Numericalize.setups = Numericalize.setup
 
-# %% ../../nbs/03_numericalization.ipynb #cell-033
+# %% ../../nbs/03_numericalization.ipynb #cell-036
 @patch
 def __call__(self:Numericalize, o, **kwargs): return self.encodes(o)
 

@@ -30,7 +30,7 @@ def byte_level_bpe(
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-018
+# %% ../../nbs/21b_small_gpt.ipynb #cell-019
 class GPT(nn.Module):
     "A transformer that goes on from a text, in the layout of GPT-2: ids in, a score for each token of the vocab out."
 
@@ -49,7 +49,7 @@ class GPT(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.reset_weights()
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-020
+# %% ../../nbs/21b_small_gpt.ipynb #cell-021
 @patch
 def reset_weights(self:GPT):
     "Draw all weights anew, as GPT-2 does: small, and smaller where a block adds to what is there."
@@ -62,7 +62,7 @@ def reset_weights(self:GPT):
         adds = name.endswith(('to_out.weight', 'think.2.weight'))
         nn.init.normal_(weight, std=.02/math.sqrt(2*len(self.blocks)) if adds else .02)
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-026
+# %% ../../nbs/21b_small_gpt.ipynb #cell-027
 names_of_gpt2 = {'wte': 'tokens', 'wpe': 'positions', 'ln_1': 'norm1', 'ln_2': 'norm2', 'ln_f': 'norm', 'attn.c_attn': 'attention.to_qkv',
                  'attn.c_proj': 'attention.to_out', 'mlp.c_fc': 'think.0', 'mlp.c_proj': 'think.2'}
 
@@ -76,12 +76,12 @@ def our_name(
         name = name.replace(theirs, ours)
     return name
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-029
+# %% ../../nbs/21b_small_gpt.ipynb #cell-030
 def gpt_from_hf(
     hf:nn.Module,    # a `GPT2LMHeadModel` of transformers
 )->GPT:              # in the mode of `hf`, training or not
     "A `GPT` with the weights of a GPT-2."
-    config = hf.config
+    config = getattr(hf, 'config', None)
     if getattr(config, 'model_type', None) != 'gpt2':
         raise ValueError(f"the model is a {type(hf).__name__} of type {getattr(config, 'model_type', None)!r}, and only GPT-2 has the layout of GPT. Pass a GPT2LMHeadModel.")
     expected = {'activation_function': 'gelu_new', 'n_inner': None, 'scale_attn_weights': True, 'scale_attn_by_inverse_layer_idx': False,
@@ -91,10 +91,12 @@ def gpt_from_hf(
         raise ValueError(f"this GPT-2 has {other}, but GPT computes with {({name: expected[name] for name in other})}. Pass a model with these settings.")
     model = GPT(config.vocab_size, config.n_positions, config.n_embd, config.n_layer, config.n_head, config.resid_pdrop)
     weights = {our_name(name): weight.detach().T if '.c_' in name and weight.ndim == 2 else weight.detach() for name, weight in hf.named_parameters()}
+    if unknown := sorted(set(weights) - set(model.state_dict())):
+        raise ValueError(f"the {type(hf).__name__} also has {', '.join(unknown[:3])}, for which GPT has no place. Pass a GPT2LMHeadModel.")
     model.load_state_dict(weights)
     return model.train(hf.training)
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-049
+# %% ../../nbs/21b_small_gpt.ipynb #cell-046
 class KeyValueCache:
     "Keys and values of everything that one block has read so far."
     keys = values = None
@@ -108,7 +110,7 @@ class KeyValueCache:
         self.keys, self.values = keys, values                              # (bs, n_heads, n so far, d) each
         return keys, values
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-051
+# %% ../../nbs/21b_small_gpt.ipynb #cell-048
 @patch
 def embed(self:GPT, ids, mask=None, n_past=0):
     "What each token is, plus where it stands."
@@ -117,7 +119,7 @@ def embed(self:GPT, ids, mask=None, n_past=0):
         places = (mask.long().cumsum(dim=1) - 1).clamp(min=0)[:, n_past:]              # (bs, n)
     return self.dropout(self.tokens(ids) + self.positions(places))              # (bs, n, width)
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-052
+# %% ../../nbs/21b_small_gpt.ipynb #cell-049
 def allowed_with_padding(
     mask:torch.Tensor,    # (bs, n_all), 1 for text and 0 for padding
     n_new:int,            # the last `n_new` of them look
@@ -127,7 +129,7 @@ def allowed_with_padding(
     itself = torch.eye(n_all, dtype=torch.bool, device=mask.device)[n_all - n_new:]     # (n_new, n_all)
     return (causal_mask(n_new, n_all, mask.device) & (mask.bool()[:, None, :] | itself))[:, None]
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-053
+# %% ../../nbs/21b_small_gpt.ipynb #cell-050
 @patch
 def forward(self:GPT,
     ids:torch.Tensor,           # (bs, n)
@@ -143,7 +145,7 @@ def forward(self:GPT,
         x = block(x, allowed, cache)                                             # (bs, n, width)
     return self.norm(x) @ self.tokens.weight.T                                   # (bs, n, vocab_sz)
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-055
+# %% ../../nbs/21b_small_gpt.ipynb #cell-052
 @patch
 def check_input(self:GPT, ids, mask, caches, n_past):
     "Refuse what can't be read."
@@ -151,7 +153,7 @@ def check_input(self:GPT, ids, mask, caches, n_past):
     if n_all > longest:
         raise ValueError(f"the text has {n_all} tokens, but this model has {longest} positions. Pass the last ones, ids[:, -{longest}:], or make a GPT with n_positions={n_all}.")
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-060
+# %% ../../nbs/21b_small_gpt.ipynb #cell-057
 def draw_next(
     scores:torch.Tensor,     # for each row of a batch, (bs, vocab_sz)
     generator=None,          # of random numbers; torch's own if left out
@@ -161,7 +163,7 @@ def draw_next(
     weights = [draw_weights(row, **knobs) for row in scores.float().softmax(dim=-1)]
     return torch.multinomial(torch.stack(weights), 1, generator=generator)
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-061
+# %% ../../nbs/21b_small_gpt.ipynb #cell-058
 @patch
 @torch.no_grad()
 def generate(self:GPT,
@@ -185,7 +187,7 @@ def generate(self:GPT,
     self.train(training)
     return ids
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-063
+# %% ../../nbs/21b_small_gpt.ipynb #cell-060
 @patch
 def check_prompt(self:GPT, ids, n_new, mask):
     "Refuse what would go wrong on the way."
@@ -198,7 +200,7 @@ def check_prompt(self:GPT, ids, n_new, mask):
         row = int((mask[:, -1] == 0).nonzero()[0])
         raise ValueError(f"row {row} of the mask ends in padding, and what is written would stand behind it. Put the padding on the left.")
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-075
+# %% ../../nbs/21b_small_gpt.ipynb #cell-072
 @patch
 @torch.no_grad()
 def attention_of(self:GPT,

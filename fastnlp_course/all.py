@@ -194,4 +194,5 @@ from fastnlp_course.applications.pair_errors import *
 from fastnlp_course.applications.joint import *
 from fastnlp_course.applications.kaggle import *
 from fastnlp_course.applications.tfidf_model import *
+from fastnlp_course.applications.frozen_model import *
 from fastnlp_course.applications.languages import *

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 
-from ..fields import flag, one_of, several, whole, words
+from ..fields import one_of, several, words
 from ..files import read_json, write_json
 from ..folders import atomic_folder, check_folder
 from ..registry import checked
@@ -58,6 +58,17 @@ def fit_tfidf(
         raise ValueError(f"the {len(texts)} training texts hold no {unit}. Check which column holds the text.") from None
 
 # %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-011
+def answers_of(logits, task, n_labels):
+    "What a linear head says: probabilities of classes, one per label, or the number itself."
+    if task == 'number':
+        return logits
+    if task == 'classes' and n_labels > 2:
+        shifted = np.exp(logits - logits.max(1, keepdims=True))
+        return shifted/shifted.sum(1, keepdims=True)
+    yes = 0.5*(1 + np.tanh(logits/2))                       # a sigmoid that does not overflow
+    return yes if task == 'several labels' else np.concatenate([1 - yes, yes], axis=1)
+
+# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-012
 class TfidfModel:
     "A model of weighted words: `probabilities(texts)` gives a row per text."
     kind = 'tfidf'
@@ -88,16 +99,9 @@ def probabilities(self:TfidfModel,
     texts,          # list of str
 )->np.ndarray:      # (texts, labels); for numbers (texts, 1): the number itself
     "What the model thinks of each text."
-    logits = self.logits(texts)
-    if self.task == 'number':
-        return logits
-    if self.task == 'classes' and len(self.labels) > 2:
-        shifted = np.exp(logits - logits.max(1, keepdims=True))
-        return shifted/shifted.sum(1, keepdims=True)
-    yes = 0.5*(1 + np.tanh(logits/2))                       # a sigmoid that does not overflow
-    return yes if self.task == 'several labels' else np.concatenate([1 - yes, yes], axis=1)
+    return answers_of(self.logits(texts), self.task, len(self.labels))
 
-# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-013
+# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-014
 @patch
 def unknown_share(self:TfidfModel,
     texts,          # list of str
@@ -110,7 +114,7 @@ def unknown_share(self:TfidfModel,
         return sum(term not in known for term in single)/len(single) if single else 1.
     return np.array([share(text) for text in texts])
 
-# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-014
+# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-015
 def tfidf_model(
     pipeline,       # of `fit_tfidf`
     labels=None,    # names of the columns; the pipeline's classes without it
@@ -131,7 +135,7 @@ def tfidf_model(
         raise ValueError(f"the model has {len(coefficients)} rows of coefficients, and {len(labels)} labels were given: {labels[:10]}. Pass those that it was trained with, in its order.")
     return TfidfModel([str(label) for label in labels], terms, vectorizer.idf_, coefficients, intercept, task, unit)
 
-# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-019
+# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-020
 _format = 'fastnlp_course tfidf'
 
 def save_tfidf(
@@ -151,7 +155,7 @@ def save_tfidf(
             raise ValueError(f"the model written to {folder} answers differently from the one in memory. This is a fault of the package: please report it.")
     return folder
 
-# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-020
+# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-021
 _shape = dict(format=one_of(_format), version=one_of(1), kind=one_of('tfidf'), task=one_of(*model_tasks), unit=one_of(*_kinds), labels=several(words(10_000), 100_000, 1))
 
 def _arrays(folder, config, terms):

@@ -30,7 +30,7 @@ from .tables import check_table, table_hash, with_split
 from .stages import Stages
 from .report import results_frame, write_report, write_results
 
-# %% ../../nbs/18_demo.ipynb #cell-014
+# %% ../../nbs/18_demo.ipynb #cell-020
 def movie_reviews(
     min_score=0.5,   # leave out sentences with a mean sentiment nearer to zero than this, in [-4, 4]
     valid_pct=0.2,   # share of rows for validation
@@ -42,7 +42,7 @@ def movie_reviews(
     table = pd.DataFrame({'text': clear.text, 'label': np.where(clear.score > 0, 'pos', 'neg')})
     return with_split(table, valid_pct, seed)
 
-# %% ../../nbs/18_demo.ipynb #cell-017
+# %% ../../nbs/18_demo.ipynb #cell-023
 def scores(
     probabilities,   # (rows, classes)
     targets,         # (rows,) class numbers
@@ -54,7 +54,7 @@ def scores(
     return {'accuracy': float((probabilities.argmax(1) == targets).mean()),
             'log_loss': float(-np.log(np.clip(right, 1e-15, 1)).mean())}
 
-# %% ../../nbs/18_demo.ipynb #cell-022
+# %% ../../nbs/18_demo.ipynb #cell-028
 def tfidf_baseline(
     table,           # columns text, label, is_valid
 )->dict:             # accuracy, log_loss
@@ -69,7 +69,7 @@ def tfidf_baseline(
     position = {label: i for i, label in enumerate(model.classes_)}
     return scores(model.predict_proba(valid.text), valid.label.map(position).to_numpy())
 
-# %% ../../nbs/18_demo.ipynb #cell-025
+# %% ../../nbs/18_demo.ipynb #cell-031
 @dataclass(frozen=True)
 class Recipe:
     "The sizes, epochs and rates of a run; the defaults fit a laptop CPU."
@@ -93,13 +93,13 @@ class Recipe:
     backwards:bool = False       # read from the end
     seed:int = 42                # of weights, batches and dropout
 
-# %% ../../nbs/18_demo.ipynb #cell-027
+# %% ../../nbs/18_demo.ipynb #cell-033
 @patch
 def sizes(self:Recipe):
     "The part of the configuration that encoder and classifier share."
     return {'emb_sz': self.emb_sz, 'n_hid': self.n_hid, 'n_layers': self.n_layers}
 
-# %% ../../nbs/18_demo.ipynb #cell-032
+# %% ../../nbs/18_demo.ipynb #cell-038
 def language_model_dls(
     table,           # columns text, is_valid; only training rows are used
     recipe,          # sizes
@@ -109,7 +109,7 @@ def language_model_dls(
     return TextDataLoaders.from_df(texts, text_col='text', is_lm=True, valid_pct=0.1, seed=recipe.seed,
                                    bs=recipe.lm_bs, seq_len=recipe.lm_seq_len, backwards=recipe.backwards)
 
-# %% ../../nbs/18_demo.ipynb #cell-035
+# %% ../../nbs/18_demo.ipynb #cell-041
 def language_model(
     dls,             # of `language_model_dls`
     recipe,          # sizes and dropout
@@ -120,21 +120,21 @@ def language_model(
                                    backwards=recipe.backwards, metrics=[accuracy, Perplexity()])
     return learn.to_fp16() if recipe.half else learn
 
-# %% ../../nbs/18_demo.ipynb #cell-037
+# %% ../../nbs/18_demo.ipynb #cell-043
 def find_rate(learn, recipe):
     "The finder's rate between bounds, and the curve that it was read from."
     suggested = learn.lr_find(start_lr=1e-5, end_lr=1, num_it=60, show_plot=False, suggest_funcs=valley)
     finder = {'lrs': to_floats(learn.recorder.lrs), 'losses': to_floats(learn.recorder.losses), 'valley': float(suggested.valley)}
     return min(max(suggested.valley, 2e-3), 4e-3 if recipe.pretrained else 2e-2), finder
 
-# %% ../../nbs/18_demo.ipynb #cell-038
+# %% ../../nbs/18_demo.ipynb #cell-044
 def to_floats(
     values,          # numbers or tensors
 )->list:             # of float, rounded to 6 significant digits
     "Plain numbers for JSON."
     return [float(f'{float(value):.6g}') for value in values]
 
-# %% ../../nbs/18_demo.ipynb #cell-043
+# %% ../../nbs/18_demo.ipynb #cell-049
 def curve(
     learn,           # after training
 )->dict:             # lists: losses per step, and per epoch train and validation loss
@@ -142,7 +142,7 @@ def curve(
     values = learn.recorder.values
     return {'steps': to_floats(learn.recorder.losses), 'train': to_floats(row[0] for row in values), 'valid': to_floats(row[1] for row in values)}
 
-# %% ../../nbs/18_demo.ipynb #cell-044
+# %% ../../nbs/18_demo.ipynb #cell-050
 def fit_in_steps(
     learn,           # Learner
     plan,            # list of (group from which on the layers train, epochs, learning rates)
@@ -157,7 +157,7 @@ def fit_in_steps(
             joined[name] += values
     return joined
 
-# %% ../../nbs/18_demo.ipynb #cell-047
+# %% ../../nbs/18_demo.ipynb #cell-053
 def train_language_model(
     table,           # columns text, is_valid
     out,             # folder for the encoder and the model
@@ -179,7 +179,7 @@ def train_language_model(
     return {'lr': rate, 'lr_find': finder, 'curve': joined, 'valid_loss': loss, 'accuracy': accuracy_,
             'perplexity': perplexity, 'vocab': len(dls.vocab), 'samples': samples}
 
-# %% ../../nbs/18_demo.ipynb #cell-050
+# %% ../../nbs/18_demo.ipynb #cell-056
 def classifier_dls(
     table,           # columns text, label, is_valid
     recipe,          # batch size
@@ -189,7 +189,7 @@ def classifier_dls(
     return TextDataLoaders.from_df(table, text_col='text', label_col='label', valid_col='is_valid', text_vocab=vocab,
                                    bs=recipe.bs, seq_len=recipe.seq_len, backwards=recipe.backwards)
 
-# %% ../../nbs/18_demo.ipynb #cell-052
+# %% ../../nbs/18_demo.ipynb #cell-058
 def classifier(
     dls,             # of `classifier_dls`
     recipe,          # sizes and dropout
@@ -200,7 +200,7 @@ def classifier(
                                     seq_len=recipe.seq_len, backwards=recipe.backwards, metrics=accuracy)
     return learn.to_fp16() if recipe.half else learn
 
-# %% ../../nbs/18_demo.ipynb #cell-054
+# %% ../../nbs/18_demo.ipynb #cell-060
 def fit_at_once(
     learn,           # classifier
     recipe,          # epochs, rate, weight decay, average
@@ -210,7 +210,7 @@ def fit_at_once(
     average = [AverageWeights(recipe.average)] if recipe.average else []
     return fit_in_steps(learn, [(0, recipe.epochs, recipe.lr)], wd=recipe.wd, cbs=[*average, *cbs])
 
-# %% ../../nbs/18_demo.ipynb #cell-056
+# %% ../../nbs/18_demo.ipynb #cell-062
 def fit_gradually(
     learn,           # classifier with a loaded encoder
     last_epochs=3,   # once all layers train
@@ -224,7 +224,7 @@ def fit_gradually(
     plan = [(-1, 1, lr), (-2, 1, rates), (-3, 1, rates), (0, last_epochs, rates)]
     return fit_in_steps(learn, plan, wd=wd, cbs=[AverageWeights(average)] if average else None)
 
-# %% ../../nbs/18_demo.ipynb #cell-059
+# %% ../../nbs/18_demo.ipynb #cell-065
 def train_from_scratch(
     table,           # columns text, label, is_valid
     recipe,          # sizes, epochs, rate
@@ -238,7 +238,7 @@ def train_from_scratch(
     probabilities, targets = learn.get_preds()
     return {**scores(probabilities, targets), 'curve': joined}
 
-# %% ../../nbs/18_demo.ipynb #cell-061
+# %% ../../nbs/18_demo.ipynb #cell-067
 def prediction_table(
     rows,            # the validation rows: text, label
     labels,          # class names, position = class number
@@ -257,7 +257,7 @@ def prediction_table(
     frame['loss'] = -np.log(np.clip(probabilities[np.arange(len(targets)), targets], 1e-15, 1)).round(4)
     return frame
 
-# %% ../../nbs/18_demo.ipynb #cell-063
+# %% ../../nbs/18_demo.ipynb #cell-069
 def train_ulmfit(
     table,           # columns text, label, is_valid
     out,             # folder with the encoder; the model is written here too
@@ -277,7 +277,7 @@ def train_ulmfit(
         guarded(predictions).to_csv(file, index=False, lineterminator='\n')
     return {**scores(probabilities, targets), 'curve': joined}
 
-# %% ../../nbs/18_demo.ipynb #cell-070
+# %% ../../nbs/18_demo.ipynb #cell-076
 def describe_tokens(
     table,           # columns text, label, is_valid
     out,             # folder for vocab.json
@@ -288,7 +288,7 @@ def describe_tokens(
     write_json(Path(out)/'vocab.json', list(dls.vocab))
     return {'vocab': len(dls.vocab), 'train_batches': len(dls.train), 'documents': int((~table.is_valid).sum())}
 
-# %% ../../nbs/18_demo.ipynb #cell-073
+# %% ../../nbs/18_demo.ipynb #cell-079
 def run_stages(
     table,                # columns text, label, is_valid
     out,                  # folder for results; made if missing

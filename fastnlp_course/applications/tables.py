@@ -106,7 +106,7 @@ def check_amount(
         raise ValueError(f"{name} has {n} rows, and a fifth of them, {n_valid}, is too few to judge a classifier by: it takes {least}. Add rows until there are {5*least}, or mark some with --valid-col.{advice}")
 
 # %% ../../nbs/reference/applications_tables.ipynb #cell-022
-def _need_columns(frame, columns, name):
+def need_columns(frame, columns, name):
     "Refuse a table that lacks a column, with what it has and the option to pass."
     for column, option in columns:
         if column is not None and column not in frame.columns:
@@ -116,7 +116,7 @@ def _need_columns(frame, columns, name):
     if len(frame) == 0:
         raise ValueError(f"{name} has a header but no rows. Add rows of text and label.")
 
-def _without_blank_rows(frame, name, log):
+def without_blank_rows(frame, name, log):
     "The rows in which something stands."
     blank = (frame == '').all(axis=1).to_numpy()
     if blank.any():
@@ -138,8 +138,8 @@ def csv_table(
     "A table for `run_stages` from a file; every complaint names the file, the column and the row."
     log, name = log or warnings.warn, Path(path).name
     frame = read_csv_table(path, sep, encoding, [column for column in (text_col, label_col, valid_col) if column is not None], log)
-    _need_columns(frame, ((text_col, '--text-col'), (label_col, '--label-col'), (valid_col, '--valid-col')), name)
-    frame = _without_blank_rows(frame, name, log)
+    need_columns(frame, ((text_col, '--text-col'), (label_col, '--label-col'), (valid_col, '--valid-col')), name)
+    frame = without_blank_rows(frame, name, log)
     frame = frame.assign(**{label_col: strip_labels(frame[label_col], log)})
     check_cells(frame, text_col, name)
     check_cells(frame, label_col, name)
@@ -171,7 +171,7 @@ def texts_of_file(
     path, log = Path(path), log or warnings.warn
     if sep is not None or is_table(path, (text_col,), encoding):
         frame = read_csv_table(path, sep, encoding, [text_col], log)
-        _need_columns(frame, ((text_col, '--text-col'),), path.name)
+        need_columns(frame, ((text_col, '--text-col'),), path.name)
         texts = frame[text_col].tolist()
     else:
         texts = line_texts(path, encoding)

@@ -195,4 +195,5 @@ from fastnlp_course.applications.joint import *
 from fastnlp_course.applications.kaggle import *
 from fastnlp_course.applications.tfidf_model import *
 from fastnlp_course.applications.frozen_model import *
+from fastnlp_course.applications.text_task import *
 from fastnlp_course.applications.languages import *

@@ -197,3 +197,4 @@ from fastnlp_course.applications.tfidf_model import *
 from fastnlp_course.applications.frozen_model import *
 from fastnlp_course.applications.text_task import *
 from fastnlp_course.applications.languages import *
+from fastnlp_course.applications.judging import *

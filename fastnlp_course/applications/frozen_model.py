@@ -93,6 +93,15 @@ def unknown_share(self:FrozenModel,
     return None
 
 # %% ../../nbs/reference/applications_frozen_model.ipynb #cell-011
+def _penalty(vectors, values, least=10):
+    "How far the head may go (C of logistic regression), by three parts of the training rows; 1 where a class has too few of them."
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_score
+    if np.unique(values, return_counts=True)[1].min() < least:
+        return 1.
+    score = lambda C: cross_val_score(LogisticRegression(C=C, max_iter=1000), vectors[:5000], values[:5000], cv=3, scoring='neg_log_loss').mean()
+    return max((.3, 1., 3., 10., 30.), key=score)
+
 def fit_frozen(
     encoder,                # `TextEncoder`
     texts,                  # to train on
@@ -108,7 +117,7 @@ def fit_frozen(
     def one(values):
         if len(set(values.tolist())) < 2:                            # a label that no text has, or every text
             return np.zeros((1, vectors.shape[1])), np.array([20. if values[0] else -20.])
-        head = LogisticRegression(C=10, max_iter=2000, class_weight='balanced' if class_weights else None).fit(vectors, values)
+        head = LogisticRegression(C=_penalty(vectors, values), max_iter=2000, class_weight='balanced' if class_weights else None).fit(vectors, values)
         return head.coef_, head.intercept_
     if task == 'number':
         head = Ridge(alpha=.1).fit(vectors, targets)

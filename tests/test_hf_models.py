@@ -240,5 +240,5 @@ def test_loss_is_that_of_torch(model, classifier):
 
 def test_a_learner_of_another_kind_is_refused(writer):
     from fastnlp_course.training.learner import Learner
-    with pytest.raises(ValueError, match='is no ULMFiT'):
+    with pytest.raises(ValueError, match='is not a ULMFiT model'):
         to_hf(Learner(writer.dls, torch.nn.Linear(2, 2), loss_func=torch.nn.functional.mse_loss))

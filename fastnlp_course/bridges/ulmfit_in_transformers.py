@@ -70,7 +70,7 @@ def _settings_of(learn):
     "The keyword arguments of `AWDLSTMConfig` for a learner."
     name, arguments = getattr(learn, 'factory', None) or (None, {})
     if name not in ('language_model_learner', 'text_classifier_learner'):
-        raise ValueError(f"a {type(learn).__name__} made by {name} is no ULMFiT. Pass a learner of language_model_learner or text_classifier_learner.")
+        raise ValueError(f"a {type(learn).__name__} made by {name} is not a ULMFiT model. Pass a learner of language_model_learner or text_classifier_learner.")
     if arguments.get('fastai_pool'):
         raise ValueError("this classifier pools as fastai does (fastai_pool=True), where a text depends on its neighbours, and the classes for transformers read each text alone. Make it with fastai_pool=False, or keep it with learn.export.")
     is_lm = name == 'language_model_learner'

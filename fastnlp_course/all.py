@@ -199,3 +199,4 @@ from fastnlp_course.applications.text_task import *
 from fastnlp_course.applications.backbones import *
 from fastnlp_course.applications.languages import *
 from fastnlp_course.applications.judging import *
+from fastnlp_course.applications.row_checks import *

@@ -111,15 +111,20 @@ class SentenceEncoder(nn.Module):
         ends = torch.full((bs,), length, device=padding.device) if self.fastai_pool else last_token(padding) + 1
         return ends - self.max_len
 
+    def _rows_read(self, padding):
+        "How many rows are read in each chunk: down to the last that goes on; a row above it may have ended just before."
+        alive = ~padding[:, ::self.bptt]                                 # (bs, chunks)
+        if self.fastai_pool: return alive.sum(dim=0).tolist()            # too few, where one has ended
+        return (alive*torch.arange(1, len(alive) + 1, device=alive.device)[:, None]).amax(dim=0).tolist()
+
     def forward(self, input):
         bs, length = input.shape
         self.reset()
         padding = input == self.pad_idx                                  # (bs, length)
-        begun = (~padding[:, ::self.bptt]).sum(dim=0).tolist()           # rows alive in each chunk, read off once
         first = self._first_kept(padding)                                # (bs,)
         lowest = first.min().item()
         outputs, masks = [], []
-        for start, n_rows in zip(range(0, length, self.bptt), begun):
+        for start, n_rows in zip(range(0, length, self.bptt), self._rows_read(padding)):
             if n_rows == 0:
                 continue
             chunk = slice(start, start + self.bptt)

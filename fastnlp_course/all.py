@@ -196,7 +196,9 @@ from fastnlp_course.applications.kaggle import *
 from fastnlp_course.applications.tfidf_model import *
 from fastnlp_course.applications.frozen_model import *
 from fastnlp_course.applications.text_task import *
+from fastnlp_course.applications.predictors import *
 from fastnlp_course.applications.backbones import *
+from fastnlp_course.applications.contest import *
 from fastnlp_course.applications.languages import *
 from fastnlp_course.applications.judging import *
 from fastnlp_course.applications.row_checks import *

@@ -19,7 +19,7 @@ from ..models.pretrained import read_vocab, shipped_model
 _scripts = {'zh': '\u4e00-\u9fff\u3400-\u4dbf', 'ja': '\u3040-\u30ff', 'th': '\u0e00-\u0e7f', 'ko': '\uac00-\ud7af', 'ru': '\u0400-\u04ff',
             'ar': '\u0600-\u06ff', 'el': '\u0370-\u03ff', 'he': '\u0590-\u05ff', 'hi': '\u0900-\u097f', 'km': '\u1780-\u17ff', 'lo': '\u0e80-\u0eff', 'my': '\u1000-\u109f'}
 _frequent = {name: frozenset(words.split()) for name, words in {
-    'en': 'the of and to in is that it was for with as his on be at by this had not are but from have they which you were all her she there would their we him been has when who will more no if out so what up my i your do can just',
+    'en': 'the a an of and to in is that it was for with as his on be at by this had not are but from have they which you were all her she there would their we him been has when who will more no if out so what up my i your do can just',
     'de': 'der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als auch es an werden aus er hat dass sie nach wird bei einer um am sind noch wie einem über so zum war haben nur oder aber ich wir bin',
     'fr': 'de la le et les des en un du une que est pour qui dans par plus pas au sur ne se ce il sont avec mais ou cette elle je nous vous était être ont aux très fait à',
     'es': 'de la que el en y los del se las por un para con no una su al lo como más pero sus le ya fue este ha sí porque esta son entre cuando muy sin sobre me hasta hay está es',

@@ -171,43 +171,61 @@ def learning_curve(
     return found
 
 # %% ../../nbs/reference/applications_row_checks.ipynb #cell-022
-def _row_facts(row, texts, probabilities, targets, labels, explain):
-    "What the page shows of a row."
-    target, predicted = int(targets[row]), int(probabilities[row].argmax())
-    facts = {'row': int(row), 'text': texts[row], 'label': labels[target], 'predicted': labels[predicted], 'probability': float(probabilities[row, target])}
-    if explain is not None:
-        tokens, values = explain(texts[row])
+def _answer_facts(probabilities, target, labels, task):
+    "The label of a row, the answer, and the probability of the label where there is one."
+    if task == 'number':
+        return {'label': f'{float(target):g}', 'predicted': f'{float(np.reshape(probabilities, -1)[0]):g}'}
+    if task == 'several labels':
+        named = lambda which: ', '.join(str(label) for label, is_on in zip(labels, which) if is_on) or '(none)'
+        return {'label': named(target), 'predicted': named(probabilities >= .5)}
+    return {'label': labels[int(target)], 'predicted': labels[int(probabilities.argmax())], 'probability': float(probabilities[int(target)])}
+
+def _row_facts(rows, texts, probabilities, targets, labels, explain, task):
+    "What the page shows of some rows."
+    shown = [{'row': int(row), 'text': texts[row], **_answer_facts(probabilities[row], targets[row], labels, task)} for row in rows]
+    for facts in shown if explain is not None else ():
+        tokens, values = explain(facts['text'])
         facts |= {'tokens': list(tokens), 'values': [float(value) for value in values]}
-    return facts
+    return shown
+
+def _mistakes(probabilities, targets, task):
+    "How far off each row is; 0 where the answer is right."
+    if task == 'number':
+        return np.abs(probabilities.reshape(len(targets), -1)[:, 0] - targets)
+    if task == 'several labels':
+        return np.where(((probabilities >= .5) != targets).any(1), np.abs(probabilities - targets).sum(1), 0)
+    return np.where(probabilities.argmax(1) != targets, 1 - probabilities[np.arange(len(targets)), targets], 0)
 
 def worst_rows(
     texts,           # of the validation rows
-    probabilities,   # (rows, classes)
+    probabilities,   # (rows, classes); for other tasks as for `score_intervals`
     targets,         # the class of each row
     labels,          # names of the columns
     n=10,            # how many
     explain=None,    # text -> (tokens, a number for each)
+    task='classes',  # or 'several labels', 'number'
 )->list:             # of dicts: row, text, label, predicted, probability (of the label), and tokens and values
     "The rows whose label surprised the model most, among those that it gets wrong."
     texts, probabilities, targets = list(texts), np.asarray(probabilities), np.asarray(targets)
-    own = probabilities[np.arange(len(targets)), targets]
-    wrong = [row for row in np.argsort(own, kind='stable') if probabilities[row].argmax() != targets[row]]
-    return [_row_facts(row, texts, probabilities, targets, labels, explain) for row in wrong[:n]]
+    off = _mistakes(probabilities, targets, task)
+    rows = [row for row in np.argsort(-off, kind='stable')[:n] if off[row] > 0]
+    return _row_facts(rows, texts, probabilities, targets, labels, explain, task)
 
 def longest_rows(
     texts,           # of the validation rows
-    probabilities,   # (rows, classes)
+    probabilities,   # as for `worst_rows`
     targets,         # the class of each row
     labels,          # names of the columns
     n=5,             # how many
     explain=None,    # text -> (tokens, a number for each)
+    task='classes',  # or 'several labels', 'number'
 )->list:             # of dicts, as of `worst_rows`
     "The rows with the longest texts."
     texts, probabilities, targets = list(texts), np.asarray(probabilities), np.asarray(targets)
     rows = sorted(range(len(texts)), key=lambda row: (-len(texts[row]), row))
-    return [_row_facts(row, texts, probabilities, targets, labels, explain) for row in rows[:n]]
+    return _row_facts(rows[:n], texts, probabilities, targets, labels, explain, task)
 
-# %% ../../nbs/reference/applications_row_checks.ipynb #cell-025
+# %% ../../nbs/reference/applications_row_checks.ipynb #cell-026
 def _script_shares(texts):
     "Script -> its share of the letters, by the first word of each letter's Unicode name."
     scripts = Counter()

@@ -197,8 +197,11 @@ from fastnlp_course.applications.tfidf_model import *
 from fastnlp_course.applications.frozen_model import *
 from fastnlp_course.applications.text_task import *
 from fastnlp_course.applications.predictors import *
+from fastnlp_course.applications.serving import *
 from fastnlp_course.applications.backbones import *
 from fastnlp_course.applications.contest import *
+from fastnlp_course.applications.train_table import *
 from fastnlp_course.applications.languages import *
 from fastnlp_course.applications.judging import *
 from fastnlp_course.applications.row_checks import *
+from fastnlp_course.applications.page import *

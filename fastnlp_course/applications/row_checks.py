@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['normalised', 'near_duplicates', 'suspicious_labels', 'part_of_rows', 'learning_curve', 'worst_rows', 'longest_rows',
-           'data_card']
+           'data_card', 'judged_facts']
 
 # %% ../../nbs/reference/applications_row_checks.ipynb #cell-004
 import hashlib
@@ -18,7 +18,8 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 
-from .judging import score_difference, score_intervals
+from .judging import calibration_facts, class_table, confusion_counts, score_difference, score_intervals, threshold_table
+from .report import made_with
 
 # %% ../../nbs/reference/applications_row_checks.ipynb #cell-007
 _apart = '\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff'
@@ -261,3 +262,58 @@ def data_card(
         counts = pd.crosstab(table.label.astype(str), is_valid).reindex(columns=[False, True], fill_value=0)
         card['labels'] = {label: {'training': int(train), 'validation': int(valid)} for label, train, valid in counts.itertuples()}
     return {name: value for name, value in card.items() if value is not None}
+
+# %% ../../nbs/reference/applications_row_checks.ipynb #cell-029
+def _duplicate_facts(table, rows, probabilities, targets, task, groups):
+    "Texts on both sides, with the scores on the rows that are on one only."
+    texts = table.text.tolist()
+    judged = np.zeros(len(texts), dtype=bool)
+    judged[rows] = True
+    found = near_duplicates(texts, judged)
+    facts = {'looked_at': len(rows), 'count': len(found), 'rows': [
+        {'similarity': similarity, 'text': texts[valid], 'train_text': texts[train], 'label': str(table.label.iloc[valid]), 'train_label': str(table.label.iloc[train])}
+        for valid, train, similarity in found.head(10).itertuples(index=False)]}
+    kept = ~np.isin(rows, found.valid_row.to_numpy(dtype=int))
+    several = groups is None or len(set(np.asarray(groups)[kept])) > 1
+    if len(found) and kept.sum() > 1 and several:
+        facts['without'] = score_intervals(probabilities[kept], targets[kept], task, None if groups is None else np.asarray(groups)[kept])
+    return facts
+
+def _suspicious_facts(texts, probabilities, targets, labels):
+    "Labels that look wrong, or the sentence why nobody looked."
+    try: found = suspicious_labels(probabilities, targets, labels)
+    except ImportError as error: return {'note': str(error)}
+    return {'looked_at': len(targets), 'count': len(found), 'rows': [{**row, 'text': texts[row['row']]} for row in found.head(10).to_dict('records')]}
+
+def judged_facts(
+    table,               # columns text, label, is_valid
+    probabilities,       # of the judged rows: (rows, classes); for other tasks as for `score_intervals`
+    targets,             # of the judged rows
+    labels,              # names of the columns
+    task='classes',      # or 'several labels', 'number'
+    rows=None,           # positions of the judged rows; those marked in is_valid without it
+    groups=None,         # the group of each judged row
+    explain=None,        # text -> (tokens, a number for each)
+    source=None,         # where the rows come from
+    language=None,       # code, such as 'de'
+    split=True,          # False where every row is judged by a model that has not seen it (folds): nothing is on both sides of one split
+)->dict:                 # for `write_page`: classes, confusion, calibration, thresholds, duplicates, suspicious, worst, longest, data, environment
+    "What one model's answers on the judged rows say about it and about the rows."
+    rows = np.flatnonzero(table.is_valid) if rows is None else np.asarray(rows)
+    probabilities, targets, labels = np.asarray(probabilities), np.asarray(targets), [str(label) for label in labels]
+    if len(rows) != len(targets) or len(rows) != len(probabilities):
+        raise ValueError(f"{len(rows)} rows are judged, and there are {len(probabilities)} rows of probabilities and {len(targets)} targets. Pass those of the judged rows, in their order, and rows= if they are not the validation rows.")
+    texts = table.text.iloc[rows].tolist()
+    facts = {'data': data_card(table, source, language), 'environment': made_with(),
+             'worst': worst_rows(texts, probabilities, targets, labels, 10, explain, task), 'longest': longest_rows(texts, probabilities, targets, labels, 3, explain, task)}
+    if split:
+        facts['duplicates'] = _duplicate_facts(table, rows, probabilities, targets, task, groups)
+    if task != 'number':
+        facts['classes'] = class_table(probabilities, targets, labels, task).to_dict('records')
+    if task == 'classes':
+        facts |= {'confusion': {'labels': labels, 'counts': confusion_counts(probabilities, targets).tolist()}, 'suspicious': _suspicious_facts(texts, probabilities, targets, labels)}
+        if len(targets) > 1: facts['calibration'] = calibration_facts(probabilities, targets)
+        if len(labels) == 2:
+            positive = 1
+            facts['thresholds'] = {'positive': labels[positive], 'rows': threshold_table(probabilities, targets, positive).to_dict('records')}
+    return facts

@@ -20,6 +20,12 @@ def note(line):
     "What is worth knowing beside the results: on stderr, so that stdout stays clean."
     say(f'Note: {line}', err=True)
 
+def say_now(line):
+    "A line of a command that goes on for long: warnings on stderr, the rest at once on stdout."
+    if line.startswith('Warning: '): return note(line.removeprefix('Warning: '))
+    say(line)
+    sys.stdout.flush()
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
                   context_settings={'help_option_names': ['-h', '--help']},
                   help="Train and use text classifiers the ULMFiT way. Example: fastnlp demo")
@@ -233,6 +239,23 @@ def predict(
     with atomic_write(out, 'w', encoding='utf-8') as handle:
         predictions.to_csv(handle, index=False, lineterminator='\n')
     say(f'{len(predictions)} predictions written to {out}')
+
+@app.command()
+@say_errors
+def serve(
+    model: Path = typer.Argument(..., help='Folder of a model of texts.'),
+    host: str = typer.Option('127.0.0.1', help='Address to listen on; with 127.0.0.1 only this machine can ask.'),
+    port: int = typer.Option(8000, min=0, max=65535, help='Port to listen on; 0 takes any free one.'),
+    max_rows: int = typer.Option(256, min=1, help='Texts per request.'),
+    max_chars: int = typer.Option(20_000, min=1, help='Characters per text.'),
+    wait_ms: float = typer.Option(5, min=0, help='Milliseconds that a request waits for others, to be answered together.'),
+):
+    """Answer over HTTP: POST /predict takes {"texts": [...]}, GET /health tells how it goes, GET /docs explains.
+
+    Example: fastnlp serve demo_output/model --port 8000
+    """
+    from fastnlp_course.applications.serving import serve as run_server
+    run_server(model, host, port, max_rows, max_chars, wait_ms, log=say_now)
 
 @app.command()
 @say_errors

@@ -26,8 +26,8 @@ def page_text(
     "Escaped text, without characters that HTML cannot hold."
     return html.escape(re.sub('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]', '\ufffd', str(value)), quote=True)
 
-_shares = ('accuracy', 'macro_f1', 'all_right', 'precision', 'recall', 'f1', 'probability', 'suggested_probability', 'similarity', 'threshold', 'share', 'confidence')
-_titles = {'f1': 'F1', 'macro_f1': 'macro F1', 'log_loss': 'log loss', 'all_right': 'all labels right', 'rmse': 'RMSE', 'pearson': 'correlation'}
+_shares = ('accuracy', 'macro_f1', 'all_right', 'precision', 'recall', 'f1', 'probability', 'suggested_probability', 'similarity', 'threshold', 'share', 'confidence', 'error')
+_titles = {'f1': 'F1', 'macro_f1': 'macro F1', 'log_loss': 'log loss', 'all_right': 'all labels right', 'rmse': 'RMSE', 'pearson': 'correlation', 'error': 'calibration error'}
 
 def _title(name):
     "A key as the head of a column."
@@ -75,7 +75,7 @@ def page_table(
 # %% ../../nbs/reference/applications_page.ipynb #cell-013
 _ink, _muted, _accent, _second = '#010101', '#020202', '#030303', '#040404'
 _css_of = {_ink: 'currentColor', _muted: 'var(--muted)', _accent: 'var(--accent)', _second: 'var(--second)'}
-_drawing = {'svg.fonttype': 'none', 'text.parse_math': False, 'font.family': ['DejaVu Sans', 'sans-serif'], 'font.size': 10, 'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True,
+_drawing = {'svg.fonttype': 'none', 'text.parse_math': False, 'font.family': ['DejaVu Sans', 'sans-serif'], 'font.size': 11, 'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True,
             'axes.axisbelow': True, 'grid.alpha': .3, 'grid.color': _muted, 'text.color': _ink, 'axes.labelcolor': _ink, 'axes.edgecolor': _muted, 'xtick.color': _ink, 'ytick.color': _ink,
             'legend.frameon': False, 'savefig.transparent': True}
 
@@ -105,8 +105,7 @@ def page_picture(
 
 # %% ../../nbs/reference/applications_page.ipynb #cell-015
 def _percent_axis(axis):
-    from matplotlib.ticker import PercentFormatter
-    axis.set_major_formatter(PercentFormatter(1, decimals=None))
+    axis.set_major_formatter(lambda value, place: f'{100*value:.3g}%')
 
 def _whiskers(axes, models, score, recommended):
     "A point with its interval for each model."
@@ -124,7 +123,7 @@ def _calibration(axes, facts):
     axes.plot([0, 1], [0, 1], color=_muted, linestyle=':', label='true probabilities')
     for name, colour, marker in (('before', _second, 's'), ('after', _accent, 'o')):
         if facts.get(name):
-            curve = pd.DataFrame(facts[name]['curve'])
+            curve = pd.DataFrame(_rows_of(facts[name]['curve']))
             axes.plot(curve.confidence, curve.accuracy, color=colour, marker=marker, linestyle='--' if name == 'before' else '-', label=f'{name} the temperature')
     axes.set_xlabel('probability of the answer')
     axes.set_ylabel('share that is right')
@@ -222,10 +221,9 @@ def _confusion(facts, most=12):
 def _calibrated(facts):
     calibration = facts.get('calibration')
     if not calibration: return ''
-    rows = [{'': name, **{key: calibration[name].get(key) for key in ('error', 'log_loss')}} for name in ('before', 'after') if calibration.get(name)]
-    for row in rows: row['calibration error'] = f"{row.pop('error'):.1%}"
+    rows = [{'temperature': f'{name} it', **{key: calibration[name].get(key) for key in ('error', 'log_loss')}} for name in ('before', 'after') if calibration.get(name)]
     temperature = calibration.get('temperature')
-    said = '' if temperature is None else f'<p>Temperature <b>{temperature:.2f}</b>: the model was {"too sure of itself" if temperature > 1.05 else "not sure enough" if temperature < .95 else "about as sure as it should be"}. Its answers stay the same; the probabilities change. The line after it is measured on rows that the temperature was not found on.</p>'
+    said = '' if temperature is None else f'<p>Temperature <b>{temperature:.2f}</b>: the model was {"too sure of itself" if temperature > 1.05 else "not sure enough" if temperature < .95 else "about as sure as it should be"}. Its answers stay the same; the probabilities change. The line after it is measured on rows that the temperature was not found on.{" There it does not help." if len(rows) == 2 and rows[1]["log_loss"] >= rows[0]["log_loss"] else ""}</p>'
     words = '; '.join(f"{name}: calibration error {calibration[name]['error']:.1%}" for name in ('before', 'after') if calibration.get(name))
     picture = page_picture(lambda axes: _calibration(axes, calibration), 'How often answers are right, by the probability that the model gives them', words, 3.4) if rows else ''
     return said + page_table(rows, caption='calibration') + picture
@@ -245,7 +243,7 @@ def _thresholds(facts):
     rows = [{**row, 'precision': row['precision'] if row['flagged'] else None} for row in _rows_of(found['rows'])]
     best = max(rows, key=lambda row: row['f1'])
     words = f"at {best['threshold']:.2f} F1 is highest, {best['f1']:.1%}"
-    made = f"<p>Flag a text as <b>{page_text(found['positive'])}</b> where its probability reaches the threshold; {words} (the row on a tint).</p>"
+    made = f"<p>Flag a text as <b>{page_text(found['positive'])}</b> where its probability reaches the threshold. On these rows, {words} (on a tint); on new ones the best place is near it, not at it.</p>"
     return made + page_picture(lambda axes: _cuts(axes, _rows_of(found['rows'])), 'Precision and recall by threshold', words) + page_table(rows, marked=lambda row: row is best, caption='thresholds')
 
 # %% ../../nbs/reference/applications_page.ipynb #cell-022
@@ -278,7 +276,7 @@ def _duplicates(facts):
     if not n: return f'<p>None of the {of:,} validation rows stands in training, word for word or nearly.</p>'
     without = '; '.join(f'{_title(name)} {_in_words(name, value)}' for name, value in (found.get('without') or {}).items())
     said = f'<p>{n:,} of the {of:,} validation rows ({n/of:.1%}) stand in training, word for word or nearly: they can be answered from memory.{f" Without them: {without}." if without else ""}</p>'
-    line = lambda row: f"<li><p class=small>similarity {_number('similarity', row['similarity'])}" + (f" · labels <b>{page_text(row['label'])}</b> and, in training, <b>{page_text(row['train_label'])}</b>" if 'label' in row else '') + f"</p><blockquote dir=auto>{_short(row['text'], 400)}</blockquote><blockquote dir=auto>{_short(row['train_text'], 400)}</blockquote></li>"
+    line = lambda row: f"<li><p class=small>similarity {_number('similarity', row['similarity'])}" + (f" · labels <b>{page_text(row['label'])}</b> and, in training, <b>{page_text(row['train_label'])}</b>" if 'label' in row else '') + f"</p><blockquote dir=auto>{_short(row['text'], 400)}</blockquote>" + (f"<blockquote dir=auto>{_short(row['train_text'], 400)}</blockquote>" if row['train_text'] != row['text'] else '') + '</li>'
     return said + f'<ul class="texts">{"".join(map(line, _rows_of(found.get("rows", ()))))}</ul>'
 
 def _suspicious(facts):
@@ -288,7 +286,7 @@ def _suspicious(facts):
     n, of = found['count'], found['looked_at']
     if not n: return f'<p>None of the {of:,} labels looks wrong.</p>'
     line = lambda row: f"<li><p class=small>label <b>{page_text(row['label'])}</b> ({_number('probability', row['probability'])}) · suggested <b>{page_text(row['suggested'])}</b></p><blockquote dir=auto>{_short(row.get('text', ''), 400)}</blockquote></li>"
-    return f'<p>{n:,} of the {of:,} labels ({n/of:.1%}) look wrong to cleanlab. Read them before you believe either side.</p><ul class="texts">{"".join(map(line, _rows_of(found.get("rows", ()))))}</ul>'
+    return f'<p>{n:,} of the {of:,} labels ({n/of:.1%}) look wrong to cleanlab, the least likely first. A model that is often wrong flags right labels too: read them before you believe either side.</p><ul class="texts">{"".join(map(line, _rows_of(found.get("rows", ()))))}</ul>'
 
 # %% ../../nbs/reference/applications_page.ipynb #cell-024
 def _leaves(value, name=''):
@@ -303,19 +301,23 @@ def _pairs(rows, caption):
     body = ''.join(f'<tr><th scope="row">{page_text(name)}</th><td dir="auto">{value}</td></tr>' for name, value in rows)
     return f'<div class="box" tabindex="0" role="region" aria-label="{page_text(caption)}"><table class="pairs"><tbody>{body}</tbody></table></div>' if body else ''
 
-def _data(facts):
-    card = dict(facts.get('data') or {})
-    if not card: return ''
-    labels, rows = card.pop('labels', None), []
+_card_titles = {'empty': 'empty texts', 'repeated': 'repeated texts', 'words': 'words of a text', 'characters': 'characters of a text', 'sha256': 'SHA-256'}
+
+def _card_rows(card):
+    "Names and values of the data card in plain words, without its labels."
     for name, value in card.items():
-        if name in ('words', 'characters', 'targets') and isinstance(value, Mapping): shown = ' · '.join(f'{page_text(key)} {number:,.1f}'.removesuffix('.0') for key, number in value.items())
-        elif name == 'scripts': shown = ' · '.join(f'{page_text(key.capitalize())} {share:.1%}' for key, share in value.items())
+        if name == 'labels': continue
+        if name == 'scripts': shown = ' · '.join(f'{str(key).capitalize()} {share:.1%}' for key, share in value.items())
+        elif isinstance(value, Mapping): shown = ' · '.join(f'{key} {number:,.1f}'.removesuffix('.0') for key, number in value.items())
         elif name in ('empty', 'repeated'): shown = f'{value:.1%}'
-        else: shown = _number(name, value)
-        rows.append(({'empty': 'empty texts', 'repeated': 'repeated texts', 'words': 'words of a text', 'characters': 'characters of a text'}.get(name, name), shown))
-    shown = sorted((labels or {}).items(), key=lambda one: -sum(one[1].values()))
+        else: shown = f'{value:,}' if isinstance(value, int) else str(value)
+        yield _card_titles.get(name, str(name)), shown
+
+def _data(facts):
+    card = facts.get('data') or {}
+    shown = sorted((card.get('labels') or {}).items(), key=lambda one: -sum(one[1].values()))
     counts = page_table([{'label': label, **parts} for label, parts in shown[:60]], caption='rows of each label') if shown else ''
-    return _pairs(rows, 'data card') + counts + (f'<p>The 60 most frequent of {len(shown)} labels.</p>' if len(shown) > 60 else '')
+    return _pairs([(name, page_text(value)) for name, value in _card_rows(card)], 'data card') + counts + (f'<p>The 60 most frequent of {len(shown)} labels.</p>' if len(shown) > 60 else '')
 
 def _environment(facts):
     return _pairs([(name, _number('', value)) for name, value in _leaves(facts.get('environment') or {})], 'environment')
@@ -327,11 +329,9 @@ def _command(facts):
 
 def _notes(facts):
     "What to know before a number is believed."
-    notes, data, found, models = [], facts.get('data') or {}, facts.get('duplicates') or {}, facts.get('models') or {}
+    notes, data, found = [], facts.get('data') or {}, facts.get('duplicates') or {}
     if 0 < data.get('validation', 0) < 100: notes.append(f"Only {data['validation']} rows judge the models, so the intervals are wide.")
     if found.get('count'): notes.append(f"{found['count']:,} of the {found['looked_at']:,} validation rows stand in training, or nearly: see below.")
-    suspicious = facts.get('suspicious') or {}
-    if suspicious.get('count', 0) > .05*suspicious.get('looked_at', 0): notes.append(f"{suspicious['count']:,} of the {suspicious['looked_at']:,} labels look wrong: the scores are no better than the labels.")
     return f'<ul class="notes">{"".join(f"<li>{page_text(note)}</li>" for note in notes)}</ul>' if notes else ''
 
 # %% ../../nbs/reference/applications_page.ipynb #cell-027
@@ -342,7 +342,7 @@ page_style = """:root{color-scheme:light dark;--paper:#fff;--ink:#1b1d21;--muted
 main{max-width:54rem;margin:0 auto;padding:1.5rem 1rem 4rem}h1{font-size:1.7rem;line-height:1.25;margin:.3rem 0 .8rem}h2{font-size:1.2rem;margin:2.4rem 0 .6rem;padding-top:.9rem;border-top:1px solid var(--line)}
 .lead{font-size:1.12rem}.small,small{color:var(--muted);font-size:.86rem}small{display:block;white-space:nowrap;overflow-wrap:normal}blockquote small{display:inline}nav{font-size:.9rem;margin:1rem 0}nav a{display:inline-block;margin:0 .9rem .2rem 0}a{color:var(--accent)}
 .notes{border-left:4px solid var(--second);background:var(--tint);padding:.6rem 1rem .6rem 2rem;margin:1rem 0}.box{overflow-x:auto;margin:.8rem 0}table{border-collapse:collapse;width:100%;font-size:.94rem}table.fit{width:auto}
-th,td{border-bottom:1px solid var(--line);padding:.4rem .7rem;text-align:start;vertical-align:top;overflow-wrap:normal;font-variant-numeric:tabular-nums}td{min-width:4rem}th{font-weight:600}.n{text-align:end;white-space:nowrap}td:first-child{overflow-wrap:anywhere}.pairs th{white-space:nowrap;font-weight:400;color:var(--muted)}.pairs td{overflow-wrap:anywhere;min-width:9rem}
+th,td{border-bottom:1px solid var(--line);padding:.4rem .7rem;text-align:start;vertical-align:top;overflow-wrap:normal;font-variant-numeric:tabular-nums}td{min-width:4rem}th{font-weight:600}.n{text-align:end;white-space:nowrap}td:first-child{overflow-wrap:anywhere;min-width:7.5rem}td.n:first-child{min-width:4rem}.pairs th{white-space:nowrap;font-weight:400;color:var(--muted)}.pairs td{overflow-wrap:anywhere;min-width:9rem}
 .chosen td{background:var(--tint)}.shade{background:rgb(from var(--accent) r g b/var(--s))}figure{margin:1rem 0}figure svg{display:block;width:100%;max-width:36rem;height:auto}figcaption{color:var(--muted);font-size:.9rem}
 .texts{list-style:none;padding:0}.texts p{margin:1rem 0 .2rem}blockquote{margin:.2rem 0;padding:.2rem 0 .2rem .9rem;border-inline-start:3px solid var(--line);white-space:pre-line}mark{background:rgb(var(--heat)/var(--a));color:inherit;padding:0 .1em}mark.against{background:rgb(var(--cold)/var(--a));text-decoration:underline}
 pre{background:var(--tint);padding:.8rem 1rem;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.92rem}"""
@@ -407,7 +407,7 @@ def model_card(
     classes = _rows_of(facts.get('classes', ()))
     if classes: section('Each class', _markdown_table(classes, ['label', 'precision', 'recall', 'f1', 'rows']))
     data = facts.get('data') or {}
-    section('Data', _markdown(facts.get('rows') or ''), *(f'- {_markdown(name)}: {_markdown(value)}' for name, value in _leaves({key: value for key, value in data.items() if key != 'labels'})))
+    section('Data', f"{_markdown(facts['rows'])}\n" if facts.get('rows') else '', *(f'- {_markdown(name)}: {_markdown(value)}' for name, value in _card_rows(data)))
     calibration, found, suspicious = (facts.get(name) or {} for name in ('calibration', 'duplicates', 'suspicious'))
     section('What to know', *(f'- {line}' for line in (
         calibration.get('temperature') and f"The probabilities are divided by a temperature of {calibration['temperature']:.2f}, found on validation rows.",

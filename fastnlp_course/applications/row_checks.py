@@ -18,7 +18,7 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 
-from .judging import calibration_facts, class_table, confusion_counts, score_difference, score_intervals, threshold_table
+from .judging import apply_temperature, calibration_facts, class_table, confusion_counts, score_difference, score_intervals, threshold_table
 from .report import made_with
 
 # %% ../../nbs/reference/applications_row_checks.ipynb #cell-007
@@ -304,16 +304,17 @@ def judged_facts(
     if len(rows) != len(targets) or len(rows) != len(probabilities):
         raise ValueError(f"{len(rows)} rows are judged, and there are {len(probabilities)} rows of probabilities and {len(targets)} targets. Pass those of the judged rows, in their order, and rows= if they are not the validation rows.")
     texts = table.text.iloc[rows].tolist()
-    facts = {'data': data_card(table, source, language), 'environment': made_with(),
-             'worst': worst_rows(texts, probabilities, targets, labels, 10, explain, task), 'longest': longest_rows(texts, probabilities, targets, labels, 3, explain, task)}
+    facts = {'data': data_card(table, source, language), 'environment': made_with()}
     if split:
         facts['duplicates'] = _duplicate_facts(table, rows, probabilities, targets, task, groups)
     if task != 'number':
         facts['classes'] = class_table(probabilities, targets, labels, task).to_dict('records')
     if task == 'classes':
         facts |= {'confusion': {'labels': labels, 'counts': confusion_counts(probabilities, targets).tolist()}, 'suspicious': _suspicious_facts(texts, probabilities, targets, labels)}
-        if len(targets) > 1: facts['calibration'] = calibration_facts(probabilities, targets)
+        if len(targets) > 1:
+            facts['calibration'] = calibration_facts(probabilities, targets)
+            probabilities = apply_temperature(probabilities, facts['calibration']['temperature'])      # as the kept model gives them
         if len(labels) == 2:
-            positive = 1
-            facts['thresholds'] = {'positive': labels[positive], 'rows': threshold_table(probabilities, targets, positive).to_dict('records')}
-    return facts
+            facts['thresholds'] = {'positive': labels[1], 'rows': threshold_table(probabilities, targets).to_dict('records')}
+    shown = texts, probabilities, targets, labels
+    return {**facts, 'worst': worst_rows(*shown, 10, explain, task), 'longest': longest_rows(*shown, 3, explain, task)}

@@ -335,7 +335,7 @@ def _notes(facts):
     return f'<ul class="notes">{"".join(f"<li>{page_text(note)}</li>" for note in notes)}</ul>' if notes else ''
 
 # %% ../../nbs/reference/applications_page.ipynb #cell-027
-page_style = """:root{color-scheme:light dark;--paper:#fff;--ink:#1b1d21;--muted:#667080;--line:#d8dce2;--tint:#eef3fb;--accent:#0b57b7;--second:#b3500b;--heat:255 140 0;--cold:30 110 255}
+page_style = """:root{color-scheme:light dark;--paper:#fff;--ink:#1b1d21;--muted:#596373;--line:#d8dce2;--tint:#eef3fb;--accent:#0b57b7;--second:#b3500b;--heat:255 140 0;--cold:30 110 255}
 @media (prefers-color-scheme:dark){:root{--paper:#15181c;--ink:#e6e8eb;--muted:#98a2b0;--line:#343a43;--tint:#1e2a3c;--accent:#7db2ff;--second:#f0a35e}}
 @media print{:root{color-scheme:light;--paper:#fff;--ink:#000;--muted:#555;--line:#bbb;--tint:#eee;--accent:#0b57b7;--second:#b3500b}nav{display:none}.box{overflow:visible!important}tr,figure,li{break-inside:avoid}h2{break-after:avoid}thead{display:table-header-group}}
 *{box-sizing:border-box}html{-webkit-text-size-adjust:100%}body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,'Segoe UI',sans-serif;overflow-wrap:anywhere;print-color-adjust:exact;-webkit-print-color-adjust:exact}

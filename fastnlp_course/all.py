@@ -201,6 +201,7 @@ from fastnlp_course.applications.serving import *
 from fastnlp_course.applications.backbones import *
 from fastnlp_course.applications.contest import *
 from fastnlp_course.applications.train_table import *
+from fastnlp_course.applications.predict_table import *
 from fastnlp_course.applications.languages import *
 from fastnlp_course.applications.judging import *
 from fastnlp_course.applications.row_checks import *

@@ -30,6 +30,16 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=N
                   context_settings={'help_option_names': ['-h', '--help']},
                   help="Train and use text classifiers the ULMFiT way. Example: fastnlp demo")
 
+def _say_version(wanted: bool):
+    if wanted:
+        from fastnlp_course import __version__
+        say(f'fastnlp_course {__version__}')
+        raise typer.Exit()
+
+@app.callback()
+def main(version: bool = typer.Option(False, '--version', callback=_say_version, is_eager=True, help='Show the version, and stop.')):
+    pass
+
 def say_errors(command):
     "Turn what a user can mend into one sentence and exit code 1; FASTNLP_DEBUG=1 shows where it came from."
     @wraps(command)
@@ -73,10 +83,21 @@ def demo(
 @say_errors
 def train_classifier(
     file: Path = typer.Argument(..., help='Table with a header: CSV, TSV, JSON lines (each also with gzip) or Parquet.'),
-    text_col: str = typer.Option('text', help='Column with the texts.'),
-    label_col: str = typer.Option('label', help='Column with the labels.'),
+    text_col: list[str] = typer.Option(['text'], help='Column with the texts; several times for several fields.'),
+    label_col: list[str] = typer.Option(['label'], help='Column with the labels; several times for columns of yes and no, one per label.'),
+    model: list[str] = typer.Option([], help='tfidf, ulmfit, minilm, minilm-frozen, a folder or a name of a transformers checkpoint, or auto; several times for several.'),
+    minutes: Optional[float] = typer.Option(None, min=0, help='For everything; epochs and lengths are chosen by it. 20 for auto, no limit else.'),
+    lang: Optional[str] = typer.Option(None, help='Code of the language, such as de or zh; found out without it.'),
     valid_col: Optional[str] = typer.Option(None, help='Column that marks validation rows; without it 20% are drawn at random.'),
     valid_pct: Optional[float] = typer.Option(None, min=0, max=1, help='Share of the rows to judge by, drawn at random; 0.2 without it.'),
+    kfold: Optional[int] = typer.Option(None, min=2, max=20, help='Judge every row once, in so many parts.'),
+    group_col: Optional[str] = typer.Option(None, help='Rows with the same value (an author, a product) stay on one side of the split.'),
+    time_col: Optional[str] = typer.Option(None, help='Judge by the latest rows: a column of dates, years or seconds.'),
+    class_weights: bool = typer.Option(False, '--class-weights', help='Weigh rare classes more, as many times as they are rarer.'),
+    delim: Optional[str] = typer.Option(None, help="Between several labels of a cell, such as ';'."),
+    regression: bool = typer.Option(False, '--regression', help='The labels are numbers to predict.'),
+    unlabelled: Optional[Path] = typer.Option(None, help='More texts without labels, for the language model of ulmfit: a table, or one text per line.'),
+    dry_run: bool = typer.Option(False, '--dry-run', help='Say what would be done and how long it would take, and stop.'),
     sep: Optional[str] = SEP,
     encoding: Optional[str] = ENCODING,
     out: Optional[Path] = typer.Option(None, help='Folder for the results; FILE_classifier without it.'),
@@ -87,24 +108,29 @@ def train_classifier(
     bs: Optional[int] = typer.Option(None, min=1, help='Texts per batch of the classifier.'),
     seed: int = typer.Option(42, help='Of the split, the weights and the batches.'),
 ):
-    """Train a text classifier on a table, with a TF-IDF baseline beside it.
+    """Train classifiers of texts on a table, judge them on the same rows, and keep the one that is recommended.
 
-    Example: fastnlp train-classifier reviews.csv --text-col text --label-col label
+    Without --model: ULMFiT, with a TF-IDF baseline beside it. The same command again goes on where it stopped.
+
+    Example: fastnlp train-classifier reviews.csv --model auto --minutes 10
     """
     from dataclasses import replace
-    from fastnlp_course.applications.reviews import Recipe, run_stages
-    from fastnlp_course.applications.tables import check_amount, csv_table
-    from fastnlp_course.applications.report import how_to_use
-    if valid_col is not None and valid_pct is not None:
-        raise ValueError('--valid-col says which rows to judge by, and --valid-pct draws them at random. Pass one of them.')
-    table = csv_table(file, text_col, label_col, valid_col, 0.2 if valid_pct is None else valid_pct, seed, sep, encoding, note)
-    check_amount(table, file.name, drawn=valid_col is None and valid_pct is None)
-    given = {name: value for name, value in (('lm_epochs', lm_epochs), ('epochs', epochs), ('lm_bs', lm_bs), ('bs', bs)) if value is not None}
+    from fastnlp_course.applications.train_table import plain_table_of, train_plainly
+    from fastnlp_course.applications.reviews import Recipe
+    if valid_pct is not None and (valid_col or kfold):
+        raise ValueError(f"{'--valid-col' if valid_col else '--kfold'} says which rows to judge by, and --valid-pct draws them at random. Pass one of them.")
+    sizes = {name: value for name, value in (('lm_epochs', lm_epochs), ('epochs', epochs), ('lm_bs', lm_bs), ('bs', bs)) if value is not None}
     out = file.with_name(f"{file.name.split('.')[0]}_classifier") if out is None else out
-    source = {'file': str(file), 'text_col': text_col, 'label_col': label_col, 'valid_col': valid_col}
-    run_stages(table, out, replace(Recipe(seed=seed), **given), fresh=fresh, scratch=False, log=say, source=source)
-    say('')
-    say(how_to_use(out))
+    shown_file = dict(valid_col=valid_col, valid_pct=valid_pct, seed=seed, sep=sep, encoding=encoding)
+    newer = (*model, minutes, lang, kfold, group_col, time_col, class_weights, delim, regression, unlabelled, dry_run, *text_col[1:], *label_col[1:])
+    if not any(value is not None and value is not False for value in newer):
+        table = plain_table_of(file, text_col[0], label_col[0], **shown_file, log=note)
+        if table is not None:
+            train_plainly(table, out, replace(Recipe(seed=seed), **sizes), fresh, say, {'file': str(file), 'text_col': text_col[0], 'label_col': label_col[0], 'valid_col': valid_col})
+            return
+    from fastnlp_course.applications.train_table import contest_of_file
+    contest_of_file(file, out, model or ['ulmfit'], text_col, label_col, minutes=minutes, lang=lang, kfold=kfold, group_col=group_col, time_col=time_col, class_weights=class_weights,
+                    delim=delim, regression=regression, unlabelled=unlabelled, dry_run=dry_run, fresh=fresh, sizes=sizes, log=say, note=note, command=sys.argv[1:], **shown_file)
 
 @app.command()
 @say_errors
@@ -214,31 +240,41 @@ def match(
 @app.command()
 @say_errors
 def predict(
-    model: Path = typer.Argument(..., help='Folder of an exported classifier.'),
-    text: Optional[str] = typer.Argument(None, help='The text to classify.'),
-    file: Optional[Path] = typer.Option(None, help='A table (CSV, TSV, JSON lines, each also with gzip, or Parquet), or a text file with one text per line.'),
+    model: Path = typer.Argument(..., help='Folder of a model of texts: OUT/model of train-classifier, or any that the package or transformers has saved.'),
+    text: Optional[str] = typer.Argument(None, help='The text to classify; - reads one text per line from the input.'),
+    file: Optional[Path] = typer.Option(None, help='A table (CSV, TSV, JSON lines, each also with gzip, or Parquet), a text file with one text per line, or -.'),
     text_col: Optional[str] = typer.Option(None, help='Column with the texts, for a table; the columns that the model was trained on without it.'),
     sep: Optional[str] = SEP,
     encoding: Optional[str] = ENCODING,
     out: Optional[Path] = typer.Option(None, help='Write a CSV file instead of printing.'),
     guard: bool = GUARD,
 ):
-    """Classify a text, or every row of a file.
+    """Classify a text, or every row of a file; the other columns of a table are kept.
 
     Example: fastnlp predict demo_output/model "A moving and funny film."
     """
-    from fastnlp_course.applications.commands import predict_file, predict_texts
+    from fastnlp_course.applications.predict_table import predict_parts, predict_text
     if (text is None) == (file is None):
         raise ValueError('pass either a text or --file, not both and not neither. Example: fastnlp predict MODEL "A moving film."')
-    predictions = predict_texts(model, [text]) if file is None else predict_file(model, file, text_col, sep, encoding, note)
-    predictions = guarded(predictions, guard and file is not None)
+    if text is not None and text != '-':
+        answers = predict_text(model, text)
+        if out is None:
+            say(answers.iloc[0].drop('text').to_string())
+            return
+        parts = iter([answers])
+    else:
+        parts = (guarded(part, guard) for part in predict_parts(model, file or Path('-'), text_col, sep, encoding, note))
     if out is None:
-        say(predictions.to_csv(index=False, lineterminator='\n') if file else predictions.iloc[0].drop('text').to_string())
+        for i, part in enumerate(parts):
+            say(part.to_csv(index=False, lineterminator='\n', header=i == 0).rstrip('\n'))
         return
     from fastnlp_course.files import atomic_write
+    n = 0
     with atomic_write(out, 'w', encoding='utf-8') as handle:
-        predictions.to_csv(handle, index=False, lineterminator='\n')
-    say(f'{len(predictions)} predictions written to {out}')
+        for part in parts:
+            part.to_csv(handle, index=False, lineterminator='\n', header=n == 0)
+            n += len(part)
+    say(f'{n} predictions written to {out}')
 
 @app.command()
 @say_errors

@@ -10,6 +10,8 @@ __all__ = ['report_style', 'report_format', 'figure_as_html', 'plot_curve', 'plo
 import base64
 import html
 import io
+import re
+import shlex
 import subprocess
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -94,13 +96,18 @@ def results_frame(
 
 def reading(
     models,          # name -> scores
+    n_valid=None,    # validation rows: says whether they can tell the two apart
 )->str:              # one or two sentences
-    "What the table says, in words."
+    "What the table says, in words; a tie is called a tie."
     best = max(models, key=lambda name: models[name]['accuracy'])
-    gap = models['ULMFiT']['accuracy'] - models['TF-IDF + logistic regression']['accuracy']
-    text = f"Best accuracy: {best}. ULMFiT is {abs(gap)*100:.1f} points {'above' if gap >= 0 else 'below'} TF-IDF + logistic regression."
-    if gap < 0:
-        text += " The method lives from pretraining on far more text than you have labels for: the more labels there are, the less it has to give."
+    ours, baseline = models['ULMFiT']['accuracy'], models['TF-IDF + logistic regression']['accuracy']
+    gap = ours - baseline
+    if gap == 0:
+        return "ULMFiT and TF-IDF + logistic regression are equally accurate: a tie."
+    text = f"Best accuracy: {best}. ULMFiT is {abs(gap)*100:.1f} points {'above' if gap > 0 else 'below'} TF-IDF + logistic regression."
+    if n_valid:
+        chance = 1.96*np.sqrt((ours*(1 - ours) + baseline*(1 - baseline))/n_valid)
+        text += f" On {n_valid:,} rows, differences up to {100*chance:.1f} points can be chance{': a tie' if abs(gap) <= chance else ''}."
     return text
 
 # %% ../../nbs/reference/applications_report.ipynb #cell-019
@@ -124,7 +131,7 @@ def report_html(
     worst = predictions.sort_values('loss', ascending=False).head(10)
     samples = ''.join(f'<blockquote>{html.escape(sample)}</blockquote>' for sample in details['language model']['samples'])
     return '\n'.join(['<!doctype html>', '<html lang="en"><head><meta charset="utf-8"><title>fastnlp_course report</title>', f'<style>{report_style}</style></head><body>',
-        '<h1>Reviews in, classifier out</h1>', f'<p>{html.escape(metrics["rows"])}</p>', results_frame(metrics).to_html(escape=True, border=0),
+        '<h1>Texts in, a classifier out</h1>', f'<p>{html.escape(metrics["rows"])}</p>', results_frame(metrics).to_html(escape=True, border=0),
         f'<p>{html.escape(metrics["reading"])}</p>', '<h2>Curves</h2>', *figures, '<h2>Top losses</h2>', worst.to_html(escape=True, border=0, index=False),
         '<h2>Texts that the language model makes up</h2>', samples, '</body></html>', ''])
 
@@ -140,7 +147,7 @@ def write_results(
     models = {title: {key: details[name][key] for key in ('accuracy', 'log_loss', 'seconds')} for name, title in names.items() if name in details}
     models['ULMFiT']['seconds'] = round(models['ULMFiT']['seconds'] + details['language model']['seconds'], 1)
     rows = f"{(~table.is_valid).sum():,} rows to train, {table.is_valid.sum():,} to validate; vocab {details['tokens']['vocab']:,}; language model perplexity {details['language model']['perplexity']:.1f}. ULMFiT's seconds include its language model."
-    metrics = {'models': models, 'reading': reading(models), 'rows': rows, 'recipe': asdict(recipe),
+    metrics = {'models': models, 'reading': reading(models, int(table.is_valid.sum())), 'rows': rows, 'recipe': asdict(recipe),
                'language_model': {key: details['language model'][key] for key in ('valid_loss', 'accuracy', 'perplexity', 'lr')}}
     predictions = pd.read_csv(Path(out)/'predictions.csv', keep_default_na=False)
     write_json(Path(out)/'metrics.json', metrics)
@@ -184,9 +191,12 @@ def write_report(
 # %% ../../nbs/reference/applications_report.ipynb #cell-033
 def how_to_use(
     out,                  # folder of `run_stages`
+    text='A moving and funny film.', # an example that fits the data
+    begin='the movie',    # how a text of the language model may begin
 )->str:                   # lines for the terminal
     "What lies in `out`, and the commands that use it."
     out = Path(out)
+    said = lambda words: f'"{words}"' if re.fullmatch(r"[\w .,;:'?()-]*", words) else shlex.quote(words)
     return '\n'.join([f'Report:       {out/"report.html"}', f'Figures:      {out/"metrics.json"}', f'Predictions:  {out/"predictions.csv"}', '',
-        'Use the model:', f'  fastnlp predict {out/"model"} "A moving and funny film."', f'  fastnlp generate {out/"language_model"} "the movie"',
-        '  python: learn = load_learner(' + repr(str(out/'model')) + '); learn.predict("A moving and funny film.")'])
+        'Use the model:', f'  fastnlp predict {out/"model"} {said(text)}', f'  fastnlp generate {out/"language_model"} {said(begin)}',
+        '  python: learn = load_learner(' + repr(str(out/'model')) + f'); learn.predict({text!r})'])

@@ -1,0 +1,101 @@
+"The command train-classifier with several models: one table, the same rows, an honest choice, and a run that goes on."
+import json
+import random
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from fastnlp_course.applications.encoders import small_encoder
+from fastnlp_course.cli import app
+
+def fastnlp(*arguments):
+    "Run the command in this process."
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+texts = ['a fine film', 'a fine story and a fine cast', 'a dull film', 'dull and long', 'fine music', 'long, dull, poor']*20
+labels = ['good', 'good', 'bad', 'bad', 'good', 'bad']*20
+
+@pytest.fixture(scope='module')
+def films(tmp_path_factory):
+    "A table with everything that an option can name."
+    folder = tmp_path_factory.mktemp('contest')
+    frame = pd.DataFrame({'text': texts, 'label': labels, 'title': ['fine', 'good', 'dull', 'poor', 'good', 'poor']*20, 'stars': [4, 5, 1, 2, 4.5, 0]*20,
+                          'tags': ['plot;praise', 'praise', 'plot', 'plot', 'music;praise', 'plot']*20, 'praise': [1, 1, 0, 0, 1, 0]*20, 'long': ['no', 'yes', 'no', 'yes', 'no', 'no']*20,
+                          'author': [f'author {i//6}' for i in range(120)], 'day': [f'2024-{1 + i//28:02}-{1 + i%28:02}' for i in range(120)]})
+    frame.to_csv(folder/'films.csv', index=False)
+    small_encoder(texts, folder/'small', vocab_size=200, hidden_size=32)
+    return folder
+
+def test_several_models_and_the_winner(films, monkeypatch):
+    "TF-IDF, ULMFiT and a checkpoint on the same rows; the cheapest of equals is kept; a second call trains nothing."
+    command = ['train-classifier', films/'films.csv', '--model', 'tfidf', '--model', 'ulmfit', '--model', films/'small', '--epochs', 1, '--lm-epochs', 1, '--lm-bs', 4, '--bs', 16, '--out', films/'run']
+    monkeypatch.setattr('fastnlp_course.applications.reviews.Recipe.sizes', lambda self: {'emb_sz': 24, 'n_hid': 24, 'n_layers': 1})
+    monkeypatch.setattr('fastnlp_course.applications.contest.starts_pretrained', lambda task, lang: (False, 'not in this test'))
+    done = fastnlp(*command)
+    assert done.exit_code == 0, done.output
+    metrics = json.loads((films/'run'/'metrics.json').read_text(encoding='utf-8'))
+    assert set(metrics['models']) == {'majority', 'TF-IDF + logistic regression', 'ULMFiT', f"{films/'small'}, fine-tuned"}
+    assert all({'accuracy', 'macro_f1', 'intervals', 'seconds'} <= set(model) for model in metrics['models'].values())
+    assert metrics['recommended'] == 'TF-IDF + logistic regression' and metrics['models']['TF-IDF + logistic regression']['accuracy'] == 1
+    assert json.loads((films/'run'/'model'/'config.json').read_text(encoding='utf-8'))['kind'] == 'tfidf'
+    assert 'ULMFiT: about' in done.output and 'Recommended: TF-IDF' in done.output
+    again = fastnlp(*command)
+    assert again.output.count('finished earlier') == 4
+    told = fastnlp('predict', films/'run'/'model', 'a fine film')
+    assert told.exit_code == 0 and 'good' in told.output
+
+def test_dry_run_leaves_nothing(films):
+    done = fastnlp('train-classifier', films/'films.csv', '--model', films/'small', '--epochs', 2, '--dry-run', '--out', films/'dry')
+    assert done.exit_code == 0, done.output
+    assert '120 rows: 96 to train, 24 to judge (20% at random, the same share of each class)' in done.output
+    assert 'Language: en (detected)' in done.output and '2 epochs' in done.output and not (films/'dry').exists()
+
+@pytest.mark.parametrize('options, kind, split', [
+    (['--text-col', 'title', '--text-col', 'text'], 'classes', '20% at random, the same share of each class'),
+    (['--label-col', 'tags', '--delim', ';'], 'several labels', '20% at random'),
+    (['--label-col', 'praise', '--label-col', 'long'], 'several labels', '20% at random'),
+    (['--label-col', 'stars', '--regression'], 'number', '20% at random'),
+    (['--kfold', 3], 'classes', 'every row once, in 3 parts'),
+    (['--kfold', 3, '--group-col', 'author'], 'classes', 'every row once, in 3 parts of whole groups'),
+    (['--group-col', 'author', '--class-weights'], 'classes', '20% of the groups, at random'),
+    (['--time-col', 'day'], 'classes', 'the latest 20%'),
+])
+def test_options_of_rows_and_targets(films, options, kind, split):
+    out = films/'-'.join(map(str, options)).replace('--', '')
+    done = fastnlp('train-classifier', films/'films.csv', '--model', 'tfidf', '--out', out, *options)
+    assert done.exit_code == 0, done.output
+    metrics = json.loads((out/'metrics.json').read_text(encoding='utf-8'))
+    assert (metrics['kind'], metrics['split']) == (kind, split)
+    assert (out/'model'/'config.json').is_file() and len(pd.read_csv(out/'predictions.csv')) == metrics['rows']['judged']
+    assert metrics['rows']['judged'] == 120 if '--kfold' in options else metrics['rows']['judged'] < 30
+
+def test_chinese_is_cut_into_characters(films):
+    "What English rules would take for one word is noticed before anything is trained."
+    draw = random.Random(0)
+    rows = [(''.join(draw.choices('这部电影不如书的故事', k=10)) + word, label) for word, label in [('很好', 'good'), ('太差', 'bad')]*60]
+    pd.DataFrame(rows, columns=['text', 'label']).to_csv(films/'chinese.csv', index=False)
+    done = fastnlp('train-classifier', films/'chinese.csv', '--model', 'tfidf', '--model', 'auto')
+    assert done.exit_code == 0, done.output
+    assert 'Language: zh (detected), cut into characters' in done.output and 'MiniLM was trained on English' in done.output
+    metrics = json.loads((films/'chinese_classifier'/'metrics.json').read_text(encoding='utf-8'))
+    assert metrics['models']['TF-IDF + logistic regression']['accuracy'] > .9
+    wrong = fastnlp('train-classifier', films/'chinese.csv', '--model', 'ulmfit', '--lang', 'en', '--out', films/'wrong')
+    assert wrong.exit_code == 1 and 'pass --lang zh' in wrong.output and not (films/'wrong').exists()
+
+@pytest.mark.parametrize('options, message', [
+    (['--model', 'no such model'], 'no folder with a config.json'),
+    (['--model', 'majority'], 'Leave it out'),
+    (['--model', 'tfidf', '--epochs', 3], '--epochs belongs to'),
+    (['--model', 'tfidf', '--unlabelled', 'x.txt'], 'Add --model ulmfit'),
+    (['--kfold', 3, '--valid-pct', .5], '--kfold says which rows'),
+    (['--kfold', 3, '--time-col', 'day'], 'Pass one of them'),
+    (['--group-col', 'author', '--time-col', 'day'], 'Pass one of them'),
+    (['--label-col', 'title', '--regression'], 'which is no number'),
+    (['--lang', 'klingon'], 'not known'),
+    (['--group-col', 'nobody'], 'Pass --group-col'),
+])
+def test_errors_name_options(films, options, message):
+    done = fastnlp('train-classifier', films/'films.csv', '--out', films/'errors', *options)
+    assert done.exit_code == 1 and message in done.output and 'Traceback' not in done.output
+    assert not (films/'errors').exists()

@@ -172,6 +172,7 @@ from fastnlp_course.bridges.more_checks import *
 from fastnlp_course.bridges.lightning import *
 from fastnlp_course.bridges.tensorboard import *
 from fastnlp_course.bridges.sharing import *
+from fastnlp_course.bridges.onnx_export import *
 from fastnlp_course.bridges.distributed import *
 from fastnlp_course.bridges.picture_files import *
 from fastnlp_course.bridges.images import *

@@ -113,7 +113,7 @@ def _whiskers(axes, models, score, recommended):
         value, low, high = scores[score]
         axes.plot([low, high], [place, place], color=_accent if name == recommended else _muted, linewidth=2.5, solid_capstyle='butt')
         axes.plot([value], [place], 'o', color=_accent if name == recommended else _ink)
-    axes.set_yticks(range(len(models)), [str(name)[:34] for name in reversed(models)])
+    axes.set_yticks(range(len(models)), [str(name) if len(str(name)) < 35 else f'{str(name)[:33]}…' for name in reversed(models)])
     axes.set_ylim(-.6, len(models) - .4)
     axes.set_xlabel(_titles.get(score, score))
     if score in _shares: _percent_axis(axes.xaxis)
@@ -267,7 +267,8 @@ def _texts(rows):
         if row.get('probability') is not None: said.append(f"probability of the label {_number('probability', row['probability'])}")
         shown = _coloured(row['tokens'], row['values']) if row.get('tokens') else _short(row['text'])
         made.append(f'<li><p class="small">{" · ".join(said)}</p><blockquote dir="auto">{shown}</blockquote></li>')
-    return f'<ul class="texts">{"".join(made)}</ul>' if made else ''
+    legend = '<p class="small">Words on <mark style="--a:.4">orange</mark> speak for the answer, words on <mark class="against" style="--a:.4">blue</mark> against it.</p>' if any(row.get('tokens') for row in rows or ()) else ''
+    return f'{legend}<ul class="texts">{"".join(made)}</ul>' if made else ''
 
 def _duplicates(facts):
     found = facts.get('duplicates')

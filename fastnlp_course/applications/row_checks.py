@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['normalised', 'near_duplicates', 'suspicious_labels', 'part_of_rows', 'learning_curve', 'worst_rows', 'longest_rows',
-           'data_card', 'judged_facts']
+           'leave_one_out', 'data_card', 'judged_facts']
 
 # %% ../../nbs/reference/applications_row_checks.ipynb #cell-004
 import hashlib
@@ -227,6 +227,21 @@ def longest_rows(
     return _row_facts(rows[:n], texts, probabilities, targets, labels, explain, task)
 
 # %% ../../nbs/reference/applications_row_checks.ipynb #cell-026
+def leave_one_out(
+    probabilities,   # called with texts; returns (texts, columns), such as a predictor's method
+    text,            # one text
+    most=80,         # words to ask about; the others get 0
+)->tuple:            # words, and a number for each: above 0 where it speaks for the answer
+    "How much less sure of its answer the model is without each word."
+    pieces = re.findall(rf'\s*(?:[{_apart}]|[^\s{_apart}]+)', text)
+    asked = pieces[:most]
+    if not asked:
+        return [], []
+    given = np.asarray(probabilities([text, *(''.join(pieces[:i] + pieces[i + 1:]) for i in range(len(asked)))]))
+    answer = given.reshape(len(given), -1)[:, int(given[0].argmax())]
+    return [piece.strip() for piece in pieces], [*(answer[0] - answer[1:]).tolist(), *[0.]*(len(pieces) - len(asked))]
+
+# %% ../../nbs/reference/applications_row_checks.ipynb #cell-029
 def _script_shares(texts):
     "Script -> its share of the letters, by the first word of each letter's Unicode name."
     scripts = Counter()
@@ -263,7 +278,7 @@ def data_card(
         card['labels'] = {label: {'training': int(train), 'validation': int(valid)} for label, train, valid in counts.itertuples()}
     return {name: value for name, value in card.items() if value is not None}
 
-# %% ../../nbs/reference/applications_row_checks.ipynb #cell-029
+# %% ../../nbs/reference/applications_row_checks.ipynb #cell-032
 def _duplicate_facts(table, rows, probabilities, targets, task, groups):
     "Texts on both sides, with the scores on the rows that are on one only."
     texts = table.text.tolist()

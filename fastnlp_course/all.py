@@ -195,6 +195,7 @@ from fastnlp_course.applications.pair_errors import *
 from fastnlp_course.applications.joint import *
 from fastnlp_course.applications.kaggle import *
 from fastnlp_course.applications.tfidf_model import *
+from fastnlp_course.applications.onnx_folder import *
 from fastnlp_course.applications.frozen_model import *
 from fastnlp_course.applications.text_task import *
 from fastnlp_course.applications.predictors import *

@@ -293,6 +293,38 @@ def serve(
     from fastnlp_course.applications.serving import serve as run_server
     run_server(model, host, port, max_rows, max_chars, wait_ms, log=say_now)
 
+@app.command('app')
+@say_errors
+def open_page(
+    model: Path = typer.Argument(..., help='Folder of a model of texts.'),
+    host: str = typer.Option('127.0.0.1', help='Address to listen on; with 127.0.0.1 only this machine sees the page.'),
+    port: int = typer.Option(7860, min=0, max=65535, help='Port to listen on; 0 takes any free one.'),
+    browser: bool = typer.Option(True, '--browser/--no-browser', help='Open the page in the browser.'),
+):
+    """Open a page to try the model on: a text with its words in colour, and whole tables.
+
+    Example: fastnlp app demo_output/model
+    """
+    from fastnlp_course.applications.app import open_app
+    open_app(model, host, port, browser, log=say_now)
+
+@app.command('export')
+@say_errors
+def export_model(
+    model: Path = typer.Argument(..., help='Folder of a classifier: OUT/model of train-classifier, or one that the package or transformers has saved.'),
+    onnx: bool = typer.Option(False, '--onnx', help='For ONNX Runtime, with vocab or tokenizer and a program that needs no torch.'),
+    int8: bool = typer.Option(False, '--int8', help='Weights in 8 bits: about a quarter of the size and faster, probabilities a little different.'),
+    out: Optional[Path] = typer.Option(None, '--out', help='Folder to write; MODEL_onnx (or MODEL_onnx_int8) beside the model without it.'),
+):
+    """Write a classifier for people who have neither torch nor this package.
+
+    Example: fastnlp export demo_output/model --onnx --int8
+    """
+    if not onnx:
+        raise ValueError(f'say in which form: fastnlp export {model} --onnx (the only one so far).')
+    from fastnlp_course.applications.onnx_folder import export_onnx, export_report
+    say(export_report(export_onnx(model, out, int8), model))
+
 @app.command()
 @say_errors
 def generate(

@@ -189,7 +189,7 @@ def run(code):
 
 def test_heavy_libraries_wait():
     "The doors load nothing that a reader of plain text does not need."
-    heavy = 'transformers spacy datasets sklearn matplotlib.pyplot lightning accelerate peft sentencepiece tensorboard'.split()
+    heavy = 'transformers spacy datasets sklearn matplotlib.pyplot lightning accelerate peft sentencepiece tensorboard onnx onnxruntime'.split()
     assert run(f'import sys, fastnlp_course.all; print([name for name in {heavy} if name in sys.modules])') == '[]'
 
 def test_the_other_doors_give_the_same():

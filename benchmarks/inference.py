@@ -2,9 +2,13 @@
 
     python benchmarks/inference.py --peer PYTHON    PYTHON: of an environment with fastai 2.8.12
     python benchmarks/inference.py --peer PYTHON --small    a quick look: a small network, 300 sentences, 60 words; nothing is written
+    python benchmarks/inference.py --peer PYTHON --classify --processor-time    for a machine that does other work: no writing, one thread,
+                                                    seconds of the processor instead of the clock; a section of its own
+    python benchmarks/inference.py --accuracy       what 8 bits cost: a classifier of the film reviews, its 2,014 test rows; a section of its own
 
 Sentences are rows of the embedded reviews. Both sides get the raw texts, the same vocab and the same random weights, and as many threads as
 there are cores (or --threads). The peer runs before and after ours, so that a slow moment hits both; each figure is the fastest of all repeats.
+Ours is measured three times: the learner, its ONNX folder (`learn.to_onnx`, no torch), and the same with weights in 8 bits.
 Where the processor computes in bf16, ours is also measured after `learn.to_fp16()`, in a row of its own, as its numbers are rounded.
 """
 import argparse, json, os, subprocess, sys, tempfile
@@ -23,12 +27,14 @@ vocab = open(folder + '/vocab.txt', encoding='utf-8').read().splitlines()
 new, results = table.text.tolist()[-task['sentences']:], {{}}
 sizes = dict(zip(('emb_sz', 'n_hid', 'n_layers'), task['sizes']))
 
+clock = getattr(time, task['clock'])
+
 def fastest(work, repeats):
     seconds = []
     for _ in range(repeats):
-        started = time.perf_counter()
+        started = clock()
         value = work()
-        seconds.append(time.perf_counter() - started)
+        seconds.append(clock() - started)
     return min(seconds), value
 
 def weights_into(model, name):
@@ -44,11 +50,23 @@ with learn.no_bar(), learn.no_logging():
     results['many'] = {{'seconds': seconds, 'check': torch.as_tensor(preds)[:, 0].tolist()}}
     seconds, _ = fastest(lambda: [learn.predict(text) for text in new[:20]], task['repeats'])
     results['single'] = {{'seconds': seconds/20, 'check': [float(learn.predict(text)[2][0]) for text in new[:20]]}}
+    for int8 in (False, True) if {ours} else ():
+        from fastnlp_course.bridges.onnx_export import load_onnx
+        name = 'onnx, 8 bits' if int8 else 'onnx'
+        classifier = load_onnx(learn.to_onnx(folder + '/' + name.replace(', ', '_'), int8=int8), threads=task['threads'])
+        classifier.probabilities(new[:1])
+        seconds, preds = fastest(lambda: classifier.probabilities(new), task['repeats'])
+        results['many, ' + name] = {{'seconds': seconds, 'check': preds[:, 0].tolist()}}
+        seconds, preds = fastest(lambda: [classifier.probabilities([text])[0] for text in new[:20]], task['repeats'])
+        results['single, ' + name] = {{'seconds': seconds/20, 'check': [float(row[0]) for row in preds]}}
     if task['bf16'] and {ours}:
         learn.to_fp16()
         seconds, preds = fastest(lambda: learn.get_preds(dl=learn.dls.test_dl(new))[0], task['repeats'])
         results['many, bf16'] = {{'seconds': seconds, 'check': torch.as_tensor(preds)[:, 0].tolist()}}
 del learn
+if not task['words']:
+    print(json.dumps(results))
+    sys.exit()
 dls = TextDataLoaders.from_df(known, text_col='text', is_lm=True, valid_pct=.2, seed=0, text_vocab=vocab, bs=8, device=torch.device('cpu'))
 learn = language_model_learner(dls, AWD_LSTM, config={{**awd_lstm_lm_config, **sizes}}, pretrained=False)
 weights_into(learn.model, 'language_model')
@@ -61,7 +79,8 @@ print(json.dumps(results))
 """
 peer_program = program.format(imports='from fastai.text.all import *', ours=False)
 our_program = program.format(imports='from fastnlp_course.all import *', ours=True)
-work_names = {'many': 'classify {sentences:,} sentences', 'single': 'classify a single one', 'write': 'write {words} words'}
+work_names = {'many': 'classify {sentences:,} sentences', 'many, onnx': 'the same, ONNX Runtime here', 'many, onnx, 8 bits': 'the same, ONNX Runtime in 8 bits here',
+              'single': 'classify a single one', 'single, onnx': 'the same, ONNX Runtime here', 'single, onnx, 8 bits': 'the same, ONNX Runtime in 8 bits here', 'write': 'write {words} words'}
 
 def prepare(folder, sizes, vocab_size, sentences):
     "Texts, vocab and random weights for both sides."
@@ -95,38 +114,86 @@ def compare(peer, sizes, task, vocab_size):
         task = {**task, 'sizes': sizes}
         sides = [('peer', peer, peer_program), ('ours', sys.executable, our_program), ('peer', peer, peer_program)]
         runs = [(side, run(python, code, folder, task)) for side, python, code in sides]
-    rows, works = [], dict(work_names)
+    rows, works = [], {name: text for name, text in work_names.items() if name != 'write' or task['words']}
     if task['bf16']:
-        works['many, bf16'] = 'the same, to_fp16() here'
-        for side, found in runs:
-            found.setdefault('many, bf16', found['many'])     # the peer has no such path for an LSTM on a processor
+        works['many, bf16'] = 'classify {sentences:,} sentences, to_fp16() here'
+    for side, found in runs:
+        for name in works:
+            found.setdefault(name, found.get(name.split(',')[0]))     # the peer has no such path for an LSTM on a processor
     for work, name in works.items():
         best = {side: min(found[work]['seconds'] for other, found in runs if other == side) for side in ('peer', 'ours')}
         checks = [found[work]['check'] for _, found in runs]
         same = checks[0] == checks[1] if work == 'write' else max(abs(a - b) for a, b in zip(checks[0], checks[1]))
-        limit = 5e-2 if work == 'many, bf16' else 1e-4
+        limit = 5e-2 if work.endswith(('bf16', '8 bits')) else 1e-4
         assert same is True or same is not False and same < limit, f'{work}: the sides differ: {same}'
         agreement = 'same words' if work == 'write' else f'{same:.0e}'
         rows.append(f"| {'/'.join(map(str, sizes))} | {name.format(**task)} | {best['peer']:.4f} | {best['ours']:.4f} | {best['peer']/best['ours']:.1f} | {agreement} |")
         print(rows[-1], flush=True)
     return rows
 
+def accuracy_in_8_bits(n_rows=None, epochs=3):
+    "Lines of a table: accuracy and size of a trained classifier as a learner, as ONNX, and in 8 bits."
+    from fastnlp_course.applications.reviews import movie_reviews
+    from fastnlp_course.bridges.onnx_export import load_onnx
+    from fastnlp_course.data.text_data import TextDataLoaders
+    from fastnlp_course.files import set_seed
+    from fastnlp_course.models.awd_lstm import AWD_LSTM
+    from fastnlp_course.models.ulmfit import text_classifier_learner
+    table = movie_reviews() if n_rows is None else movie_reviews().iloc[:n_rows].reset_index(drop=True)
+    dls = TextDataLoaders.from_df(table, text_col='text', label_col='label', valid_col='is_valid', bs=32)
+    set_seed(0)
+    learn = text_classifier_learner(dls, AWD_LSTM, drop_mult=0.3)
+    test = table[table.is_valid]
+    targets, texts = (test.label == 'pos').to_numpy(), test.text.tolist()
+    rows = ['| classifier | file, MB | accuracy on the {:,} test rows, % | labels that differ from the learner\'s |'.format(len(test)), '| --- | --- | --- | --- |']
+    with learn.no_bar(), learn.no_logging(), tempfile.TemporaryDirectory() as folder:
+        learn.fit_one_cycle(1, 2e-2)
+        learn.unfreeze()
+        learn.fit_one_cycle(epochs, slice(2e-3, 8e-3))
+        before = learn.get_preds(dl=learn.dls.test_dl(texts))[0].numpy().argmax(1)
+        sizes = [('the learner', (learn.export(Path(folder)/'learner')/'model.safetensors').stat().st_size, before)]
+        for name, int8 in (('ONNX', False), ('ONNX, 8 bits', True)):
+            written = learn.to_onnx(Path(folder)/name, int8=int8)
+            sizes.append((name, (written/'model.onnx').stat().st_size, load_onnx(written).probabilities(texts).argmax(1)))
+    for name, size, labels in sizes:
+        rows.append(f'| {name} | {size/1e6:.1f} | {100*(labels == targets).mean():.2f} | {(labels != before).sum()} |')
+    print('\n'.join(rows))
+    return rows
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--peer', required=True, help='python of an environment with fastai 2.8.12')
+    parser.add_argument('--peer', help='python of an environment with fastai 2.8.12')
     parser.add_argument('--small', action='store_true', help='a quick look; nothing is written')
-    parser.add_argument('--threads', type=int, default=os.cpu_count(), help='of torch, on both sides')
+    parser.add_argument('--threads', type=int, default=os.cpu_count(), help='of torch and ONNX Runtime, on both sides')
+    parser.add_argument('--classify', action='store_true', help='classify only, do not write')
+    parser.add_argument('--processor-time', action='store_true', help='seconds of the processor, on one thread, once')
+    parser.add_argument('--accuracy', action='store_true', help='only what 8 bits cost')
     arguments = parser.parse_args()
+    if arguments.accuracy:
+        rows = accuracy_in_8_bits(*((400, 1) if arguments.small else ()))
+        if not arguments.small:
+            write_section('Accuracy in 8 bits', 'ULMFiT from the shipped language model, one epoch of the head and three of all, seed 0; the embedded film reviews, split as everywhere.\n\n'
+                          + '\n'.join(rows) + '\n\nCommand: `python benchmarks/inference.py --accuracy`.')
+        return
+    if not arguments.peer:
+        parser.error('pass --peer PYTHON, of an environment with fastai 2.8.12')
     from fastnlp_course.training.precision import cpu_has_bf16
-    common = {'threads': arguments.threads, 'bf16': cpu_has_bf16()}
+    threads, clock = (1, 'process_time') if arguments.processor_time else (arguments.threads, 'perf_counter')
+    common = {'threads': threads, 'bf16': cpu_has_bf16() and not arguments.processor_time, 'clock': clock}
+    words, repeats = 0 if arguments.classify else 400, 1 if arguments.processor_time else 3
     head = ['| network | work | fastai, s | ours, s | ratio | largest difference |', '| --- | --- | --- | --- | --- | --- |']
     print('\n'.join(head))
     if arguments.small:
-        compare(arguments.peer, (64, 96, 2), {'sentences': 300, 'words': 60, 'repeats': 2, 'write_repeats': 1, **common}, 2000)
+        compare(arguments.peer, (64, 96, 2), {'sentences': 300, 'words': min(words, 60), 'repeats': 2, 'write_repeats': 1, **common}, 2000)
         return
     rows = []
     for sizes in ((200, 400, 2), (400, 1152, 3)):
-        rows += compare(arguments.peer, sizes, {'sentences': 2000, 'words': 400, 'repeats': 3, 'write_repeats': 2, **common}, 9648)
-    write_section('Inference', f'{machine()}; {arguments.threads} threads; raw texts in, probabilities out.\n\n' + '\n'.join(head + rows) + '\n\nCommand: `python benchmarks/inference.py --peer PYTHON`.')
+        rows += compare(arguments.peer, sizes, {'sentences': 2000, 'words': words, 'repeats': repeats, 'write_repeats': 2, **common}, 9648)
+    options = ' --classify'*arguments.classify + ' --processor-time'*arguments.processor_time
+    how = f"{threads} thread{'s'*(threads > 1)}; raw texts in, probabilities out."
+    if arguments.processor_time:
+        how += ' Seconds of the processor, not of the clock, because the machine did other work beside.'
+    title = 'Inference' + ' by processor time'*arguments.processor_time + ', classifying'*(arguments.classify and not arguments.processor_time)
+    write_section(title, f'{machine()}; {how}\n\n' + '\n'.join(head + rows) + f'\n\nCommand: `python benchmarks/inference.py --peer PYTHON{options}`.')
 
 if __name__ == '__main__': main()

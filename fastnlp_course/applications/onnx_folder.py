@@ -44,11 +44,11 @@ def export_onnx(
     model = Path(model)
     predictor = load_predictor(model)
     if predictor.kind not in ('learner', 'transformers'):
-        raise ValueError(f"{model} holds a model of the kind {predictor.kind!r}, and what can be exported as ONNX are ULMFiT's classifiers and those of transformers. "
-                         "A TF-IDF model is small and quick as it is: its folder is plain numbers.")
+        raise ValueError(f"{model} holds a model of the kind {predictor.kind!r}, and what can be exported as ONNX are ULMFiT's classifiers and those of transformers."
+                         + (' A TF-IDF model is small and quick as it is: its folder is plain numbers.' if predictor.kind == 'tfidf' else ''))
     learn = predictor.learn if predictor.kind == 'learner' else _learner_around(model, predictor)
     out = model.resolve().with_name(f'{model.resolve().name}_onnx{"_int8" if int8 else ""}') if out is None else Path(out).absolute()
-    return learn.to_onnx(out, int8=int8, temperature=predictor.temperature)
+    return learn.to_onnx(out, int8=int8, temperature=predictor.temperature, thresholds=predictor.thresholds if predictor.task == 'several labels' else None)
 
 def export_report(
     folder,         # of `export_onnx`

@@ -53,7 +53,7 @@ def _name(step):
     return getattr(getattr(step, 'encodes', None), '__name__', None) if type(step).__name__ == 'Transform' else type(step).__name__
 
 def _refuse_step(step):
-    raise ValueError(f'the step {_name(step)} of the data is not known to run.py, so this learner cannot be exported as ONNX. Apply it to the texts before they reach the learner, or use learn.export.')
+    raise ValueError(f'to_onnx writes classifiers of texts, and the step {_name(step)} of the data is not known to run.py. Apply it to the texts before they reach the learner, or use learn.export.')
 
 # %% ../../nbs/reference/bridges_onnx_export.ipynb #cell-009
 def _splitter(tok):
@@ -177,7 +177,7 @@ def _answers(learn, items):
 # %% ../../nbs/reference/bridges_onnx_export.ipynb #cell-015
 _format = 'fastnlp_course onnx'
 _tasks = {'single_label_classification': 'classes', 'multi_label_classification': 'several labels', 'regression': 'number'}
-_shape = dict(format=one_of(_format), version=one_of(1), reads=one_of(*readers), task=one_of(*_tasks.values()), labels=several(words(10_000), 100_000, 1), temperature=number(1e-6, 1e6),
+_shape = dict(format=one_of(_format), version=one_of(1), reads=one_of(*readers), task=one_of(*_tasks.values()), labels=several(words(10_000), 100_000, 1), temperature=number(1e-6, 1e6), thresholds=maybe(several(number(0, 1), 100_000)),
               int8=flag, pad=lambda value, where: object_with(value, where, ['input_ids'], **dict.fromkeys(('input_ids', 'token_type_ids', 'attention_mask'), whole(-100, 100_000_000))), side=one_of('left', 'right'), columns=several(words(1000), 1000),
               lang=language, special=several(words(100), 1000), space=words(1), backwards=flag, mark_fields=flag, difference=number(0, 10))
 _needed = [name for name in _shape if name not in ('lang', 'special', 'space', 'backwards', 'mark_fields')]
@@ -267,9 +267,12 @@ def to_onnx(self:Learner,
     folder,                 # to write, below `path` or a full path
     int8:bool=False,        # weights in 8 bits: a quarter of the size, and faster; see what it costs on your validation rows
     temperature:float=1.,   # divides the logits, where one was fitted on validation rows
+    thresholds=None,        # of several labels: from which probability on each is given; kept for whoever reads the folder
 ) -> Path:                  # the folder: model.onnx, vocab or tokenizer, config.json, run.py, requirements.txt
     "Write a classifier of texts for ONNX Runtime, with a program that needs no torch, and compare it with this learner."
     need_onnx()
+    if not 0 < temperature < math.inf:
+        raise ValueError(f'the temperature is {temperature!r}, and a number above 0 is expected. Leave it out where none was fitted.')
     folder = self.path/folder
     _refuse_others(folder)
     reads, settings, columns, files, pad, side = describe_texts(self)
@@ -283,7 +286,7 @@ def to_onnx(self:Learner,
         if int8:
             quantize_graph(new/'whole.onnx', new/'model.onnx')
             (new/'whole.onnx').unlink()
-        config = {'format': _format, 'version': 1, 'reads': reads, 'task': task, 'labels': labels, 'temperature': float(temperature), 'int8': bool(int8),
+        config = {'format': _format, 'version': 1, 'reads': reads, 'task': task, 'labels': labels, 'temperature': float(temperature), 'thresholds': None if thresholds is None else np.asarray(thresholds, dtype=float).tolist(), 'int8': bool(int8),
                   'pad': {name: value for name, value in pad.items() if name in used or name == 'input_ids'}, 'side': side, 'columns': columns, **settings, 'difference': 0.}
         _write_texts(new, reads, files, self)
         write_json(new/'config.json', config)

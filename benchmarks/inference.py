@@ -27,7 +27,12 @@ vocab = open(folder + '/vocab.txt', encoding='utf-8').read().splitlines()
 new, results = table.text.tolist()[-task['sentences']:], {{}}
 sizes = dict(zip(('emb_sz', 'n_hid', 'n_layers'), task['sizes']))
 
-clock = getattr(time, task['clock'])
+def processor():
+    "Seconds of the processor so far, those of workers that have ended included."
+    from resource import getrusage, RUSAGE_CHILDREN, RUSAGE_SELF
+    return sum(used.ru_utime + used.ru_stime for used in map(getrusage, (RUSAGE_SELF, RUSAGE_CHILDREN)))
+
+clock = processor if task['clock'] == 'processor' else time.perf_counter
 
 def fastest(work, repeats):
     seconds = []
@@ -47,7 +52,10 @@ weights_into(learn.model, 'classifier')
 with learn.no_bar(), learn.no_logging():
     learn.predict(new[0])                                   # the first call loads the tokenizer
     seconds, preds = fastest(lambda: learn.get_preds(dl=learn.dls.test_dl(new))[0], task['repeats'])
-    results['many'] = {{'seconds': seconds, 'check': torch.as_tensor(preds)[:, 0].tolist()}}
+    own = torch.as_tensor(preds)[:, 0].tolist()
+    for part in learn.model if {ours} else (): part.fastai_pool = True      # not timed: fastai leaves the end of some texts out
+    results['many'] = {{'seconds': seconds, 'own': own, 'check': torch.as_tensor(learn.get_preds(dl=learn.dls.test_dl(new))[0])[:, 0].tolist() if {ours} else own}}
+    for part in learn.model if {ours} else (): part.fastai_pool = False
     seconds, _ = fastest(lambda: [learn.predict(text) for text in new[:20]], task['repeats'])
     results['single'] = {{'seconds': seconds/20, 'check': [float(learn.predict(text)[2][0]) for text in new[:20]]}}
     for int8 in (False, True) if {ours} else ():
@@ -123,6 +131,8 @@ def compare(peer, sizes, task, vocab_size):
     for work, name in works.items():
         best = {side: min(found[work]['seconds'] for other, found in runs if other == side) for side in ('peer', 'ours')}
         checks = [found[work]['check'] for _, found in runs]
+        if work.startswith('many, '):
+            checks[0] = runs[1][1]['many']['own']       # beside our own learner, which reads every text to its end
         same = checks[0] == checks[1] if work == 'write' else max(abs(a - b) for a, b in zip(checks[0], checks[1]))
         limit = 5e-2 if work.endswith(('bf16', '8 bits')) else 1e-4
         assert same is True or same is not False and same < limit, f'{work}: the sides differ: {same}'
@@ -178,7 +188,7 @@ def main():
     if not arguments.peer:
         parser.error('pass --peer PYTHON, of an environment with fastai 2.8.12')
     from fastnlp_course.training.precision import cpu_has_bf16
-    threads, clock = (1, 'process_time') if arguments.processor_time else (arguments.threads, 'perf_counter')
+    threads, clock = (1, 'processor') if arguments.processor_time else (arguments.threads, 'perf_counter')
     common = {'threads': threads, 'bf16': cpu_has_bf16() and not arguments.processor_time, 'clock': clock}
     words, repeats = 0 if arguments.classify else 400, 1 if arguments.processor_time else 3
     head = ['| network | work | fastai, s | ours, s | ratio | largest difference |', '| --- | --- | --- | --- | --- | --- |']

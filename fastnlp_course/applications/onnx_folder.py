@@ -43,6 +43,8 @@ def export_onnx(
     need_onnx()
     model = Path(model)
     predictor = load_predictor(model)
+    if predictor.kind == 'onnx':
+        raise ValueError(f"{model} is an ONNX folder already. Pass the folder of the model that it was made from.")
     if predictor.kind not in ('learner', 'transformers'):
         raise ValueError(f"{model} holds a model of the kind {predictor.kind!r}, and what can be exported as ONNX are ULMFiT's classifiers and those of transformers."
                          + (' A TF-IDF model is small and quick as it is: its folder is plain numbers.' if predictor.kind == 'tfidf' else ''))

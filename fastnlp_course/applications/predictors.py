@@ -23,6 +23,7 @@ from ..data.new_items import test_set
 from ..training.export import load_learner
 from ..models.pretrained import vocab_of_texts
 from ..bridges.hf_saving import labels_of, problem_type
+from ..bridges.onnx_export import load_onnx
 from ..bridges.transformers import load_hf_model, n_positions
 from .tfidf_model import answers_of, load_tfidf
 from .frozen_model import load_frozen
@@ -33,7 +34,7 @@ class Predictor:
     "A model of texts, of whatever kind: `probabilities(texts)` gives a row per text."
 
     def __init__(self,
-        kind,               # 'learner', 'tfidf', 'frozen' or 'transformers'
+        kind,               # 'learner', 'tfidf', 'frozen', 'transformers' or 'onnx'
         labels,             # names; position = column of the probabilities
         task,               # 'classes', 'several labels' or 'number'
         answer,             # list of texts -> (texts, labels), before any temperature
@@ -253,6 +254,21 @@ def _own_predictor(model):
     "What already answers in our words: `TfidfModel`, `FrozenModel`."
     return Predictor(model.kind, model.labels, model.task, model.probabilities, None if model.kind == 'frozen' else model.unknown_share)
 
+def _onnx_predictor(folder):
+    "A folder of `to_onnx`; its temperature is in its own answers."
+    model = load_onnx(folder)
+    columns = model.config['columns'] or ['text']
+    items = lambda texts: texts[columns].values.tolist() if isinstance(texts, pd.DataFrame) else list(texts)
+    special = {number for token, number in getattr(model.reader, 'ids', {}).items() if token.startswith('xx') and token != 'xxunk'}
+    def share(row):
+        words = [number for number in row['input_ids'] if number not in special]
+        return words.count(0)/len(words) if words else 1.
+    unknown = (lambda texts: [share(row) for row in model.reader.rows(items(texts))]) if special else None
+    found = Predictor('onnx', model.labels, model.config['task'], lambda texts: model.probabilities(items(texts)), unknown, columns)
+    if model.config['thresholds'] is not None:
+        found.thresholds = np.array(model.config['thresholds'], dtype=float)
+    return found
+
 def load_predictor(
     folder,         # that this package, or `save_pretrained` of transformers, wrote
     cpu=True,       # on the processor; False: on the best device here
@@ -272,6 +288,8 @@ def load_predictor(
         found = _own_predictor(load_frozen(folder, 'cpu' if cpu else None))
     elif config.get('format') == 'fastnlp_course learner':
         found = predictor_of_learner(load_learner(folder, cpu=cpu), folder)
+    elif config.get('format') == 'fastnlp_course onnx':
+        found = _onnx_predictor(folder)
     elif 'model_type' in config:
         found = _transformers_predictor(folder, config)
     else:

@@ -30,7 +30,7 @@ def _learner_around(folder, predictor):
                      'number': (RegressionBlock(n_out=n), 0. if n == 1 else [0.]*n)}[predictor.task]
     texts = HFTextBlock(tokenizer, max_length=None if longest >= 10**9 else longest)
     rows = pd.DataFrame({'text': ['a text', 'another text'], 'label': [target, target]})
-    dls = DataBlock((texts, block), get_x=ColReader('text'), get_y=ColReader('label'), splitter=IndexSplitter([1])).dataloaders(rows, bs=2, device='cpu')
+    dls = DataBlock((texts, block), get_x=ColReader('text'), get_y=ColReader('label'), splitter=IndexSplitter([1])).dataloaders(rows, bs=1, device='cpu')
     return hf_learner(dls, model)
 
 # %% ../../nbs/reference/applications_onnx_folder.ipynb #cell-008
@@ -59,7 +59,7 @@ def export_report(
     "What was written, how large it is, and how to ask it."
     config, size = load_onnx(folder).config, (Path(folder)/'model.onnx').stat().st_size
     before = sum(file.stat().st_size for file in Path(model).glob('*.safetensors'))
-    lines = [f'Written to {folder}: {size/1e6:.1f} MB' + (f', {size/before:.0%} of the weights before.' if before else '.'),
+    lines = [f'Written to {folder}: {size/1e6:.1f} MB' + (f', {size/before:.0%} of the weights before.' if config['int8'] and before else '.'),
              f"Asked the same texts, it differs from the model by at most {config['difference']:.2g}."]
     if config['int8']:
         lines.append('8 bits change probabilities a little: compare both on your validation rows before you use it.')

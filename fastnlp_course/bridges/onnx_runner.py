@@ -108,8 +108,8 @@ class OnnxClassifier:
             return room + ids if self.config['side'] == 'left' else ids + room
         return {name: np.array([padded(row[name], value) for row in rows], dtype=np.int64) for name, value in self.config['pad'].items()}
 
-    def logits(self, items, bs=16):
-        rows = self.reader.rows(items)
+    def logits(self, items, bs=None):
+        rows, bs = self.reader.rows(items), bs or (16 if self.config['int8'] else 64)
         order = sorted(range(len(rows)), key=lambda i: -len(rows[i]['input_ids']))
         logits = np.zeros((len(rows), len(self.labels)), np.float32)
         for start in range(0, len(order), bs):

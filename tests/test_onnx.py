@@ -100,3 +100,18 @@ def test_the_command(tmp_path):
     assert done.returncode == 1 and '--onnx' in done.stderr and 'Traceback' not in done.stderr
     done = fastnlp('export', model, '--onnx', '--out', model)
     assert done.returncode == 1 and 'holds other files' in done.stderr and (model/'model.safetensors').exists()
+
+def test_other_learners_are_named(tmp_path):
+    from torch import nn
+    from fastnlp_course.training.learner import Learner
+    from fastnlp_course.training.losses import CrossEntropyLossFlat
+    from fastnlp_course.training.synthetic import synth_learner
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bag = nn.EmbeddingBag(100, 2)
+        def forward(self, ids): return self.bag(ids)
+    own = Learner(data(TextBlock.from_df('text', min_freq=1), tmp_path), Own(), loss_func=CrossEntropyLossFlat())
+    with pytest.raises(ValueError, match='The model is Own, which cannot be exported'): own.to_onnx('no')
+    with pytest.raises(ValueError, match='to_onnx writes classifiers of one text'): synth_learner(path=tmp_path).to_onnx('no')
+    assert not (tmp_path/'no').exists()

@@ -14,6 +14,8 @@ trees = {path.relative_to(package).with_suffix('').as_posix().replace('/', '.'):
 
 # Where one of these things is meant, and why it does no harm there.
 meant = {
+    ('applications.serving', 'import_module'): 'libraries of the extras, named by the rooms that call it',
+    ('applications.languages', 'import_module'): 'a language of spaCy: two or three letters, looked up below spacy.lang, nothing is run',
     ('registry', 'import_module'): 'names of rooms from the tables of the registry, never from a file',
     ('training.sklearn_metrics', 'import_module'): "the module is 'sklearn.metrics' if it comes from a config",
     ('data.borrowed', 'import_module'): 'modules that the door names',

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['attention_weights', 'attend', 'causal_mask', 'MultiHeadAttention', 'rotate_by_position', 'TransformerBlock']
 
-# %% ../../nbs/21a_attention.ipynb #cell-002
+# %% ../../nbs/21a_attention.ipynb #cell-004
 import math
 
 import torch
 from torch import nn
 
-# %% ../../nbs/21a_attention.ipynb #cell-021
+# %% ../../nbs/21a_attention.ipynb #cell-023
 def attention_weights(
     queries:torch.Tensor,         # what is looked for, (..., n, d)
     keys:torch.Tensor,            # what can be found, (..., m, d)
@@ -23,7 +23,7 @@ def attention_weights(
         scores = scores.masked_fill(~allowed, -math.inf)
     return scores.softmax(dim=-1)
 
-# %% ../../nbs/21a_attention.ipynb #cell-022
+# %% ../../nbs/21a_attention.ipynb #cell-024
 def attend(
     queries:torch.Tensor,         # (..., n, d)
     keys:torch.Tensor,            # (..., m, d)
@@ -33,7 +33,7 @@ def attend(
     "For each query, a mean of the values, weighted by how well their keys fit."
     return attention_weights(queries, keys, allowed) @ values
 
-# %% ../../nbs/21a_attention.ipynb #cell-028
+# %% ../../nbs/21a_attention.ipynb #cell-030
 def causal_mask(
     n_new:int,         # positions that look
     n_all:int=None,    # positions that are there, the new ones at the end; only the new ones if left out
@@ -43,7 +43,7 @@ def causal_mask(
     n_all = n_new if n_all is None else n_all
     return torch.ones(n_new, n_all, dtype=torch.bool, device=device).tril(n_all - n_new)
 
-# %% ../../nbs/21a_attention.ipynb #cell-035
+# %% ../../nbs/21a_attention.ipynb #cell-037
 class MultiHeadAttention(nn.Module):
     "Several causal attentions side by side, each with its part of the width."
 
@@ -74,7 +74,7 @@ class MultiHeadAttention(nn.Module):
         mixed = attend(queries, keys, values, allowed)                                 # (bs, n_heads, n, d)
         return self.dropout(self.to_out(mixed.transpose(1, 2).flatten(2)))             # (bs, n, width)
 
-# %% ../../nbs/21a_attention.ipynb #cell-044
+# %% ../../nbs/21a_attention.ipynb #cell-046
 def rotate_by_position(
     x:torch.Tensor,            # queries or keys, (..., n, d); d is even
     positions:torch.Tensor,    # where they stand, (n,)
@@ -89,7 +89,7 @@ def rotate_by_position(
     first, second = x.chunk(2, dim=-1)                                  # (..., n, d/2) each
     return torch.cat([first*angles.cos() - second*angles.sin(), first*angles.sin() + second*angles.cos()], dim=-1)
 
-# %% ../../nbs/21a_attention.ipynb #cell-053
+# %% ../../nbs/21a_attention.ipynb #cell-055
 class TransformerBlock(nn.Module):
     "Look around, then think, each beside a straight way through."
 

@@ -6,7 +6,7 @@
 __all__ = ['names_of_gpt2', 'byte_level_bpe', 'GPT', 'our_name', 'gpt_from_hf', 'KeyValueCache', 'allowed_with_padding',
            'draw_next']
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-002
+# %% ../../nbs/21b_small_gpt.ipynb #cell-004
 import math
 
 import torch
@@ -16,7 +16,7 @@ from torch import nn
 from .attention import attention_weights, causal_mask, TransformerBlock
 from .generation import draw_weights
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-010
+# %% ../../nbs/21b_small_gpt.ipynb #cell-012
 def byte_level_bpe(
     texts,              # to learn from: any iterable of texts
     vocab_sz:int,       # pieces, the 256 bytes and the mark for the end of a text included
@@ -30,7 +30,7 @@ def byte_level_bpe(
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-019
+# %% ../../nbs/21b_small_gpt.ipynb #cell-021
 class GPT(nn.Module):
     "A transformer that goes on from a text, in the layout of GPT-2: ids in, a score for each token of the vocab out."
 
@@ -49,7 +49,7 @@ class GPT(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.reset_weights()
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-021
+# %% ../../nbs/21b_small_gpt.ipynb #cell-023
 @patch
 def reset_weights(self:GPT):
     "Draw all weights anew, as GPT-2 does: small, and smaller where a block adds to what is there."
@@ -62,7 +62,7 @@ def reset_weights(self:GPT):
         adds = name.endswith(('to_out.weight', 'think.2.weight'))
         nn.init.normal_(weight, std=.02/math.sqrt(2*len(self.blocks)) if adds else .02)
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-027
+# %% ../../nbs/21b_small_gpt.ipynb #cell-029
 names_of_gpt2 = {'wte': 'tokens', 'wpe': 'positions', 'ln_1': 'norm1', 'ln_2': 'norm2', 'ln_f': 'norm', 'attn.c_attn': 'attention.to_qkv',
                  'attn.c_proj': 'attention.to_out', 'mlp.c_fc': 'think.0', 'mlp.c_proj': 'think.2'}
 
@@ -76,7 +76,7 @@ def our_name(
         name = name.replace(theirs, ours)
     return name
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-030
+# %% ../../nbs/21b_small_gpt.ipynb #cell-032
 def gpt_from_hf(
     hf:nn.Module,    # a `GPT2LMHeadModel` of transformers
 )->GPT:              # in the mode of `hf`, training or not
@@ -96,7 +96,7 @@ def gpt_from_hf(
     model.load_state_dict(weights)
     return model.train(hf.training)
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-046
+# %% ../../nbs/21b_small_gpt.ipynb #cell-048
 class KeyValueCache:
     "Keys and values of everything that one block has read so far."
     keys = values = None
@@ -110,7 +110,7 @@ class KeyValueCache:
         self.keys, self.values = keys, values                              # (bs, n_heads, n so far, d) each
         return keys, values
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-048
+# %% ../../nbs/21b_small_gpt.ipynb #cell-050
 @patch
 def embed(self:GPT, ids, mask=None, n_past=0):
     "What each token is, plus where it stands."
@@ -119,7 +119,7 @@ def embed(self:GPT, ids, mask=None, n_past=0):
         places = (mask.long().cumsum(dim=1) - 1).clamp(min=0)[:, n_past:]              # (bs, n)
     return self.dropout(self.tokens(ids) + self.positions(places))              # (bs, n, width)
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-049
+# %% ../../nbs/21b_small_gpt.ipynb #cell-051
 def allowed_with_padding(
     mask:torch.Tensor,    # (bs, n_all), 1 for text and 0 for padding
     n_new:int,            # the last `n_new` of them look
@@ -129,7 +129,7 @@ def allowed_with_padding(
     itself = torch.eye(n_all, dtype=torch.bool, device=mask.device)[n_all - n_new:]     # (n_new, n_all)
     return (causal_mask(n_new, n_all, mask.device) & (mask.bool()[:, None, :] | itself))[:, None]
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-050
+# %% ../../nbs/21b_small_gpt.ipynb #cell-052
 @patch
 def forward(self:GPT,
     ids:torch.Tensor,           # (bs, n)
@@ -145,7 +145,7 @@ def forward(self:GPT,
         x = block(x, allowed, cache)                                             # (bs, n, width)
     return self.norm(x) @ self.tokens.weight.T                                   # (bs, n, vocab_sz)
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-052
+# %% ../../nbs/21b_small_gpt.ipynb #cell-054
 @patch
 def check_input(self:GPT, ids, mask, caches, n_past):
     "Refuse what can't be read."
@@ -153,7 +153,7 @@ def check_input(self:GPT, ids, mask, caches, n_past):
     if n_all > longest:
         raise ValueError(f"the text has {n_all} tokens, but this model has {longest} positions. Pass the last ones, ids[:, -{longest}:], or make a GPT with n_positions={n_all}.")
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-057
+# %% ../../nbs/21b_small_gpt.ipynb #cell-059
 def draw_next(
     scores:torch.Tensor,     # for each row of a batch, (bs, vocab_sz)
     generator=None,          # of random numbers; torch's own if left out
@@ -163,7 +163,7 @@ def draw_next(
     weights = [draw_weights(row, **knobs) for row in scores.float().softmax(dim=-1)]
     return torch.multinomial(torch.stack(weights), 1, generator=generator)
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-058
+# %% ../../nbs/21b_small_gpt.ipynb #cell-060
 @patch
 @torch.no_grad()
 def generate(self:GPT,
@@ -187,7 +187,7 @@ def generate(self:GPT,
     self.train(training)
     return ids
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-060
+# %% ../../nbs/21b_small_gpt.ipynb #cell-062
 @patch
 def check_prompt(self:GPT, ids, n_new, mask):
     "Refuse what would go wrong on the way."
@@ -200,7 +200,7 @@ def check_prompt(self:GPT, ids, n_new, mask):
         row = int((mask[:, -1] == 0).nonzero()[0])
         raise ValueError(f"row {row} of the mask ends in padding, and what is written would stand behind it. Put the padding on the left.")
 
-# %% ../../nbs/21b_small_gpt.ipynb #cell-072
+# %% ../../nbs/21b_small_gpt.ipynb #cell-074
 @patch
 @torch.no_grad()
 def attention_of(self:GPT,

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/reference/models_transformer_checks.ipynb #cell-002
+# %% ../../nbs/reference/models_transformer_checks.ipynb #cell-004
 import torch
 from fastcore.basics import patch
 
 from .transformer import GPT
 
-# %% ../../nbs/reference/models_transformer_checks.ipynb #cell-005
+# %% ../../nbs/reference/models_transformer_checks.ipynb #cell-007
 whole_numbers = torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8
 
 @patch
@@ -28,7 +28,7 @@ def check_ids(self:GPT, ids):
         wrong = int(ids.max()) if ids.max() >= n_vocab else int(ids.min())
         raise ValueError(f"the id {wrong} is not in this model's vocab of {n_vocab} tokens. Use the tokenizer that the model was trained with, or make a GPT with a larger vocab_sz.")
 
-# %% ../../nbs/reference/models_transformer_checks.ipynb #cell-007
+# %% ../../nbs/reference/models_transformer_checks.ipynb #cell-009
 @patch
 def check_mask(self:GPT, mask, bs, n_all):
     "Refuse a mask that does not fit the ids, or that has holes."
@@ -42,7 +42,7 @@ def check_mask(self:GPT, mask, bs, n_all):
         row = int((begins > 1).nonzero()[0])
         raise ValueError(f"row {row} of the mask has padding between its words. Padding stands on the left, or on the right where nothing is generated: move the words together.")
 
-# %% ../../nbs/reference/models_transformer_checks.ipynb #cell-008
+# %% ../../nbs/reference/models_transformer_checks.ipynb #cell-010
 @patch
 def check_caches(self:GPT, caches, bs):
     "Refuse caches of another model or of another batch."
@@ -53,7 +53,7 @@ def check_caches(self:GPT, caches, bs):
     if len(caches[0]) and caches[0].keys.shape[0] != bs:
         raise ValueError(f"the caches hold {caches[0].keys.shape[0]} texts and this batch has {bs}. Begin with new caches for another batch.")
 
-# %% ../../nbs/reference/models_transformer_checks.ipynb #cell-010
+# %% ../../nbs/reference/models_transformer_checks.ipynb #cell-012
 plain_check_input, plain_check_prompt = GPT.check_input, GPT.check_prompt
 
 @patch

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['gpt_sizes', 'n_weights_of', 'save_gpt', 'load_gpt']
 
-# %% ../../nbs/reference/models_transformer_files.ipynb #cell-002
+# %% ../../nbs/reference/models_transformer_files.ipynb #cell-004
 from pathlib import Path
 
 from ..files import atomic_write, read_json, write_json
@@ -13,7 +13,7 @@ from ..folders import atomic_folder, check_folder
 from ..training.saving import load_into, load_weights, save_weights
 from .transformer import GPT
 
-# %% ../../nbs/reference/models_transformer_files.ipynb #cell-005
+# %% ../../nbs/reference/models_transformer_files.ipynb #cell-007
 def gpt_sizes(
     model:GPT,
 )->dict:         # what `GPT` has to be called with
@@ -29,7 +29,7 @@ def n_weights_of(
     width = sizes['width']
     return (sizes['vocab_sz'] + sizes['n_positions'])*width + sizes['n_layers']*(12*width**2 + 13*width) + 2*width
 
-# %% ../../nbs/reference/models_transformer_files.ipynb #cell-008
+# %% ../../nbs/reference/models_transformer_files.ipynb #cell-010
 def save_gpt(
     folder,            # to write
     model:GPT,
@@ -47,7 +47,7 @@ def save_gpt(
                 handle.write(tokenizer.to_str())
     return Path(folder)
 
-# %% ../../nbs/reference/models_transformer_files.ipynb #cell-010
+# %% ../../nbs/reference/models_transformer_files.ipynb #cell-012
 def checked_sizes(config, folder):
     "The sizes that a config claims, if they can be those of the weights beside it."
     if not isinstance(config, dict) or config.get('format') != 'fastnlp_course gpt':
@@ -63,7 +63,7 @@ def checked_sizes(config, folder):
         raise ValueError(f"{folder/'config.json'} describes {n_weights_of(sizes):,} weights, but model.safetensors has {n_bytes:,} bytes. They do not belong together; get the folder again.")
     return sizes
 
-# %% ../../nbs/reference/models_transformer_files.ipynb #cell-011
+# %% ../../nbs/reference/models_transformer_files.ipynb #cell-013
 def load_gpt(
     folder,    # what `save_gpt` wrote
 ):             # the model, ready to write; its tokenizer, or None

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FastAttention', 'use_fast_attention', 'cache_bytes']
 
-# %% ../../nbs/reference/models_transformer_speed.ipynb #cell-002
+# %% ../../nbs/reference/models_transformer_speed.ipynb #cell-004
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -13,7 +13,7 @@ from torch import nn
 from .attention import MultiHeadAttention
 from .transformer import GPT, KeyValueCache
 
-# %% ../../nbs/reference/models_transformer_speed.ipynb #cell-005
+# %% ../../nbs/reference/models_transformer_speed.ipynb #cell-007
 class FastAttention(MultiHeadAttention):
     "`MultiHeadAttention` by torch's fused kernel: the same weights, the same numbers."
 
@@ -28,7 +28,7 @@ class FastAttention(MultiHeadAttention):
         mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=allowed, is_causal=causal)
         return self.dropout(self.to_out(mixed.transpose(1, 2).flatten(2)))             # (bs, n, width)
 
-# %% ../../nbs/reference/models_transformer_speed.ipynb #cell-006
+# %% ../../nbs/reference/models_transformer_speed.ipynb #cell-008
 def use_fast_attention(
     model:nn.Module,    # with `MultiHeadAttention` somewhere in it
     fast:bool=True,     # False: back to the plain one
@@ -41,7 +41,7 @@ def use_fast_attention(
         module.__class__ = FastAttention if fast else MultiHeadAttention
     return model
 
-# %% ../../nbs/reference/models_transformer_speed.ipynb #cell-016
+# %% ../../nbs/reference/models_transformer_speed.ipynb #cell-018
 def cache_bytes(
     model:GPT,            # whose cache
     n_tokens:int=1,       # that were read

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn, Tensor
 
-# %% ../../nbs/09_losses.ipynb #cell-025
+# %% ../../nbs/09_losses.ipynb #cell-027
 class BaseLoss:
     "A loss of PyTorch that takes predictions and targets of any leading shape."
     y_int = False  # does the target hold class numbers?
@@ -33,7 +33,7 @@ class BaseLoss:
         self.floatify = floatify
         self.is_2d = is_2d
 
-# %% ../../nbs/09_losses.ipynb #cell-027
+# %% ../../nbs/09_losses.ipynb #cell-029
 @patch
 def __call__(
     self:BaseLoss,
@@ -54,7 +54,7 @@ def __call__(
         targ = targ.reshape(-1)
     return self.func(inp, targ, **kwargs)
 
-# %% ../../nbs/09_losses.ipynb #cell-029
+# %% ../../nbs/09_losses.ipynb #cell-031
 @patch
 def _classes_last(self:BaseLoss, pred, targ):
     "Swap the class axis of `pred` with its last axis, and move the axes of `targ` along."
@@ -68,7 +68,7 @@ def _classes_last(self:BaseLoss, pred, targ):
         targ = targ.movedim(-1, axis)
     return pred, targ
 
-# %% ../../nbs/09_losses.ipynb #cell-032
+# %% ../../nbs/09_losses.ipynb #cell-034
 @patch
 def activation(self:BaseLoss, x:Tensor) -> Tensor:
     "Predictions as they are: this loss contains no activation."
@@ -79,7 +79,7 @@ def decodes(self:BaseLoss, x:Tensor) -> Tensor:
     "Predictions as they are: they already look like targets."
     return x
 
-# %% ../../nbs/09_losses.ipynb #cell-037
+# %% ../../nbs/09_losses.ipynb #cell-039
 class CrossEntropyLossFlat(BaseLoss):
     "`nn.CrossEntropyLoss` for predictions of any leading shape."
     y_int = True
@@ -99,7 +99,7 @@ class CrossEntropyLossFlat(BaseLoss):
         super().__init__(nn.CrossEntropyLoss, *args, axis=axis, weight=weight, ignore_index=ignore_index, reduction=reduction,
                          flatten=flatten, floatify=floatify, is_2d=is_2d, **kwargs)
 
-# %% ../../nbs/09_losses.ipynb #cell-038
+# %% ../../nbs/09_losses.ipynb #cell-040
 @patch
 def activation(self:CrossEntropyLossFlat, x:Tensor) -> Tensor:
     "Logits to probabilities."
@@ -110,7 +110,7 @@ def decodes(self:CrossEntropyLossFlat, x:Tensor) -> Tensor:
     "Logits or probabilities to class numbers."
     return x.argmax(dim=self.axis)
 
-# %% ../../nbs/09_losses.ipynb #cell-045
+# %% ../../nbs/09_losses.ipynb #cell-047
 class BCEWithLogitsLossFlat(BaseLoss):
     "`nn.BCEWithLogitsLoss` on flat predictions and targets."
     thresh = 0.5
@@ -136,7 +136,7 @@ class BCEWithLogitsLossFlat(BaseLoss):
                          weight=weight, reduction=reduction, pos_weight=pos_weight, **kwargs)
         self.thresh = thresh
 
-# %% ../../nbs/09_losses.ipynb #cell-046
+# %% ../../nbs/09_losses.ipynb #cell-048
 @patch
 def activation(self:BCEWithLogitsLossFlat, x:Tensor) -> Tensor:
     "Logits to one probability per class."
@@ -147,7 +147,7 @@ def decodes(self:BCEWithLogitsLossFlat, x:Tensor) -> Tensor:
     "Which classes lie above the threshold."
     return x > self.thresh
 
-# %% ../../nbs/09_losses.ipynb #cell-051
+# %% ../../nbs/09_losses.ipynb #cell-053
 def MSELossFlat(
     *args,                # positional arguments of `nn.MSELoss`
     axis:int=-1,          # axis of the outputs
@@ -158,7 +158,7 @@ def MSELossFlat(
     "`nn.MSELoss` on flat predictions and targets."
     return BaseLoss(nn.MSELoss, *args, axis=axis, floatify=floatify, is_2d=False, reduction=reduction, **kwargs)
 
-# %% ../../nbs/09_losses.ipynb #cell-052
+# %% ../../nbs/09_losses.ipynb #cell-054
 def L1LossFlat(
     *args,                # positional arguments of `nn.L1Loss`
     axis:int=-1,          # axis of the outputs
@@ -169,7 +169,7 @@ def L1LossFlat(
     "`nn.L1Loss` on flat predictions and targets."
     return BaseLoss(nn.L1Loss, *args, axis=axis, floatify=floatify, is_2d=False, reduction=reduction, **kwargs)
 
-# %% ../../nbs/09_losses.ipynb #cell-056
+# %% ../../nbs/09_losses.ipynb #cell-058
 class LabelSmoothingCrossEntropy(nn.Module):
     "Cross entropy against targets of which a share `eps` is spread evenly over all classes."
     y_int = True
@@ -196,7 +196,7 @@ class LabelSmoothingCrossEntropy(nn.Module):
         right = F.nll_loss(log_probs, target.long(), weight=self.weight, reduction=self.reduction)
         return self.eps*spread + (1-self.eps)*right
 
-# %% ../../nbs/09_losses.ipynb #cell-059
+# %% ../../nbs/09_losses.ipynb #cell-061
 class LabelSmoothingCrossEntropyFlat(BaseLoss):
     "`LabelSmoothingCrossEntropy` for predictions of any leading shape."
     y_int = True
@@ -215,7 +215,7 @@ class LabelSmoothingCrossEntropyFlat(BaseLoss):
         super().__init__(LabelSmoothingCrossEntropy, *args, axis=axis, eps=eps, reduction=reduction,
                          flatten=flatten, floatify=floatify, is_2d=is_2d, **kwargs)
 
-# %% ../../nbs/09_losses.ipynb #cell-060
+# %% ../../nbs/09_losses.ipynb #cell-062
 @patch
 def activation(self:LabelSmoothingCrossEntropyFlat, out:Tensor) -> Tensor:
     "Logits to probabilities."
@@ -226,7 +226,7 @@ def decodes(self:LabelSmoothingCrossEntropyFlat, out:Tensor) -> Tensor:
     "Logits or probabilities to class numbers."
     return out.argmax(dim=-1)
 
-# %% ../../nbs/09_losses.ipynb #cell-063
+# %% ../../nbs/09_losses.ipynb #cell-065
 class FocalLoss(nn.Module):
     "Cross entropy in which examples the model already gets right count less."
     y_int = True
@@ -251,7 +251,7 @@ class FocalLoss(nn.Module):
             return losses.mean()
         return losses.sum() if self.reduction == 'sum' else losses
 
-# %% ../../nbs/09_losses.ipynb #cell-064
+# %% ../../nbs/09_losses.ipynb #cell-066
 class FocalLossFlat(BaseLoss):
     "`FocalLoss` for predictions of any leading shape."
     y_int = True
@@ -267,7 +267,7 @@ class FocalLossFlat(BaseLoss):
     ):
         super().__init__(FocalLoss, *args, gamma=gamma, axis=axis, weight=weight, reduction=reduction, **kwargs)
 
-# %% ../../nbs/09_losses.ipynb #cell-065
+# %% ../../nbs/09_losses.ipynb #cell-067
 @patch
 def activation(self:FocalLossFlat, x:Tensor) -> Tensor:
     "Logits to probabilities."

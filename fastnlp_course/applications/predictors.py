@@ -250,6 +250,7 @@ def _transformers_predictor(folder, config):
     names = ['number'] if task == 'number' and n == 1 else [model.config.id2label[i] for i in range(n)]
     return Predictor('transformers', names, task, answer)
 
+# %% ../../nbs/reference/applications_predictors.ipynb #cell-027
 def _own_predictor(model):
     "What already answers in our words: `TfidfModel`, `FrozenModel`."
     return Predictor(model.kind, model.labels, model.task, model.probabilities, None if model.kind == 'frozen' else model.unknown_share)

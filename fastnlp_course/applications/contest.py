@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['main_scores', 'judge_all', 'recommend', 'results_table', 'in_sentences', 'look_at_task', 'choose_models',
-           'checkpoints_of', 'plan_candidate', 'plan_all', 'run_candidate', 'judged_rows', 'save_winner',
+           'checkpoints_of', 'plan_candidate', 'plan_all', 'run_candidate', 'judged_at', 'judged_rows', 'save_winner',
            'answers_table', 'run_contest']
 
 # %% ../../nbs/reference/applications_contest.ipynb #cell-004
@@ -27,12 +27,13 @@ from .stages import Stages
 from .encoders import packaged_encoder, small_encoder
 from .judging import fit_temperature, score_difference, score_intervals
 from .languages import detect_language, language_splitter, language_unit, unknown_rate
-from .frozen_model import TextEncoder
+from .frozen_model import load_frozen, TextEncoder
 from .predictors import save_calibration
 from .reviews import Recipe
 from .text_task import check_task, joined_by, TextTask
 from .backbones import (candidate_names, candidate_title, find_checkpoint, fit_frozen_candidate, fit_hf, fit_majority, fit_tfidf_candidate, fit_ulmfit_classifier,
     fit_ulmfit_language, in_words, look_at_checkpoint, Pace, plan_hf, plan_ulmfit, Setting, starts_pretrained)
+from .contest_report import curve_of, report_contest
 
 # %% ../../nbs/reference/applications_contest.ipynb #cell-007
 main_scores = {'classes': 'accuracy', 'several labels': 'macro_f1', 'number': 'rmse'}
@@ -288,11 +289,13 @@ def _all_folds(task, run):
     joined = {name: [row for answer in answers for row in answer[name]] for name in ('probabilities', 'targets')}
     return {**answers[0], **{name: [values[i] for i in order] for name, values in joined.items()}, 'seconds': sum(answer['seconds'] for answer in answers)}
 
+def judged_at(task):
+    "The positions of the rows that the candidates are judged by, in the order of their answers."
+    return np.flatnonzero(task.table.is_valid) if task.folds is None else np.sort(np.concatenate([valid for _, valid in task.folds]))
+
 def judged_rows(task):
-    "The rows that the candidates are judged by, in the order of their answers."
-    if task.folds is None:
-        return task.table[task.table.is_valid]
-    return task.table.iloc[np.sort(np.concatenate([valid for _, valid in task.folds]))]
+    "The rows that the candidates are judged by."
+    return task.table.iloc[judged_at(task)]
 
 def _temperature(probabilities, targets, kind):
     "What makes the probabilities true on the rows that judged."
@@ -380,7 +383,17 @@ def _hold(task, out, names, setting, sources, minutes, left, log, facts):
     judged = judge_all(answers, task.kind, groups)
     found = recommend(answers, judged, task.kind, groups)
     save_winner(found['recommended'], task, answers[found['recommended']], out)
-    return _written(task, out, answers, judged, found, setting, facts, log)
+    metrics = _written(task, out, answers, judged, found, setting, facts, log)
+    name = found['recommended']
+    report_contest(task, out, metrics, answers[name], judged_at(task), groups, None if task.folds else _curve(task, out, name, answers[name], setting, shared, groups, log))
+    return metrics
+
+def _curve(task, out, name, answer, setting, shared, groups, log):
+    "The learning curve of the report, remembered."
+    def work():
+        encoder = load_frozen(out/'model').encoder if name == 'minilm-frozen' else None
+        return curve_of(task, setting.lang, name, answer, setting.class_weights, encoder, groups)
+    return Stages(out, {**shared, 'curve of': name}, log=log).run('learning curve', work)
 
 def _written(task, out, answers, judged, found, setting, facts, log):
     "metrics.json and predictions.csv, and the table on the screen."

@@ -122,5 +122,5 @@ def contest_of_file(
     metrics = run_contest(task, out, models, setting, minutes, lang, fresh, dry_run, log, facts)
     if not dry_run:
         example = shlex.quote(an_example(task.table.text[task.table.is_valid].iloc[0]))
-        for line in ('', f'Figures:      {Path(out)/"metrics.json"}', f'Predictions:  {Path(out)/"predictions.csv"}', 'Use the model:', f'  fastnlp predict {Path(out)/"model"} {example}'): log(line)
+        for line in ('', f'Report:       {Path(out)/"report.html"}', f'Figures:      {Path(out)/"metrics.json"}', f'Predictions:  {Path(out)/"predictions.csv"}', 'Use the model:', f'  fastnlp predict {Path(out)/"model"} {example}'): log(line)
     return metrics

@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['candidate_names', 'Setting', 'candidate_title', 'fit_majority', 'fit_tfidf_candidate', 'fit_frozen_candidate',
-           'step_seconds', 'in_words', 'Pace', 'loss_of', 'ulmfit_language_loaders', 'ulmfit_classifier',
+           'step_seconds', 'in_words', 'Pace', 'stops_of', 'loss_of', 'ulmfit_language_loaders', 'ulmfit_classifier',
            'starts_pretrained', 'fit_ulmfit_language', 'fit_ulmfit_classifier', 'plan_ulmfit', 'find_checkpoint',
            'look_at_checkpoint', 'hf_classifier', 'plan_hf', 'fit_hf']
 
 # %% ../../nbs/reference/applications_backbones.ipynb #cell-004
+import io
 import math
 import re
 import time
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -124,7 +126,7 @@ class Pace(Callback):
         log,             # called with it
         deadline=None,   # moment on the clock of `time.monotonic`
     ):
-        self.title, self.log, self.deadline = title, log, deadline
+        self.title, self.log, self.deadline, self.stopped = title, log, deadline, ''
     def before_fit(self): self.began, self.said = time.monotonic(), time.monotonic()
     def after_epoch(self):
         if self.only_validating or hasattr(self.learn, 'lr_finder'): return
@@ -135,8 +137,12 @@ class Pace(Callback):
             self.log(f'  {self.title}: epoch {done} of {self.n_epoch}{f", about {in_words(left)} left" if done < self.n_epoch else ""}')
     def after_batch(self):
         if self.training and self.deadline is not None and time.monotonic() > self.deadline:
+            self.stopped = f', stopped in epoch {self.epoch + 1} of {self.n_epoch}'
             self.log(f'  {self.title}: its time is up in epoch {self.epoch + 1} of {self.n_epoch}; what it has learned is kept')
             raise CancelFitException()
+def stops_of(cbs):
+    "What fits that ran out of time say of themselves."
+    return ''.join(cb.stopped for cb in cbs if isinstance(cb, Pace))
 
 # %% ../../nbs/reference/applications_backbones.ipynb #cell-015
 def _target_block(task):
@@ -197,7 +203,7 @@ def fit_ulmfit_language(task, setting, folder, lm_epochs, cbs=()):
     learn.save_encoder(folder/'encoder')
     write_json(folder/'vocab.json', list(dls.vocab))
     learn.export(folder/'language_model')
-    return {'vocab': len(dls.vocab), 'lr': rate, 'valid': joined['valid'], 'perplexity': math.exp(min(joined['valid'][-1], 50)) if joined['valid'] else None}
+    return {'vocab': len(dls.vocab), 'lr': rate, 'valid': joined['valid'], 'perplexity': math.exp(min(joined['valid'][-1], 50)) if joined['valid'] else None, 'stopped': stops_of(cbs)}
 
 def fit_ulmfit_classifier(task, setting, folder, epochs, cbs=()):
     "Stage 3 of ULMFiT, exported to `model` in the folder."
@@ -209,7 +215,7 @@ def fit_ulmfit_classifier(task, setting, folder, epochs, cbs=()):
         joined = fit_at_once(learn, replace(setting.recipe, epochs=epochs), cbs)
         probabilities, _ = learn.get_preds()
     learn.export(folder/'model')
-    return {**_answer(task, probabilities.float().numpy().reshape(len(probabilities), -1), f'{epochs} epochs'), 'curve': joined}
+    return {**_answer(task, probabilities.float().numpy().reshape(len(probabilities), -1), f'{epochs} epochs'), 'stopped': stops_of(cbs), 'curve': joined}
 
 # %% ../../nbs/reference/applications_backbones.ipynb #cell-018
 def _sample(task, n=400):
@@ -224,7 +230,8 @@ def plan_ulmfit(task, setting, budget=None):
     dls = ulmfit_language_loaders(replace(small), replace(setting, unlabelled=setting.unlabelled[:400]))
     n_train, n_small = int((~task.table.is_valid).sum()) + len(setting.unlabelled), int((~small.table.is_valid).sum()) + min(400, len(setting.unlabelled))
     lm_steps = math.ceil(len(dls.train)*n_train/n_small)
-    lm = step_seconds(language_model(dls, recipe))
+    with redirect_stdout(io.StringIO()):                    # what it says of its weights is said when it trains
+        lm = step_seconds(language_model(dls, recipe))
     learn = ulmfit_classifier(small, setting, list(dls.vocab))
     steps = math.ceil(int((~task.table.is_valid).sum())/(setting.bs or recipe.bs))
     one = step_seconds(learn)
@@ -235,9 +242,9 @@ def plan_ulmfit(task, setting, budget=None):
                for lm_epochs, epochs in ((recipe.lm_epochs, recipe.epochs), (2, 6), (2, 4), (1, 4), (1, 3), (0 if recipe.pretrained else 1, 2))]
     fits = [choice for choice in choices if budget is None or cost(*choice) <= budget]
     if not fits:
-        return {'left_out': True, 'seconds': round(cost(*choices[-1]), 1)}
+        return {'left_out': True, 'expected': round(cost(*choices[-1]), 1)}
     lm_epochs, epochs = fits[0]
-    return {'lm_epochs': lm_epochs, 'epochs': epochs, 'seconds': round(cost(lm_epochs, epochs), 1), 'steps': [lm_steps, steps],
+    return {'lm_epochs': lm_epochs, 'epochs': epochs, 'expected': round(cost(lm_epochs, epochs), 1), 'first': round(cost(lm_epochs, 0)/cost(lm_epochs, epochs), 2),
             'about': f'{lm_epochs + recipe.pretrained} epochs of the language model, {epochs} of the classifier'}
 
 # %% ../../nbs/reference/applications_backbones.ipynb #cell-022
@@ -310,8 +317,8 @@ def plan_hf(task, setting, source, name, budget=None, min_steps=150):
         cost = lambda epochs: 1.15*one*steps*(epochs + 0.15) + 5
         for n in ([epochs] if setting.epochs else range(epochs, min(epochs, 2) - 1, -1)):
             if budget is None or cost(n) <= budget:
-                return {'epochs': n, 'max_length': length, 'seconds': round(cost(n), 1), 'about': f'{n} epochs, {length} tokens of a text'}
-    return {'left_out': True, 'seconds': round(cost(n), 1)}
+                return {'epochs': n, 'max_length': length, 'expected': round(cost(n), 1), 'about': f'{n} epochs, {length} tokens of a text'}
+    return {'left_out': True, 'expected': round(cost(n), 1)}
 
 def fit_hf(task, setting, source, folder, plan, cbs=(), lr=2e-4):
     "Fine-tune all weights and export the learner."
@@ -320,4 +327,4 @@ def fit_hf(task, setting, source, folder, plan, cbs=(), lr=2e-4):
         learn.fit_one_cycle(plan['epochs'], discriminative(lr, 1.6), cbs=list(cbs))
         probabilities, _ = learn.get_preds()
     learn.to_fp32().export(Path(folder).absolute())
-    return _answer(task, probabilities.float().numpy().reshape(len(probabilities), -1), plan['about'])
+    return _answer(task, probabilities.float().numpy().reshape(len(probabilities), -1), plan['about'] + stops_of(cbs))

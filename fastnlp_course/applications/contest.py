@@ -193,8 +193,8 @@ def _plan_frozen(task, source, name, budget):
         encoder.vectors(sample)
         cost = 1.1*(time.perf_counter() - began)/len(sample)*len(texts) + 3
         if budget is None or cost <= budget:
-            return {'max_length': length, 'seconds': round(cost, 1), 'about': f'each text read once, {length} tokens of it'}
-    return {'left_out': True, 'seconds': round(cost, 1)}
+            return {'max_length': length, 'expected': round(cost, 1), 'about': f'each text read once, {length} tokens of it'}
+    return {'left_out': True, 'expected': round(cost, 1)}
 
 def plan_candidate(
     name,            # of the candidate
@@ -204,7 +204,7 @@ def plan_candidate(
     budget=None,     # seconds
 )->dict:             # settings and expected seconds; left_out where it does not fit
     "Measure the first steps of a candidate and choose its settings."
-    if name == 'tfidf': return {'seconds': 1 + len(task.table)/2000}
+    if name == 'tfidf': return {'expected': 1 + len(task.table)/2000}
     if name == 'ulmfit': return plan_ulmfit(task, setting, budget)
     if name == 'minilm-frozen': return _plan_frozen(task, source, name, budget)
     return plan_hf(task, setting, source, name, budget)
@@ -231,7 +231,7 @@ def plan_all(
         share = None if left is None else left/(len(names) - i)/folds
         make = lambda: plan_candidate(name, task, setting, sources.get(name), share)
         plan = make() if stage is None else stage(name, make)
-        total = plan['seconds']*folds
+        total = plan['expected']*folds
         if plan.get('left_out'):
             log(f"{candidate_title(name)} is left out: it would take about {in_words(total)}, and {in_words(share*folds)} are left for it. --minutes gives it more.")
             continue
@@ -254,17 +254,17 @@ def run_candidate(
     source,          # its checkpoint
     out,             # folder of the contest
     part='',         # such as ' fold 2'
-    kept=False,      # stop a fit that takes longer than planned?
+    allowed=None,    # seconds that it may take; None: as long as it takes
     log=print,       # called with each line
 )->dict:             # probabilities, targets, seconds
     "Train one candidate, or read what an earlier run has left."
     folder = f'candidates/{_slug(name)}{part.replace(" ", "_")}'
     settings = {'task': [table_hash(task.table), task.kind, task.labels, task.delim], 'setting': {**asdict(setting), 'unlabelled': table_hash(pd.DataFrame({'text': list(setting.unlabelled)}, dtype=str))},
-                'candidate': name, 'plan': {key: value for key, value in plan.items() if key not in ('seconds', 'steps')}}
+                'candidate': name, 'plan': {key: value for key, value in plan.items() if key not in ('expected', 'first', 'seconds')}}
     stages = Stages(out, settings, log=log)
-    until = lambda share: time.monotonic() + 1.3*share*plan['seconds'] + 5 if kept else None
+    end = None if allowed is None else time.monotonic() + allowed
     stage = f'{_slug(name)}{part}'
-    def cbs(label, share=1.): return [Pace(label, log, until(share)), *stages.checkpoints(label)]
+    def cbs(label, later=0.): return [Pace(label, log, None if end is None else end - later*allowed), *stages.checkpoints(label)]
     model = [f'{folder}/model']
     if name == 'tfidf':
         return stages.run(stage, lambda: fit_tfidf_candidate(task, setting, out/model[0]), model)
@@ -273,9 +273,9 @@ def run_candidate(
     if name == 'ulmfit':
         leaves = [f'{folder}/{file}' for file in ('encoder.safetensors', 'vocab.json', 'language_model')]
         first, second = f'{stage} language model', f'{stage} classifier'
-        language = stages.run(first, lambda: fit_ulmfit_language(task, setting, out/folder, plan['lm_epochs'], cbs(first)), leaves)
+        language = stages.run(first, lambda: fit_ulmfit_language(task, setting, out/folder, plan['lm_epochs'], cbs(first, 1 - plan['first'])), leaves)
         found = stages.run(second, lambda: fit_ulmfit_classifier(task, setting, out/folder, plan['epochs'], cbs(second)), model)
-        return {**found, 'seconds': found['seconds'] + language['seconds'], 'about': plan['about'], 'perplexity': language['perplexity']}
+        return {**found, 'seconds': found['seconds'] + language['seconds'], 'about': plan['about'] + language['stopped'] + found['stopped'], 'perplexity': language['perplexity']}
     return stages.run(stage, lambda: fit_hf(task, setting, source, out/model[0], plan, cbs(stage)), model)
 
 # %% ../../nbs/reference/applications_contest.ipynb #cell-023
@@ -370,16 +370,19 @@ def _hold(task, out, names, setting, sources, minutes, left, log, facts):
     groups = judged_rows(task).group.tolist() if 'group' in task.table else None
     shared = {'task': [table_hash(task.table), task.kind, task.labels, task.delim], 'setting': {**asdict(setting), 'unlabelled': len(setting.unlabelled)}, 'minutes': minutes}
     answers = {'majority': {**_all_folds(task, lambda one, part: {**fit_majority(one), 'seconds': 0.})}}
-    def train(name, plan):
-        answers[name] = _all_folds(task, lambda one, part: run_candidate(name, one, setting, plan, sources.get(name), out, part, minutes is not None, log))
-    train('tfidf', {'seconds': 0.})
+    def train(name, plan, later=0.):
+        folds = iter(range(len(task.folds or [0]), 0, -1))
+        allowed = lambda: None if left() is None else max(1.1*plan['expected'], (left() - later)/next(folds))
+        answers[name] = _all_folds(task, lambda one, part: run_candidate(name, one, setting, plan, sources.get(name), out, part, allowed(), log))
+    train('tfidf', {'expected': 0.})
     score = main_scores[task.kind]
     first = judge_all(answers, task.kind, groups)
     log(f"{candidate_title('tfidf')}: {_shown[score]} {_figure(score, first['tfidf']['scores'][score])}; {candidate_title('majority')}: {_figure(score, first['majority']['scores'][score], False)}.")
     others = [name for name in names if name != 'tfidf']
     stages = lambda name: Stages(out, {**shared, 'candidate': name}, log=lambda line: None)
     plans = plan_all(others, task, setting, sources, left(), lambda name, make: stages(name).run(f'plan of {_slug(name)}', make), log)
-    for name, plan in plans.items(): train(name, plan)
+    for i, (name, plan) in enumerate(plans.items()):
+        train(name, plan, len(task.folds or [0])*sum(other['expected'] for other in list(plans.values())[i + 1:]))
     judged = judge_all(answers, task.kind, groups)
     found = recommend(answers, judged, task.kind, groups)
     save_winner(found['recommended'], task, answers[found['recommended']], out)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['candidate_names', 'Setting', 'candidate_title', 'fit_majority', 'fit_tfidf_candidate', 'fit_frozen_candidate',
            'step_seconds', 'in_words', 'Pace', 'stops_of', 'loss_of', 'ulmfit_language_loaders', 'ulmfit_classifier',
-           'starts_pretrained', 'fit_ulmfit_language', 'fit_ulmfit_classifier', 'plan_ulmfit', 'find_checkpoint',
-           'look_at_checkpoint', 'hf_classifier', 'plan_hf', 'fit_hf']
+           'starts_pretrained', 'recipe_for', 'fit_ulmfit_language', 'fit_ulmfit_classifier', 'plan_ulmfit',
+           'find_checkpoint', 'look_at_checkpoint', 'hf_classifier', 'plan_hf', 'fit_hf']
 
 # %% ../../nbs/reference/applications_backbones.ipynb #cell-004
 import io
@@ -52,6 +52,7 @@ class Setting:
     unlabelled:tuple = ()        # more texts for the language model of ULMFiT
     recipe:Recipe = field(default_factory=Recipe)   # sizes and rates of ULMFiT
     lm_epochs:int = None         # of its language model; chosen if None
+    lm_bs:int = None             # rows per batch of its language model; chosen if None
     epochs:int = None            # of classifiers; chosen if None
     bs:int = None                # texts per batch; chosen if None
 
@@ -188,6 +189,19 @@ def starts_pretrained(
     if known < 0.5:
         return False, f"The language model in the box knows {known:.0%} of the different words of these texts, less than half, and is not used: ULMFiT starts with random weights."
     return True, ''
+
+def recipe_for(
+    task,            # rows
+    setting,         # with the recipe of lesson 18
+    few=2000,        # training rows
+    least=250,       # steps of the classifier to learn in
+)->Recipe:
+    "The recipe; few rows get smaller batches and more epochs, for they are what makes steps."
+    recipe, n = setting.recipe, int((~task.table.is_valid).sum())
+    if n < few:
+        bs = min(recipe.bs, 16)
+        recipe = replace(recipe, bs=bs, lm_bs=min(recipe.lm_bs, 8), epochs=max(recipe.epochs, min(15, math.ceil(least*bs/n))))
+    return recipe if setting.lm_bs is None else replace(recipe, lm_bs=setting.lm_bs)
 
 def fit_ulmfit_language(task, setting, folder, lm_epochs, cbs=()):
     "Stage 2 of ULMFiT; the encoder and the vocab stay in the folder."

@@ -32,7 +32,7 @@ from .predictors import save_calibration
 from .reviews import Recipe
 from .text_task import check_task, joined_by, TextTask
 from .backbones import (candidate_names, candidate_title, find_checkpoint, fit_frozen_candidate, fit_hf, fit_majority, fit_tfidf_candidate, fit_ulmfit_classifier,
-    fit_ulmfit_language, in_words, look_at_checkpoint, Pace, plan_hf, plan_ulmfit, Setting, starts_pretrained)
+    fit_ulmfit_language, in_words, look_at_checkpoint, Pace, plan_hf, plan_ulmfit, recipe_for, Setting, starts_pretrained)
 from .contest_report import curve_of, report_contest
 
 # %% ../../nbs/reference/applications_contest.ipynb #cell-007
@@ -214,7 +214,7 @@ def _with_start(setting, task, log):
     pretrained, why = starts_pretrained(task, setting.lang)
     if not pretrained and setting.recipe.pretrained:
         log(why)
-    return replace(setting, recipe=replace(setting.recipe, pretrained=pretrained and setting.recipe.pretrained))
+    return replace(setting, recipe=replace(recipe_for(task, setting), pretrained=pretrained and setting.recipe.pretrained))
 
 def plan_all(
     names,           # candidates

@@ -115,8 +115,7 @@ def contest_of_file(
     task = read_task(file, text_cols, label_cols, valid_col, 0.2 if valid_pct is None else valid_pct, delim, regression, group_col, time_col, kfold, seed, sep, encoding, note)
     check_amount(task.table, name, drawn=valid_col is None and valid_pct is None and kfold is None)
     more = () if unlabelled is None else tuple(text for text in texts_of_file(unlabelled, text_cols[0], sep, encoding, note) if text.strip())
-    recipe = replace(Recipe(seed=seed), **{key: value for key, value in sizes.items() if key == 'lm_bs'})
-    setting = Setting(seed=seed, class_weights=class_weights, unlabelled=more, recipe=recipe, **{key: sizes[key] for key in ('lm_epochs', 'epochs', 'bs') if key in sizes})
+    setting = Setting(seed=seed, class_weights=class_weights, unlabelled=more, recipe=Recipe(seed=seed), **sizes)
     _quiet_transformers()
     facts = {'file': str(file), 'command': None if command is None else shlex.join(['fastnlp', *map(str, command)])}
     metrics = run_contest(task, out, models, setting, minutes, lang, fresh, dry_run, log, facts)

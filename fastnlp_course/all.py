@@ -193,6 +193,7 @@ from fastnlp_course.applications.pairs import *
 from fastnlp_course.applications.pair_folds import *
 from fastnlp_course.applications.pair_errors import *
 from fastnlp_course.applications.joint import *
+from fastnlp_course.applications.pair_baselines import *
 from fastnlp_course.applications.kaggle import *
 from fastnlp_course.applications.tfidf_model import *
 from fastnlp_course.applications.onnx_folder import *

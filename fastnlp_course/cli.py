@@ -1,5 +1,6 @@
 "The command `fastnlp`. It reads arguments and prints; the work is done by the modules."
 import sys
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Optional
@@ -58,6 +59,14 @@ def say_errors(command):
             say(f'Error: {message}', err=True)
             raise typer.Exit(1) from None
     return wrapped
+
+@contextmanager
+def options_named():
+    "What a sentence calls an argument of Python is called by its option."
+    try: yield
+    except ValueError as error:
+        from fastnlp_course.applications.pair_baselines import in_options
+        raise ValueError(in_options(str(error))) from error
 
 @app.command()
 @say_errors
@@ -195,7 +204,8 @@ def train_on_pairs(
     epochs: int = typer.Option(4, min=1, help='Passes over the training pairs.'),
     lr: float = typer.Option(2e-4, help='Learning rate of the head; lower layers get less.'),
     bs: int = typer.Option(64, min=1, help='Pairs per batch.'),
-    valid_pct: float = typer.Option(0.2, help='Share of the groups that the model is judged on.'),
+    valid_pct: Optional[float] = typer.Option(None, help='Share of the groups that the model is judged on; 0.2 without it.'),
+    valid_col: Optional[str] = typer.Option(None, help='Column that marks the pairs to judge by: dev, test, val, validation, yes or 1, against train, no or 0.'),
     sep: Optional[str] = SEP,
     encoding: Optional[str] = ENCODING,
     seed: int = typer.Option(42, help='Of the split, the weights and the batches.'),
@@ -205,9 +215,17 @@ def train_on_pairs(
     Example: fastnlp train-pairs sts.csv --anchor sentence1 --target sentence2 --score rating --high 5
     """
     from fastnlp_course.applications.kaggle import read_pairs, train_pairs
-    pairs = read_pairs(file, anchor, target, context, score, group=group, scale=(low, high), sep=sep, encoding=encoding, log=note)
+    from fastnlp_course.applications.pair_baselines import valid_pairs
+    from fastnlp_course.applications.train_table import quiet_transformers
+    from fastnlp_course.text.table_files import read_table
+    if valid_col is not None and valid_pct is not None:
+        raise ValueError('--valid-col says which pairs to judge by, and --valid-pct draws them. Pass one of them.')
     out = file.with_name(f"{file.name.split('.')[0]}_pairs") if out is None else out
-    train_pairs(pairs, out, model, template=template, epochs=epochs, lr=lr, bs=bs, valid_pct=valid_pct, seed=seed, log=say)
+    quiet_transformers()
+    with options_named():
+        pairs = read_pairs(file, anchor, target, context, score, group=group, scale=(low, high), sep=sep, encoding=encoding, log=note)
+        is_valid = None if valid_col is None else valid_pairs(read_table(file, sep, encoding), valid_col)
+        train_pairs(pairs, out, model, template=template, epochs=epochs, lr=lr, bs=bs, valid_pct=0.2 if valid_pct is None else valid_pct, seed=seed, log=say, is_valid=is_valid)
     say(f'Use it: fastnlp match pairs.csv --model {out/"model"}')
 
 @app.command()
@@ -229,7 +247,8 @@ def match(
     """
     from fastnlp_course.applications.kaggle import make_submission, read_pairs
     from fastnlp_course.applications.pairs import predict_pairs
-    pairs = read_pairs(file, anchor, target, context, sep=sep, encoding=encoding, log=note)
+    with options_named():
+        pairs = read_pairs(file, anchor, target, context, sep=sep, encoding=encoding, log=note)
     scores = predict_pairs(model, pairs)
     if out is None:
         say(guarded(pairs.table[['id', 'anchor', 'target', 'context']].assign(score=scores.round(4)), guard).to_csv(index=False, lineterminator='\n'))

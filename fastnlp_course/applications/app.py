@@ -74,8 +74,9 @@ def page_answer(
     lines = [f'Answer: **{plain(shown)}**'] + [f'Careful: {note}.' for note in notes_on([text], predictor.unknown_share([text])) if note]
     which = int(found[0].argmax())
     words, values = word_effects(predictor, text, which)
-    title = 'what raises the number (orange) and lowers it (blue, underlined):' if predictor.task == 'number' else f'what speaks for {predictor.labels[which]} (orange) and against it (blue, underlined):'
-    html = f'<div style="background:white;color:black;padding:8px;border-radius:6px">{ColouredText(words, values, title)._repr_html_()}</div>' if words else ''
+    if words:
+        lines.append('What raises the number (orange) and lowers it (blue, underlined):' if predictor.task == 'number' else f'What speaks for {plain(predictor.labels[which])} (orange) and against it (blue, underlined):')
+    html = f'<div style="background:white;color:black;padding:8px;border-radius:6px">{ColouredText(words, values)._repr_html_()}</div>' if words else ''
     chances = None if predictor.task == 'number' else {label: float(p) for label, p in zip(predictor.labels, found[0])}
     return chances, visible(html), '\n\n'.join(lines)
 

@@ -210,4 +210,5 @@ from fastnlp_course.applications.judging import *
 from fastnlp_course.applications.row_checks import *
 from fastnlp_course.applications.page import *
 from fastnlp_course.applications.app import *
+from fastnlp_course.applications.space import *
 from fastnlp_course.applications.contest_report import *

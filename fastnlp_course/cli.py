@@ -346,6 +346,23 @@ def export_model(
 
 @app.command()
 @say_errors
+def space(
+    model: Path = typer.Argument(..., help='Folder of a model of texts.'),
+    folder: Path = typer.Argument(..., help='Folder to write; a Space that was cloned keeps what it has beside.'),
+    title: Optional[str] = typer.Option(None, help="Of the page; made of the model's folder without it."),
+    license: str = typer.Option('other', help='Of the model, as the hub names it: mit, apache-2.0, cc-by-4.0 ...'),
+):
+    """Write the folder of a Hugging Face Space: app, requirements, README, and the model.
+
+    Example: fastnlp space demo_output/model my_space --title "Film reviews"
+    """
+    from fastnlp_course.applications.space import write_space
+    write_space(model, folder, title, license, log=note)
+    say(f'The Space is in {folder}. Try it: pip install -r {folder/"requirements.txt"} && python {folder/"app.py"}')
+    say(f'Then push it: hf upload USER/NAME {folder} --repo-type space')
+
+@app.command()
+@say_errors
 def generate(
     model: Path = typer.Argument(..., help='Folder of an exported language model.'),
     prompt: str = typer.Argument(..., help='How the text begins.'),

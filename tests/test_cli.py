@@ -29,7 +29,7 @@ def trained(table):
     assert done.returncode == 0, done.stdout + done.stderr
     return table.with_name('films_classifier')
 
-@pytest.mark.parametrize('command', [[], ['demo'], ['train-classifier'], ['predict'], ['generate'], ['doctor'], ['reproduce'], ['export']])
+@pytest.mark.parametrize('command', [[], ['demo'], ['train-classifier'], ['predict'], ['generate'], ['doctor'], ['reproduce'], ['export'], ['serve'], ['app'], ['space']])
 def test_help_has_an_example(command):
     done = fastnlp(*command, '-h')
     assert done.returncode == 0 and 'Example: fastnlp' in done.stdout

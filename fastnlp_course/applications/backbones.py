@@ -262,6 +262,17 @@ def plan_ulmfit(task, setting, budget=None):
             'about': f'{lm_epochs + recipe.pretrained} epochs of the language model, {epochs} of the classifier'}
 
 # %% ../../nbs/reference/applications_backbones.ipynb #cell-022
+def _is_at_hand(name):
+    "Is a checkpoint in the cache, or on the hub? One question with a time limit: no network is an answer too."
+    from huggingface_hub import HfApi
+    from transformers import AutoConfig
+    try:
+        AutoConfig.from_pretrained(name, local_files_only=True)
+        return True
+    except (OSError, ValueError): pass
+    try: return HfApi().model_info(name, timeout=5) is not None
+    except Exception: return False
+
 def find_checkpoint(
     name,            # 'minilm', 'minilm-frozen', a folder, or a name on the hub
 ):                   # a folder or name that can be loaded
@@ -273,13 +284,8 @@ def find_checkpoint(
         return folder
     if (Path(name)/'config.json').is_file():
         return Path(name)
-    from transformers import AutoConfig
-    if re.fullmatch(r'[\w.-]+(/[\w.-]+)?', name) and not Path(name).exists():
-        for offline in (True, False):
-            try:
-                AutoConfig.from_pretrained(name, local_files_only=offline)
-                return name
-            except (OSError, ValueError): pass
+    if re.fullmatch(r'[\w.-]+(/[\w.-]+)?', name) and not Path(name).exists() and _is_at_hand(name):
+        return name
     raise ValueError(f"--model {name} is none of {', '.join(candidate_names[1:])}, no folder with a config.json, and no checkpoint in the cache or to be had from the hub now. Pass a folder, or go online once.")
 
 def _unknown_pieces(tokenizer, texts):

@@ -9,6 +9,7 @@ __all__ = ['Predictor', 'save_calibration', 'predictor_of_learner', 'load_predic
 import math
 import threading
 from collections.abc import Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +252,16 @@ def _transformers_predictor(folder, config):
     return Predictor('transformers', names, task, answer)
 
 # %% ../../nbs/reference/applications_predictors.ipynb #cell-027
+@contextmanager
+def _without_bars():
+    "transformers loads a folder without its progress bars: that takes a second."
+    from transformers.utils import logging
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try: yield
+    finally:
+        if shown: logging.enable_progress_bar()
+
 def _own_predictor(model):
     "What already answers in our words: `TfidfModel`, `FrozenModel`."
     return Predictor(model.kind, model.labels, model.task, model.probabilities, None if model.kind == 'frozen' else model.unknown_share)
@@ -286,13 +297,13 @@ def load_predictor(
     if config.get('kind') == 'tfidf':
         found = _own_predictor(load_tfidf(folder))
     elif config.get('kind') == 'frozen':
-        found = _own_predictor(load_frozen(folder, 'cpu' if cpu else None))
+        with _without_bars(): found = _own_predictor(load_frozen(folder, 'cpu' if cpu else None))
     elif config.get('format') == 'fastnlp_course learner':
         found = predictor_of_learner(load_learner(folder, cpu=cpu), folder)
     elif config.get('format') == 'fastnlp_course onnx':
         found = _onnx_predictor(folder)
     elif 'model_type' in config:
-        found = _transformers_predictor(folder, config)
+        with _without_bars(): found = _transformers_predictor(folder, config)
     else:
         raise ValueError(f"{folder/'config.json'} describes no model of texts that is known here. Pass the folder 'model' of a finished run.")
     return _calibrated(found, folder)

@@ -297,7 +297,7 @@ def run_stages(
     scratch=True,         # also train the classifier from scratch, for the table
     log=print,            # called with each line of the account
     source=None,          # for report.json: which data, so that `fastnlp reproduce` finds them
-    **samples,            # prompts=(...): how texts begin that the language model makes up
+    prompts=('the movie', 'the acting', 'this is'), # how the samples of the language model begin
 )->dict:                  # what metrics.json holds
     "The main job: from a table of texts and labels to a classifier and a report; goes on where an earlier run stopped."
     recipe = Recipe() if recipe is None else recipe
@@ -308,7 +308,7 @@ def run_stages(
     def run(name, work, leaves=()): details[name] = stages.run(name, work, leaves)
     run('tokens', lambda: describe_tokens(table, out, recipe), ['vocab.json'])
     run('tf-idf', lambda: tfidf_baseline(table))
-    run('language model', lambda: train_language_model(table, out, recipe, cbs=stages.checkpoints('language model'), **samples), ['encoder.safetensors', 'language_model'])
+    run('language model', lambda: train_language_model(table, out, recipe, prompts=prompts, cbs=stages.checkpoints('language model')), ['encoder.safetensors', 'language_model'])
     vocab = read_json(out/'vocab.json')
     if scratch:
         run('classifier from scratch', lambda: train_from_scratch(table, recipe, cbs=stages.checkpoints('classifier from scratch')))

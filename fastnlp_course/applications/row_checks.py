@@ -12,6 +12,7 @@ import json
 import math
 import re
 import unicodedata
+import warnings
 from collections import Counter
 from itertools import islice
 
@@ -103,7 +104,8 @@ def suspicious_labels(
 )->pd.DataFrame:         # row, label, suggested, probability (of the label), suggested_probability; least likely label first
     "Rows whose label is probably wrong, found by cleanlab."
     try:
-        from cleanlab.filter import find_label_issues
+        with warnings.catch_warnings():                       # its import switches all warnings of the process off
+            from cleanlab.filter import find_label_issues
     except ImportError:
         raise ImportError("labels that look wrong are found by cleanlab, which is not installed. Install it: pip install 'fastnlp_course[report]'") from None
     score_intervals(probabilities, targets, draws=1)          # says what is wrong with them, if anything is

@@ -10,7 +10,7 @@ config = parser["DEFAULT"]
 
 def split_list(key): return config.get(key, "").split()
 
-extras = {name: split_list(f"{name}_requirements") for name in ("dev", "hf", "models", "lightning", "tensorboard", "onnx", "serve", "app", "report")}
+extras = {name: split_list(f"{name}_requirements") for name in ("dev", "hf", "models", "lightning", "tensorboard", "onnx", "serve", "app", "report", "ray")}
 
 setup(
     name=config["lib_name"],

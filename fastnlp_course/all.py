@@ -91,6 +91,7 @@ from fastnlp_course.text.numericalization import *
 from fastnlp_course.text.token_store import *
 from fastnlp_course.text.read_texts import *
 from fastnlp_course.text.counting import *
+from fastnlp_course.text.ray_blocks import *
 from fastnlp_course.text.corpus import *
 from fastnlp_course.data.borrowed import *
 from fastnlp_course.data.shown import *
@@ -211,4 +212,5 @@ from fastnlp_course.applications.row_checks import *
 from fastnlp_course.applications.page import *
 from fastnlp_course.applications.app import *
 from fastnlp_course.applications.space import *
+from fastnlp_course.applications.cards import *
 from fastnlp_course.applications.contest_report import *

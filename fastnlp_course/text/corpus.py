@@ -12,6 +12,7 @@ import hashlib
 import json
 import shutil
 import warnings
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from .numericalization import make_vocab
 from .token_store import ids_dtype, TokenStore, vocab_hash, write_array, write_manifest, write_shard
 from .counting import count_types, final_ids, n_segments, Renumber, write_types
 from .read_texts import document_batches, documents_of, read_texts
+from .ray_blocks import check_engine, ray_map
 
 # %% ../../nbs/reference/text_corpus.ipynb #cell-007
 class _Encoder:
@@ -77,7 +79,7 @@ def _count_text(digest, text):
 class _Blocks:
     "Batches of texts, and the digest of every block that has gone by."
     def __init__(self, documents, block_chars):
-        self.digests, self.ended, self.chars = [], False, 0
+        self.digests, self.ended, self.chars, self.documents = [], False, 0, 0
         self.batches = self._batches(documents, block_chars)
 
     def __iter__(self): return self.batches
@@ -88,6 +90,7 @@ class _Blocks:
             for text in texts:
                 _count_text(digest, text)
                 self.chars += len(text)
+            self.documents += len(texts)
             if ends:
                 self.digests.append(digest.hexdigest())
                 digest = hashlib.blake2b(digest_size=16)
@@ -106,20 +109,27 @@ class _Block:
     def __init__(self, vocab):
         self.renumber = Renumber() if vocab is None else None
         self.dtype = np.int32 if vocab is None else ids_dtype(len(vocab))
-        self.pieces, self.lengths = [], []
+        self.pieces, self.lengths, self.types = [], [], None
 
     def add(self, arrays):
         self.lengths.append(np.fromiter(map(len, arrays), np.int64, len(arrays)))
         piece = np.concatenate(arrays) if arrays else np.zeros(0, self.dtype)
         self.pieces.append(piece.astype(self.dtype) if self.renumber is None else self.renumber(piece))
 
-    def write(self, work, number, types, described):
+    def finish(self, types):
+        "The block's own types and counts, in place of the numbers of a tokenizer that goes on: it can travel now."
+        if self.renumber is not None:
+            order = self.renumber.order
+            self.types, self.renumber = ([types[i] for i in order], self.renumber.counts[order]), None
+        return self
+
+    def write(self, work, number, described):
         "Write ids, places and types, and at last the description that makes the block count."
         name = f'block-{number:05d}'
         offsets = np.concatenate([[0], *self.lengths]).cumsum(dtype=np.int64)
         part = write_shard(work, name, self.dtype, self.pieces, offsets)
-        if self.renumber is not None:
-            part['types'] = write_types(work/f'{name}.types', [types[i] for i in self.renumber.order], self.renumber.counts[self.renumber.order])
+        if self.types is not None:
+            part['types'] = write_types(work/f'{name}.types', *self.types)
         fault_point(f'store:block:{number}')
         write_json(work/f'{name}.json', {**part, **described})
 
@@ -152,6 +162,11 @@ def _begin(work, plan, vocab):
     elif (other := _differences(plan, read_json(work/'plan.json'))):
         raise ValueError(f"{work} was begun with another value of {other}. Call again with the same, or remove that folder.")
 
+def _need_same(done, digest, first, count, work):
+    "Raise if a block that is there was made from other texts."
+    if done['digest'] != digest:
+        raise ValueError(f"documents {first} to {first + count - 1} are not those of the interrupted call, whose blocks are in {work}. Give the same texts in the same order, or remove that folder.")
+
 def _write_blocks(blocks, work, plan, vocab, encoder, files):
     "Encode and write the blocks of this rank that are not there yet."
     _begin(work, plan, vocab)
@@ -166,15 +181,55 @@ def _write_blocks(blocks, work, plan, vocab, encoder, files):
         count += len(texts)
         if ends:
             if mine:
-                block.write(work, number, None if vocab is not None else encoder.encode.types, {'first': first, 'digest': blocks.digests[-1], 'plan': vocab_hash([plan])})
+                block.finish(encoder.encode.types).write(work, number, {'first': first, 'digest': blocks.digests[-1], 'plan': vocab_hash([plan])})
                 block = None   # its memory is free before the encoder takes new
                 encoder.renew_if_large()
-            elif done is not None and done['digest'] != blocks.digests[-1]:
-                raise ValueError(f"documents {first} to {first + count - 1} are not those of the interrupted call, whose blocks are in {work}. Give the same texts in the same order, or remove that folder.")
+            elif done is not None:
+                _need_same(done, blocks.digests[-1], first, count, work)
             first, number, block = first + count, number + 1, None
     write_json(work/'done.json', {'documents': first, 'digests': blocks.digests, 'files': files})
 
 # %% ../../nbs/reference/text_corpus.ipynb #cell-014
+def _missing_blocks(blocks, work):
+    "(number, first document, digest, lists of texts) of each block that is not there yet; the others are compared."
+    first, number, kept = 0, 0, None
+    for texts, ends in blocks:
+        if kept is None:
+            done, kept, count = _finished_block(work, number), [], 0
+        if done is None:
+            kept.append(texts)
+        count += len(texts)
+        if ends:
+            if done is None: yield number, first, blocks.digests[-1], kept
+            else: _need_same(done, blocks.digests[-1], first, count, work)
+            first, number, kept = first + count, number + 1, None
+
+def _block_maker(made_of, vocab, settings):
+    "In a worker: a function that makes a block of its texts."
+    encoder = _Encoder(*made_of, vocab)
+    found = json.loads(json.dumps(encoder.encode.settings()))
+    if found != settings:
+        raise RuntimeError(f"a worker of the cluster would make other tokens: it has another value of {_differences(settings, found)}. Install the same versions of everything on all machines.")
+    def make(item):
+        number, first, digest, kept = item
+        block, at = _Block(vocab), first
+        for texts in kept:
+            block.add(encoder(texts, at))
+            at += len(texts)
+        block.finish(encoder.encode.types)
+        encoder.renew_if_large()
+        return number, first, digest, block
+    return make
+
+def _write_blocks_on_ray(blocks, work, plan, vocab, encoder, files):
+    "What `_write_blocks` does, with the workers of a cluster."
+    _begin(work, plan, vocab)
+    with closing(ray_map(_block_maker, (encoder.made_of, encoder.vocab, plan['settings']), _missing_blocks(blocks, work))) as made:
+        for number, first, digest, block in made:
+            block.write(work, number, {'first': first, 'digest': digest, 'plan': vocab_hash([plan])})
+    write_json(work/'done.json', {'documents': blocks.documents, 'digests': blocks.digests, 'files': files})
+
+# %% ../../nbs/reference/text_corpus.ipynb #cell-016
 def _rank_folder(path, rank, world):
     "Where the blocks of a rank are written, beside the store."
     return path.parent/f'{path.name}.rank-{rank}-of-{world}'
@@ -223,7 +278,7 @@ def _in_vocab(ids, table, size=1 << 18):
     for start in range(0, len(ids), size):
         yield table[ids[start:start + size]]
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-015
+# %% ../../nbs/reference/text_corpus.ipynb #cell-017
 def _groups(blocks, shard_tokens):
     "Blocks that become one shard: as many as it takes to reach `shard_tokens`."
     group, tokens = [], 0
@@ -261,7 +316,7 @@ def _join_group(path, number, group, vocab, positions):
     write_json(note, {**part, 'made_of': made_of})
     return part
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-016
+# %% ../../nbs/reference/text_corpus.ipynb #cell-018
 def join_stores(
     path,         # folder of the store to write
     parts=None,   # folders that `build_store` returned, one for each rank; those beside `path` if left out
@@ -300,7 +355,7 @@ def _clean(path, work=None):
     if work is not None:
         shutil.rmtree(work, ignore_errors=True)
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-018
+# %% ../../nbs/reference/text_corpus.ipynb #cell-020
 def _open_same(path, plan, blocks, files):
     "Open a finished store if it was made by this plan from these texts, of which `blocks` has read the beginning or all."
     manifest = read_json(path/'manifest.json')
@@ -322,7 +377,7 @@ def _names_and_sizes(source):
     files = chain.from_iterable(sorted(get_files(file, ['.txt', '.csv', '.tsv', '.parquet'])) if file.is_dir() else [file] for file in files)
     return vocab_hash((file.name, file.stat().st_size if file.exists() else None) for file in files)
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-019
+# %% ../../nbs/reference/text_corpus.ipynb #cell-021
 def build_store(
     source,                 # folder, file, table, dataset, or iterable of texts, of Path or of dictionaries: see `read_texts`
     path,                   # folder of the store to write
@@ -340,10 +395,14 @@ def build_store(
     world:int=1,            # number of processes that share the work, each with the same `source`
     shard_tokens:int=1 << 26,  # a shard ends with the block in which it reaches so many tokens
     block_chars:int=1 << 24,   # characters that are encoded and kept at once; what is resumed and shared out
+    engine=None,            # 'ray': the blocks are tasks on a Ray cluster; this process alone, if left out
 ):                          # the store, opened; with several processes the folder of this rank, for `join_stores`
     "Write the ids of a corpus of any size to disk; called again after an interruption, it goes on where it stopped."
     if not 0 <= rank < world:
         raise ValueError(f"rank {rank} of {world} was given, but ranks count from 0 to {world - 1}. Pass rank=0 to rank={world - 1}.")
+    check_engine(engine)
+    if engine is not None and world > 1:
+        raise ValueError(f"world is {world} and engine is {engine!r}, and both share out the work. Pass one of them.")
     if isinstance(source, (str, Path)) and not Path(source).exists():
         raise FileNotFoundError(f"{source} does not exist. Pass a folder, a file, or an iterable of texts (for one text: [text]).")
     path = Path(path)
@@ -361,7 +420,7 @@ def build_store(
             store = _open_same(path, plan, blocks.read_on(_compared), _names_and_sizes(source))
             _clean(path, work)
             return store
-        return _build(blocks, path, work, plan, vocab, encoder, _names_and_sizes(source))
+        return _build(blocks, path, work, plan, vocab, encoder, _names_and_sizes(source), _write_blocks if engine is None else _write_blocks_on_ray)
 
 def _start_over(path, work):
     "Without a name for every rule nothing that lies there can be known to be the same."
@@ -370,11 +429,11 @@ def _start_over(path, work):
     warnings.warn("a rule has no name (a lambda or an inner function), so an interrupted call cannot go on where it stopped. Define it in a module.", stacklevel=3)
     shutil.rmtree(work, ignore_errors=True)
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-020
-def _build(blocks, path, work, plan, vocab, encoder, files):
+# %% ../../nbs/reference/text_corpus.ipynb #cell-022
+def _build(blocks, path, work, plan, vocab, encoder, files, write):
     "Blocks, then the store, if this process is the only one."
     try:
-        _write_blocks(blocks, work, plan, vocab, encoder, files)
+        write(blocks, work, plan, vocab, encoder, files)
         if plan['world'] > 1:
             return work
         encoder.forget()

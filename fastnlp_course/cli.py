@@ -363,6 +363,25 @@ def space(
 
 @app.command()
 @say_errors
+def card(
+    model: Path = typer.Argument(..., help='Folder of a model of texts or of pairs: OUT/model of train-classifier, or any that the package or transformers has saved.'),
+    push: Optional[str] = typer.Option(None, '--push', help='Then send model and card to this repository of the Hugging Face hub: USER/NAME.'),
+    public: bool = typer.Option(False, '--public', help='Everybody may read a repository that --push makes; only you without it.'),
+    license: Optional[str] = typer.Option(None, help='Of the model, as the hub names it: mit, apache-2.0, cc-by-4.0 ...'),
+):
+    """Write the card of a model from the report beside it: README.md in its folder. What you add below it is kept.
+
+    Example: fastnlp card demo_output/model --push USER/films
+    """
+    from fastnlp_course.applications.cards import push_to_hub, write_card
+    if push is None:
+        if public: raise ValueError('--public says who may read what --push sends, and there is no --push. Add --push USER/NAME, or leave --public out.')
+        say(f'The card is in {write_card(model, license)}. Read it, and answer the questions at its end.')
+        return
+    say(f'Model and card are at {push_to_hub(model, push, not public, license, log=note)}')
+
+@app.command()
+@say_errors
 def generate(
     model: Path = typer.Argument(..., help='Folder of an exported language model.'),
     prompt: str = typer.Argument(..., help='How the text begins.'),

@@ -140,7 +140,9 @@ class _Splitter:
         return tokens, in_doubt and tokens != tuple(self.split(self.without_cases, form))
 
 # %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-024
-_usual_signs = '-()[]".,:;!?…\''
+_word, _around, _inside = '[a-z]{3,40}', r"""[-()\[\]".,:;!?…']*""", r'(?:\.?[-,()!?";:][-,()!?";:.]*|\.\.+)'
+_usual_form = re.compile(rf"(?:{TK_MAJ} |{TK_UP} )?{_around}({_word}(?:{_inside}{_word})*)(?:'s)?{_around}").fullmatch
+_words = re.compile(f'({_word})').split
 
 def _names_a_word(search):
     "Does an expression spell out three letters in a row? Units that must stand behind a digit do not count."
@@ -150,29 +152,33 @@ def _names_a_word(search):
     return re.search('[A-Za-z]{3}', re.sub(r'\[(?:\\.|[^\]\\])*\]|\\[wDS]', 'x', pattern)) is not None
 
 class _UsualWords(_Splitter):
-    "A splitter that asks spaCy once for signs with two letters of the word beside them."
+    "A splitter that asks spaCy once for signs with a letter or two of the words beside them."
     def __init__(self, split):
         super().__init__(split)
         self.known, self.unusual = {}, set(re.findall('[a-z]+', ' '.join(self.cases).lower()))  # a word of a special case is never usual
-        self.marks = () if split.token_match or any(map(_names_a_word, self.searches)) else ('', TK_MAJ, TK_UP)
+        self.usual = (lambda form: None) if split.token_match or any(map(_names_a_word, self.searches)) else _usual_form
 
     def __call__(self, form):
-        mark, space, chunk = form.rpartition(' ')
-        word = chunk.strip(_usual_signs)
-        if word[-2:] == "'s": word = word[:-2]
-        if not (word.isalpha() and word.isascii() and 2 < len(word) < 41) or word in self.unusual or mark not in self.marks or not word.islower():
-            return super().__call__(form)
-        before, _, behind = chunk.partition(word)
-        left = self._beside((f'{mark}{space}{before}', word[:2]), f'{mark}{space}{before}{word}', word, -1)
-        right = self._beside((word[-2:], behind, 'right'), f'{word}{behind}', word, 0)
-        return super().__call__(form) if left is None or right is None else ((*left, intern(word), *right), False)
+        found, tokens, left = self.usual(form), (), ''
+        if found is None: return super().__call__(form)
+        parts = [None, found[1], None] if found[1].isalpha() else _words(found[1])  # None, word, signs, word ... None
+        parts[0], parts[-1] = form[:found.start(1)], form[found.end(1):]
+        for signs, word in zip(parts[::2], [*parts[1::2], '']):
+            own = self._beside(left, signs, word)
+            if own is None or word in self.unusual: return super().__call__(form)
+            tokens += (*own, intern(word))
+            left = word
+        return tokens[:-1], False  # no word behind the last signs
 
-    def _beside(self, key, form, word, at):
-        "The tokens beside a word at one end of `form`; None if it is not a token there."
+    def _beside(self, left, signs, right):
+        "The tokens of signs between two words, or at one end (a word is '' there); None if a word is not a token of its own."
+        reach = 1 if left and right else 2
+        key = left[-reach:], signs, right[:reach]
         if key not in self.known:
             if len(self.known) > 2**17: self.known = {}
-            tokens, undone = super().__call__(form)
-            self.known[key] = (tokens[:-1] if at else tokens[1:]) if tokens[at] == word and not undone else None
+            tokens, undone = super().__call__(f'{left}{signs}{right}')
+            own = tokens[bool(left):len(tokens) - bool(right)]
+            self.known[key] = own if tokens == (*filter(None, [left]), *own, *filter(None, [right])) and not undone else None
         return self.known[key]
 
 # %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-027

@@ -266,6 +266,7 @@ def predict(
     sep: Optional[str] = SEP,
     encoding: Optional[str] = ENCODING,
     out: Optional[Path] = typer.Option(None, help='Write a CSV file instead of printing.'),
+    engine: Optional[str] = typer.Option(None, help='ray: share the rows of a file out to a Ray cluster (RAY_ADDRESS, or this machine).'),
     guard: bool = GUARD,
 ):
     """Classify a text, or every row of a file; the other columns of a table are kept.
@@ -282,7 +283,7 @@ def predict(
             return
         parts = iter([answers])
     else:
-        parts = (guarded(part, guard) for part in predict_parts(model, file or Path('-'), text_col, sep, encoding, note))
+        parts = (guarded(part, guard) for part in predict_parts(model, file or Path('-'), text_col, sep, encoding, note, engine=engine))
     if out is None:
         for i, part in enumerate(parts):
             say(part.to_csv(index=False, lineterminator='\n', header=i == 0).rstrip('\n'))

@@ -116,6 +116,19 @@ def test_a_piece_that_kills_every_worker(cluster, tmp_path):
 def test_rank_and_engine(tmp_path):
     with pytest.raises(ValueError, match="world is 2 and engine is 'ray'"): build_store(texts, tmp_path/'store', world=2, engine='ray')
 
+def test_rows_are_answered_in_order(cluster, tmp_path, capsys):
+    "The command with and without the engine writes the same file."
+    from fastnlp_course.applications.tfidf_model import fit_tfidf, save_tfidf
+    from fastnlp_course.cli import predict
+    model = save_tfidf(fit_tfidf(['a fine film', 'fine music', 'a dull film', 'long and dull']*4, ['good', 'good', 'bad', 'bad']*4), None, tmp_path/'model')
+    table = pd.DataFrame({'id': range(9000), 'text': [('fine ' if i % 3 else 'dull ')*(i % 7) for i in range(9000)]})
+    table.to_csv(tmp_path/'new.csv', index=False)
+    options = dict(text=None, file=tmp_path/'new.csv', text_col=None, sep=None, encoding=None, guard=True)
+    for engine in (None, 'ray'): predict(model, out=tmp_path/f'{engine}.csv', engine=engine, **options)
+    assert (tmp_path/'ray.csv').read_bytes() == (tmp_path/'None.csv').read_bytes()
+    assert pd.read_csv(tmp_path/'ray.csv').id.tolist() == list(range(9000))
+    assert len(set(capsys.readouterr().err.splitlines())) == 1           # the empty ones, said once by each
+
 def test_results_come_in_order(cluster):
     def doubler(by): return lambda item: item*by
     assert list(ray_map(doubler, (2,), range(40))) == list(range(0, 80, 2))

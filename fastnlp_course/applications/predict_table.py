@@ -9,6 +9,8 @@ __all__ = ['answer_rows', 'predict_text', 'pair_answers', 'pair_model_in', 'pred
 import sys
 import time
 import warnings
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,12 @@ import pandas as pd
 
 from ..files import read_json
 from ..training.export import load_learner
-from ..text.table_files import is_table, line_texts, table_parts
+from ..text.table_files import is_table, later_columns, line_parts, table_parts
+from ..text.ray_blocks import check_engine, ray_map
 from .tables import need_columns
 from .kaggle import read_pairs
 from .pairs import predict_pairs, text_of_row
-from .predictors import load_predictor
+from .predictors import load_predictor, Predictor
 
 # %% ../../nbs/reference/applications_predict_table.ipynb #cell-007
 def answer_rows(
@@ -87,20 +90,89 @@ def _text_columns(model, predictor, text_col):
         raise ValueError(f"{place} does not say which columns make the text. Train the model again, or remove the file and pass --text-col.")
     return ([text_col], None) if text_col is not None else (columns, joined_by)
 
-def _parts_of_file(file, columns, sep, encoding, log, bs):
-    "Tables of at most `bs` rows; a text file is a table with one column."
-    named = Path(file).name
-    if str(file) == '-':
-        lines = [line.rstrip('\n') for line in sys.stdin]
-    elif sep is not None or is_table(file, tuple(columns), encoding):
-        for part in table_parts(file, sep, encoding, columns=() if str(file).endswith('parquet') else columns, log=log):
-            need_columns(part, [(column, '--text-col') for column in columns], named)
-            yield from (part.iloc[at:at + bs].reset_index(drop=True) for at in range(0, len(part), bs))
-        return
-    else:
-        lines = line_texts(file, encoding)
-    yield from (pd.DataFrame({columns[0]: lines[at:at + bs]}) for at in range(0, len(lines), bs))
+def _stdin_parts(encoding, bs):
+    "Lists of at most `bs` lines of the input."
+    try:
+        if hasattr(sys.stdin, 'reconfigure'): sys.stdin.reconfigure(encoding=encoding or 'utf-8-sig')
+    except LookupError:
+        raise ValueError(f"encoding is {encoding!r}, which Python does not know. Pass utf-8, utf-16, cp1252 (Windows) or gb18030 (Chinese).") from None
+    lines, done = (line.rstrip('\n') for line in sys.stdin), 0
+    try:
+        while part := list(islice(lines, bs)):
+            yield part
+            done += len(part)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the input is not {encoding or 'UTF-8'}: a byte after line {done} cannot be read ({error.reason}). Pass another --encoding, such as cp1252 (Windows) or gb18030 (Chinese).") from None
 
+def _recut(parts, bs):
+    "The same rows in tables of `bs` rows, the last one shorter: readers have sizes of their own."
+    kept, n = [], 0
+    for part in parts:
+        kept.append(part)
+        n += len(part)
+        if n >= bs:
+            rows = pd.concat(kept, ignore_index=True) if len(kept) > 1 else part
+            yield from (rows.iloc[at:at + bs].reset_index(drop=True) for at in range(0, n - n % bs, bs))
+            kept, n = [rows.iloc[n - n % bs:]], n % bs
+    if n:
+        yield pd.concat(kept, ignore_index=True)
+
+def _parts_of_file(file, columns, sep, encoding, log, bs):
+    "Tables of at most `bs` rows, all with the same columns; a text file is a table with one column."
+    if str(file) == '-' or sep is None and not is_table(file, tuple(columns), encoding):
+        lines = _stdin_parts(encoding, bs) if str(file) == '-' else line_parts(file, encoding, bs)
+        yield from (pd.DataFrame({columns[0]: part}) for part in lines)
+        return
+    names = later_columns(file, sep, encoding)
+    with open(file, 'rb') as handle:
+        parquet = handle.read(4) == b'PAR1'     # of which only the columns would be read that are asked for
+    def whole():
+        for part in table_parts(file, sep, encoding, columns=() if parquet else columns, size=bs, log=log):
+            part = part if names is None else part.reindex(columns=names, fill_value='')
+            need_columns(part, [(column, '--text-col') for column in columns], Path(file).name)
+            yield part
+    yield from _recut(whole(), bs)
+
+# %% ../../nbs/reference/applications_predict_table.ipynb #cell-015
+def _part_answerer(model, columns, joined_by):
+    "A function that answers a part; a worker of a cluster makes its own."
+    predictor = model if isinstance(model, Predictor) else load_predictor(model)
+    def answer(part):
+        cells = part[columns].fillna('').astype(str)
+        texts = cells[columns[0]].tolist() if len(columns) == 1 else cells if joined_by is None else cells.agg(joined_by.join, axis=1).tolist()
+        return answer_rows(predictor, texts, part)
+    return answer
+
+class _Told:
+    "What is worth saying about the rows, on the way and at the end."
+    def __init__(self, name, log, every=10):
+        self.name, self.log, self.every = name, log, every
+        self.n = self.empty = self.strange = 0
+        self.first, self.began = None, time.monotonic()
+        self.said = self.began
+
+    def count(self, answers):
+        "One part more."
+        notes = answers.iloc[:, -1]
+        empty = np.flatnonzero(notes == 'empty text')
+        if len(empty) and self.first is None:
+            self.first = self.n + int(empty[0])
+        self.empty += len(empty)
+        self.strange += int(notes.str.endswith('unknown').sum())
+        self.n += len(answers)
+        now = time.monotonic()
+        if now - self.said > self.every:
+            self.said = now
+            self.log(f"{self.n:,} rows answered, {self.n/(now - self.began):,.0f} a second.")
+
+    def end(self):
+        "A sentence about rows without words, and one about those with new ones."
+        if self.n == self.empty:
+            raise ValueError(f"{self.name} holds no texts. Put one on each line, or pass a table with a column of texts.")
+        if self.empty: self.log(f"{self.empty} of the {self.n} texts of {self.name} are empty, the first in row {self.first}: nothing is predicted for them.")
+        if self.strange: self.log(f"of {self.strange} of the {self.n} texts of {self.name} the model knows less than half of the words: trust what it says of them less (column note).")
+
+# %% ../../nbs/reference/applications_predict_table.ipynb #cell-016
 def predict_parts(
     model,              # folder of a model of texts
     file,               # a table with a header, a text file with one text per line, or '-' for lines from stdin
@@ -109,31 +181,29 @@ def predict_parts(
     encoding=None,      # UTF-8 if None
     log=None,           # called with what is worth knowing; warnings if None
     bs=2000,            # rows to answer at once
-):                      # yields a DataFrame for each part
+    engine=None,        # 'ray': the parts are tasks on a Ray cluster; this process alone, if left out
+):                      # yields a DataFrame for each part, in order
     "Answer the rows of a file, part by part, with all their columns."
+    check_engine(engine)
     log, name = log or warnings.warn, Path(file).name
     try:
         predictor = load_predictor(model)
     except ValueError:
         learn = pair_model_in(model)
         if learn is None: raise
+        if engine is not None:
+            raise ValueError(f"{model} scores pairs, and what it reads beside a pair may be other rows of the table: the rows cannot be shared out. Leave the engine out.") from None
         yield pair_answers(learn, file, sep, encoding, log)
         return
     columns, joined_by = _text_columns(model, predictor, text_col)
-    n, empty, strange, began, said = 0, [], 0, time.monotonic(), time.monotonic()
-    for part in _parts_of_file(file, columns, sep, encoding, log, bs):
-        cells = part[columns].fillna('').astype(str)
-        texts = cells[columns[0]].tolist() if len(columns) == 1 else cells if joined_by is None else cells.agg(joined_by.join, axis=1).tolist()
-        answers = answer_rows(predictor, texts, part)
-        notes = answers.iloc[:, -1]
-        empty += [n + row for row in np.flatnonzero(notes == 'empty text').tolist()]
-        strange += int(notes.str.endswith('unknown').sum())
-        n += len(part)
-        if time.monotonic() - said > 10:
-            said = time.monotonic()
-            log(f"{n:,} rows answered, {n/(said - began):,.0f} a second.")
-        yield answers
-    if n == len(empty):
-        raise ValueError(f"{name} holds no texts. Put one on each line, or pass a table with a column of texts.")
-    if empty: log(f"{len(empty)} of the {n} texts of {name} are empty, the first in row {empty[0]}: nothing is predicted for them.")
-    if strange: log(f"of {strange} of the {n} texts of {name} the model knows less than half of the words: trust what it says of them less (column note).")
+    parts, told = _parts_of_file(file, columns, sep, encoding, log, bs), _Told(name, log)
+    if engine is None:
+        answer = _part_answerer(predictor, columns, joined_by)
+        found = (answer(part) for part in parts)
+    else:
+        found = ray_map(_part_answerer, (Path(model).resolve(), columns, joined_by), parts)
+    with closing(found):
+        for answers in found:
+            told.count(answers)
+            yield answers
+    told.end()

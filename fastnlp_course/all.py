@@ -212,5 +212,6 @@ from fastnlp_course.applications.row_checks import *
 from fastnlp_course.applications.page import *
 from fastnlp_course.applications.app import *
 from fastnlp_course.applications.space import *
+from fastnlp_course.applications.deploy import *
 from fastnlp_course.applications.cards import *
 from fastnlp_course.applications.contest_report import *

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from fastcore.basics import patch
 
-# %% ../../nbs/26a_deploy.ipynb #cell-056
+# %% ../../nbs/26a_deploy.ipynb #cell-060
 def furthest_gap(
     a,                # numbers
     b,                # numbers
@@ -23,7 +23,7 @@ def furthest_gap(
     at = np.concatenate([a, b])
     return float(np.abs(np.searchsorted(a, at, side='right')/len(a) - np.searchsorted(b, at, side='right')/len(b)).max())
 
-# %% ../../nbs/26a_deploy.ipynb #cell-058
+# %% ../../nbs/26a_deploy.ipynb #cell-062
 def compare_traffic(
     before,           # table with columns of numbers: what came in when all was well, such as the validation rows
     now,              # the same columns: what comes in now
@@ -39,7 +39,7 @@ def compare_traffic(
     found = [{'column': name, 'before': before[name].mean(), 'now': now[name].mean(), 'gap': furthest_gap(before[name], now[name]), 'by chance': bound} for name in columns]
     return pd.DataFrame(found).set_index('column').assign(moved=lambda table: table.gap > table['by chance'])
 
-# %% ../../nbs/26a_deploy.ipynb #cell-060
+# %% ../../nbs/26a_deploy.ipynb #cell-064
 class Traffic:
     "A model that remembers three numbers of each text that it answers, and nothing that could be read."
     def __init__(self,
@@ -53,7 +53,7 @@ class Traffic:
 
 def _n_words(item): return len(' '.join(map(str, item.values())).split()) if isinstance(item, dict) else len(item.split())
 
-# %% ../../nbs/26a_deploy.ipynb #cell-061
+# %% ../../nbs/26a_deploy.ipynb #cell-065
 @patch
 def probabilities(self:Traffic,
     texts,          # list of str
@@ -70,7 +70,7 @@ def table(self:Traffic)->pd.DataFrame:   # words, unknown, probability
     "What came in so far."
     return pd.DataFrame(list(self.seen), columns=['words', 'unknown', 'probability'], dtype=float)
 
-# %% ../../nbs/26a_deploy.ipynb #cell-068
+# %% ../../nbs/26a_deploy.ipynb #cell-072
 def threshold_for(
     probabilities,    # (rows, classes), of rows that were not trained on
     targets,          # the class of each row
@@ -89,7 +89,7 @@ def threshold_for(
         raise ValueError(f"wanted is {wanted:.0%}, and however sure the answers, at most {share[may_cut].max():.1%} of them are right on these {len(targets)} rows. Want less, or train a better model.")
     return float(sure[good[-1]]), float((good[-1] + 1)/len(targets))
 
-# %% ../../nbs/26a_deploy.ipynb #cell-074
+# %% ../../nbs/26a_deploy.ipynb #cell-078
 def answer_or_pass(
     probabilities,    # (rows, classes)
     labels,           # names of the classes
@@ -102,7 +102,7 @@ def answer_or_pass(
         raise ValueError(f"{unsure!r} is one of the labels {labels}. Pass another word with unsure=.")
     return [labels[row.argmax()] if row.max() >= least else unsure for row in np.asarray(probabilities, dtype=float)]
 
-# %% ../../nbs/26a_deploy.ipynb #cell-080
+# %% ../../nbs/26a_deploy.ipynb #cell-084
 def with_base_rates(
     probabilities,    # (rows, classes), calibrated where labels are as frequent as in `trained`
     trained,          # share (or number of rows) of each class there
@@ -117,7 +117,7 @@ def with_base_rates(
     total = moved.sum(-1, keepdims=True)
     return np.divide(moved, total, out=np.tile(here/here.sum(), (len(moved), 1)), where=total > 0)
 
-# %% ../../nbs/26a_deploy.ipynb #cell-087
+# %% ../../nbs/26a_deploy.ipynb #cell-091
 _by_form = {'link': r'(?:https?://|www\.)\S+', 'email': r'(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+', 'user': r'(?<![\w@])@\w+', 'number': r'\+?(?<!\d)\d(?:[\s()./-]{0,2}\d){6,}'}
 
 def redact(

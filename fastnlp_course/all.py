@@ -215,3 +215,4 @@ from fastnlp_course.applications.space import *
 from fastnlp_course.applications.deploy import *
 from fastnlp_course.applications.cards import *
 from fastnlp_course.applications.contest_report import *
+from fastnlp_course.exercises.core import *

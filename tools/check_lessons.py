@@ -2,7 +2,7 @@
 
 With names, only the notebooks whose names begin so. Lessons: at most 50 honest minutes (the first hour 25), no exported cell over 30 lines, the
 median code cell at most 6 lines, nine of ten at most 20. Reference rooms: no code cell over 60 lines. Lines are those that are not
-empty; the solutions are not counted.
+empty. The exercises of a lesson are counted apart, and its solutions not at all.
 """
 import sys
 import nbformat
@@ -11,13 +11,13 @@ from project import lessons, measures, references
 bounds = {'minutes': 50, 'median': 6, 'p90': 20, 'longest exported': 30}
 longest_in_reference = 60
 first_hour, its_minutes = '00_first_hour', 25
-columns = f"{'minutes':>8}{'cells':>7}{'median':>8}{'p90':>5}{'longest':>9}{'exported':>10}{'over 30':>9}{'share':>7}"
+columns = f"{'minutes':>8}{'cells':>7}{'median':>8}{'p90':>5}{'longest':>9}{'exported':>10}{'over 30':>9}{'share':>7}{'exercises':>11}"
 
 def row(name, found):
     "One line of the table."
     share = sum(found['over 30'])/max(1, found['exported'])
     return (f"{name:34}{found['minutes']:8.1f}{found['cells']:7}{found['median']:8g}{found['p90']:5}{found['longest']:9}{found['longest exported']:10}"
-            f"{len(found['over 30']):9}{share:7.0%}")
+            f"{len(found['over 30']):9}{share:7.0%}{found['exercises']:11}")
 
 def broken(name, found, is_lesson):
     "The bounds that a notebook breaks, as sentences."

@@ -8,7 +8,7 @@ package's classes with it. So under test the install cell also drops the package
 """
 import re, sys
 import nbformat
-from project import address, badges, lessons, marker, measures, part_of, parts, references, settings, title, write_whole
+from project import address, badges, lessons, marker, measures, part_of, parts, references, settings, solutions, title, write_whole
 from tables import with_tables
 
 install_mark = 'In Colab and Kaggle this installs'
@@ -63,6 +63,11 @@ def reads_by_hand(source):
     "Does a first cell state minutes of reading?"
     return re.search(r'\d+ minutes? (?:to read|of reading)|^\W*(?:Time: )?(?:about )?\d+ minutes\b', source, re.M | re.I) is not None
 
+def length(nb):
+    "Minutes of a lesson, and its exercises, as its header says them."
+    found = measures(nb)
+    return f"{round(found['minutes'])} minutes to read" + f", plus {found['exercises']} exercises"*bool(found['exercises'])
+
 def with_header(nb, path, is_lesson):
     "`nb` with its badge cell and install cell behind the first cell, and the minutes of a lesson below the badges."
     rest = [cell for cell in nb.cells if not cell.source.startswith(marker) and install_mark not in cell.source]
@@ -70,15 +75,15 @@ def with_header(nb, path, is_lesson):
     header = [nbformat.v4.new_markdown_cell(f'{marker}\n{badges(path)}'), nbformat.v4.new_code_cell(install_source(nb))]
     nb.cells = rest[:1] + header + rest[1:]
     with_tables(nb)
-    if is_lesson: header[0].source += f"\n\n*About {round(measures(nb)['minutes'])} minutes to read.* {place(path)}"
+    if is_lesson: header[0].source += f"\n\n*About {length(nb)}.* {place(path)}"
     for i, cell in enumerate(nb.cells): cell['id'] = f'cell-{i:03d}'
     return nb
 
 def main(check):
     wrong, by_hand, nameless = [], [], []
-    for path in [*lessons(), *references()]:
+    for path in [*lessons(), *references(), *solutions()]:
         before = path.read_text(encoding='utf-8')
-        nb = with_header(nbformat.reads(before, as_version=4), path, path.parent.name != 'reference')
+        nb = with_header(nbformat.reads(before, as_version=4), path, path in lessons())
         if reads_by_hand(nb.cells[0].source): by_hand.append(address(path))
         if not (nb.cells[0].cell_type == 'markdown' and nb.cells[0].source.startswith('# ')): nameless.append(address(path))
         after = nbformat.writes(nb) + '\n'

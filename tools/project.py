@@ -8,7 +8,7 @@ root = Path(__file__).resolve().parent.parent
 notebooks_path = root/'nbs'
 # Part of the course -> number of its first lesson.
 parts = {'I First hour': 0, 'II Text to numbers': 1, 'III Numbers to batches': 4, 'IV Training': 9, 'V Language models': 16, 'VI Transformers': 21, 'VII Projects and beyond': 26}
-wings = ['ground', 'text', 'data', 'training', 'models', 'bridges', 'applications']
+wings = ['ground', 'text', 'data', 'training', 'models', 'bridges', 'applications', 'exercises']
 marker = '<!-- badges -->'
 
 def settings():
@@ -34,6 +34,10 @@ def references():
         wing = wing_of(path)
         return order.get(path.stem, (wings.index(wing) if wing in wings else len(wings), len(order))), path.name
     return sorted(notebooks_path.glob('reference/*.ipynb'), key=place)
+
+def solutions():
+    "The notebooks with the worked exercises and their checks, in the order of the lessons."
+    return sorted(notebooks_path.glob('solutions/*.ipynb'))
 
 def number_of(path):
     "The number of a lesson."
@@ -73,19 +77,33 @@ def count_words(text):
     "Words of a text; a Chinese character is one."
     return len(re.findall(r"[A-Za-z0-9']+|[\u4e00-\u9fff]", text))
 
+def parted(cells):
+    "The cells of a lesson without its section of exercises, and that section: it ends where the next heading begins a cell."
+    read, practised, inside = [], [], False
+    for cell in cells:
+        if cell.cell_type == 'markdown' and re.match(r'##? ', cell.source): inside = bool(re.match(r'## Exercises\s*$', cell.source.split('\n')[0]))
+        (practised if inside else read).append(cell)
+    return read, practised
+
+def checked_in(cells):
+    "The names of the checks that cells call, in their order."
+    return [name for cell in cells if cell.cell_type == 'code' for name in re.findall(r'^check\.(?!progress\b|reset\b)(\w+)\(', cell.source, re.M)]
+
 def measures(nb):
     """How long a notebook is, and how it is cut.
 
     Honest minutes: 180 words and 13 lines of code (4.5 seconds each) take a minute, whatever cell they stand in. The line
-    that says the minutes is left out: it would count itself.
+    that says the minutes is left out: it would count itself. So is the section of exercises, whose time nobody can count.
     """
-    words = sum(count_words(without_minutes_line(cell.source)) for cell in nb.cells if cell.cell_type == 'markdown')
-    code = [cell.source for cell in nb.cells if cell.cell_type == 'code']
+    cells, practised = parted(nb.cells)
+    words = sum(count_words(without_minutes_line(cell.source)) for cell in cells if cell.cell_type == 'markdown')
+    code = [cell.source for cell in cells if cell.cell_type == 'code']
     lines = [n for n in map(code_lines, code) if n] or [0]
     exported = [code_lines(source) for source in code if is_exported(source)]
     ranked = sorted(lines)
     return {'minutes': words/180 + sum(lines)*4.5/60, 'cells': len(lines), 'median': statistics.median(lines), 'p90': ranked[int(.9*(len(ranked) - 1))],
-            'longest': ranked[-1], 'longest exported': max(exported, default=0), 'over 30': [n for n in exported if n > 30], 'exported': sum(exported)}
+            'longest': ranked[-1], 'longest exported': max(exported, default=0), 'over 30': [n for n in exported if n > 30], 'exported': sum(exported),
+            'exercises': len(checked_in(practised))}
 
 def without_minutes_line(source):
     "A cell of badges without the line that says the minutes."

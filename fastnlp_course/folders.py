@@ -77,15 +77,23 @@ def write_folder_manifest(
     files = {name: {'bytes': (folder/name).stat().st_size, 'sha256': file_hash(folder/name)} for name in sorted(names)}
     write_json(folder/'manifest.json', {'format': manifest_format, 'version': 1, 'files': files})
 
+def _is_about(found):
+    "Does a manifest say of a file what is needed to compare it?"
+    size, digest = (found.get('bytes'), found.get('sha256')) if isinstance(found, dict) else (None, None)
+    return type(size) is int and size >= 0 and isinstance(digest, str) and len(digest) == 64
+
 def _files_of(manifest, place):
     "The files that a manifest lists, or a sentence."
-    files = manifest.get('files') if isinstance(manifest, dict) else None
-    if not isinstance(files, dict) or not all(isinstance(about, dict) and {'bytes', 'sha256'} <= about.keys() for about in files.values()):
-        raise ValueError(f"{place} is no manifest of a folder. It is damaged; write the folder again.")
-    for name in files:
+    found = manifest if isinstance(manifest, dict) else {}
+    files, version = found.get('files'), found.get('version')
+    for name in files if isinstance(files, dict) else ():
         parts = name.replace('\\', '/').split('/')
         if name.startswith(('/', '\\')) or '..' in parts or ':' in parts[0]:
             raise ValueError(f"{place} lists {name!r}, which is outside the folder. Do not trust this folder.")
+    if found.get('format') == manifest_format and type(version) is int and version > 1:
+        raise ValueError(f"{place} has the version {version}, and this fastnlp_course reads version 1. Update fastnlp_course.")
+    if found.get('format') != manifest_format or type(version) is not int or version < 1 or not isinstance(files, dict) or not all(map(_is_about, files.values())):
+        raise ValueError(f"{place} is no manifest of a folder. It is damaged; write the folder again.")
     return files
 
 def check_folder(

@@ -377,7 +377,8 @@ def card(
     from fastnlp_course.applications.cards import push_to_hub, write_card
     if push is None:
         if public: raise ValueError('--public says who may read what --push sends, and there is no --push. Add --push USER/NAME, or leave --public out.')
-        say(f'The card is in {write_card(model, license)}. Read it, and answer the questions at its end.')
+        write_card(model, license)
+        say(f'The card is in {model/"README.md"}. Read it, and answer the questions at its end.')
         return
     say(f'Model and card are at {push_to_hub(model, push, not public, license, log=note)}')
 

@@ -39,6 +39,8 @@ def _of_itself(model, about, shown=100):
     weights = [model/name for name in model_files(model)[0] if name.endswith(('.safetensors', '.onnx'))]
     lines = [f"- {_answers[about['task']]}", f"- kind: {plain(about['kind'])}, written by fastnlp\\_course {__version__}"]
     if labels: lines.append(f"- {len(labels)} labels: {', '.join(map(_one_line, labels[:shown]))}{' ...' if len(labels) > shown else ''}")
+    if about['kind'] == 'onnx':
+        lines.append(f"- exported for ONNX Runtime{', weights in 8 bits' if read_json(model/'config.json').get('int8') else ''}: scores above, if there are any, are those of the model that it was made from")
     if about['task'] in ('classes', 'several labels') and about['kind'] != 'onnx':
         lines.append(f"- probabilities: {'calibrated' if about['temperature'] != 1 else 'as the model gives them, not calibrated'}")
     return lines + [f'- {_one_line(file.relative_to(model).as_posix())}: {file.stat().st_size:,} bytes, SHA-256 {file_hash(file)}' for file in weights]
@@ -48,9 +50,26 @@ def _one_line(text):
     return plain(' '.join(str(text).split()))
 
 # %% ../../nbs/reference/applications_cards.ipynb #cell-010
-def _named(text):
-    "A command or a path in which every absolute path is only a name: folders at home are nobody's business."
-    return re.sub(r"(?<![\w.:/\\~-])(?:~|[A-Za-z]:)?[/\\](?:[^\s'\"/\\]+[/\\])*([^\s'\"/\\]*)", r'\1', str(text))
+_absolute = r'(?:~|[A-Za-z]:)?[/\\]'
+
+def _last(path):
+    "The name at the end of a path, of whatever system."
+    return re.split(r'[/\\]', str(path).rstrip('/\\'))[-1]
+
+def _named(value):
+    "A text, or a dictionary of texts, in which every absolute path is only a name: folders at home are nobody's business."
+    if isinstance(value, dict): return {_named(name): _named(inner) for name, inner in value.items()}
+    if not isinstance(value, str): return value
+    return re.sub(rf"(?<![\w.:/\\~-]){_absolute}(?:[^\s'\"/\\]+[/\\])*([^\s'\"/\\]+)", r'\1', value)
+
+def _named_words(command):
+    "The same for a command, whose words may hold spaces."
+    try: words = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
+    except ValueError: return _named(command)
+    def short(word):
+        option, path = re.fullmatch(r'(--[\w-]+=)?(.*)', word, flags=re.S).groups()
+        return (option or '') + (_last(path) if re.match(_absolute, path) else path)
+    return shlex.join(map(short, words))
 
 def _of_pairs(metrics):
     "What metrics.json of train-pairs says, as facts of a card."
@@ -68,8 +87,13 @@ def _left_beside(model):
         if isinstance(metrics, dict) and 'pearson' in metrics: return _of_pairs(metrics), run/'metrics.json'
         facts = {key: metrics[key] for key in ('models', 'reading', 'rows') if isinstance(metrics, dict) and key in metrics}
         title = 'ULMFiT' if name == 'model' else 'TF-IDF + logistic regression'
-        return {**facts, 'title': title, 'recommended': title} if 'models' in facts else {}, run/'metrics.json'
+        return {**facts, 'title': _source_of(run) + title, 'recommended': title} if 'models' in facts else {}, run/'metrics.json'
     return {}, None
+
+def _source_of(run):
+    "The name of the file that the run of lesson 18 read, from its report.json; nothing where none is named."
+    source = read_json(run/'report.json').get('source') if (run/'report.json').is_file() else None
+    return f"{_last(source['file'])}: " if isinstance(source, dict) and source.get('file') else ''
 
 # %% ../../nbs/reference/applications_cards.ipynb #cell-012
 def _facts_of(model, about):
@@ -83,10 +107,10 @@ def _facts_of(model, about):
         if said and sorted(said) != sorted(about['labels']):
             raise ValueError(f"{place} is about the labels {said[:10]}, and the model in {model} has {about['labels'][:10]}: it is of another model. {again}")
         data, calibration = dict(facts.get('data') or {}), dict(facts.get('calibration') or {})
-        if 'source' in data: data['source'] = _named(data['source'])
+        if 'source' in data: data['source'] = _last(data['source'])
         if calibration and about['kind'] != 'onnx': calibration['temperature'] = about['temperature']
-        found = {**facts, 'data': data, 'calibration': calibration, 'title': _named(facts.get('title') or '')}
-        if facts.get('command'): found['command'] = _named(facts['command'] if isinstance(facts['command'], str) else shlex.join(facts['command']))
+        found = {**facts, 'data': data, 'calibration': calibration, **{name: _named(facts[name]) for name in ('title', 'reading', 'rows', 'models', 'recommended') if facts.get(name)}}
+        if facts.get('command'): found['command'] = _named_words(facts['command'])
         model_card(found)                                  # whatever else cannot be read is found here
         return found if facts else {}
     except (KeyError, TypeError, AttributeError, IndexError) as error:

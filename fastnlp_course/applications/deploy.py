@@ -30,9 +30,10 @@ def compare_traffic(
     chance=.01,       # how often chance alone may raise the alarm
 )->pd.DataFrame:      # a row per column: mean before and now, gap, the gap that chance explains, moved
     "Do texts come in that are unlike those before? No label is needed."
-    if min(len(before), len(now)) < 50:
-        raise ValueError(f"{len(before)} rows are compared with {len(now)}: it takes 50 on each side to say anything. Collect more.")
-    columns = [name for name in before if name in now and np.isfinite(before[name]).all() and np.isfinite(now[name]).all()]
+    if min(len(before), len(now)) < 50 or not 0 < chance < 1:
+        raise ValueError(f"{len(before)} rows are compared with {len(now)}, and chance is {chance}: it takes 50 rows on each side to say anything, and a chance between 0 and 1. Collect more.")
+    def numbers(table): return [name for name in table.select_dtypes('number') if np.isfinite(table[name]).all()]
+    columns = [name for name in numbers(before) if name in numbers(now)]
     if not columns:
         raise ValueError(f"the tables share no column of numbers: {list(before)} and {list(now)}. Pass two tables of Traffic.")
     bound = np.sqrt(-np.log(chance/2)/2*(1/len(before) + 1/len(now)))
@@ -78,8 +79,8 @@ def threshold_for(
 )->tuple:             # least probability at which to answer, share of the rows that are then answered
     "The lowest cut above which at least `wanted` of the answers are right, on these rows."
     probabilities, targets = np.asarray(probabilities, dtype=float), np.asarray(targets)
-    if probabilities.ndim != 2 or len(probabilities) != len(targets) or len(targets) == 0:
-        raise ValueError(f"the probabilities have the shape {probabilities.shape} and the targets {targets.shape}: pass a row of probabilities for each target, and at least one.")
+    if probabilities.ndim != 2 or len(probabilities) != len(targets) or len(targets) == 0 or not np.isfinite(probabilities).all():
+        raise ValueError(f"the probabilities have the shape {probabilities.shape} and the targets {targets.shape}: pass a row of finite probabilities for each target, and at least one.")
     order = np.argsort(-probabilities.max(1), kind='stable')
     sure, right = probabilities.max(1)[order], (probabilities.argmax(1) == targets)[order]
     share = np.cumsum(right)/np.arange(1, len(right) + 1)
@@ -118,7 +119,7 @@ def with_base_rates(
     return np.divide(moved, total, out=np.tile(here/here.sum(), (len(moved), 1)), where=total > 0)
 
 # %% ../../nbs/26a_deploy.ipynb #cell-091
-_by_form = {'link': r'(?:https?://|www\.)\S+', 'email': r'(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+', 'user': r'(?<![\w@])@\w+', 'number': r'\+?(?<!\d)\d(?:[\s()./-]{0,2}\d){6,}'}
+_by_form = {'link': r'(?<!\w)(?i:https?://|www\.)\S+', 'email': r'(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+', 'user': r'(?<![\w@])@\w+', 'number': r'\+?(?<!\d)\d(?:[\s()./-]{0,2}\d){6,}'}
 
 def redact(
     text,           # one text

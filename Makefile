@@ -17,7 +17,7 @@ INPUTS = settings.ini setup.py pyproject.toml $(CONSTRAINTS)
 # nbdev's commands start kernels and other commands by name, so the environment's own come first.
 export PATH := $(abspath $(BIN))$(SEPARATOR)$(PATH)
 
-.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark clean spell links notebooks-check
+.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark clean spell links notebooks-check release bench
 
 help:
 	@echo "make demo            set up $(VENV), train on the embedded reviews, write demo_output/report.html"
@@ -32,11 +32,13 @@ help:
 	@echo "make spell           spelling of the prose"
 	@echo "make links           do links and anchors lead somewhere? NETWORK=1 asks addresses elsewhere too"
 	@echo "make notebooks-check notebooks without traces of the session that ran them; CLEAN=1 mends them"
-	@echo "make wheel-test      build the wheel and use it in an environment without nbdev"
+	@echo "make wheel-test      build wheel and sdist and use them in an environment without nbdev"
+	@echo "make release         VERSION=0.2.0: build, try, write notes, commit and tag; DRY=1 changes nothing"
 	@echo "make nbdev3-test     export and test the notebooks under nbdev 3"
 	@echo "make test-newest     all tests with the newest versions of everything"
 	@echo "make test-oldest     all tests with the oldest versions that settings.ini allows"
 	@echo "make workflow-check  hold .github/workflows against the schema"
+	@echo "make bench           all benchmarks in an hour, into results.md; PEER=PYTHON with fastai, DRY=1 shows the plan"
 	@echo "make benchmark       what import costs"
 
 $(VENV)/user-ready: $(INPUTS)
@@ -100,6 +102,10 @@ links: $(VENV)/dev-ready
 notebooks-check: $(VENV)/dev-ready
 	$(RUN) tools/check_notebooks.py $(if $(CLEAN),--clean) $(FILES)
 
+# Wheel and sdist are built and used in a clean environment; then a commit and a tag. DRY=1 changes nothing here.
+release: $(VENV)/dev-ready
+	$(RUN) tools/release.py $(VERSION) $(if $(DRY),--dry-run)
+
 wheel-test:
 	$(PYTHON) tools/check_wheel.py
 
@@ -114,6 +120,10 @@ test-oldest:
 
 workflow-check: $(VENV)/dev-ready
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/test.yaml
+
+# Every script of benchmarks/ at a size for two cores, in less than an hour; called again it goes on. PEER=PYTHON with fastai, DRY=1 shows the plan.
+bench: $(VENV)/dev-ready
+	$(RUN) benchmarks/all.py $(if $(PEER),--peer $(PEER)) $(if $(DRY),--dry-run) $(if $(AGAIN),--again) $(NAMES)
 
 benchmark: $(VENV)/user-ready
 	$(RUN) benchmarks/import_time.py

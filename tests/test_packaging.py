@@ -171,5 +171,5 @@ def test_workflow_fits_the_schema():
 def test_project_files():
     assert (root/'LICENSE').read_text(encoding='utf-8').lstrip().startswith('Apache License')
     changes = (root/'CHANGELOG.md').read_text(encoding='utf-8')
-    assert 'Keep a Changelog' in changes and '## [0.1.0]' in changes
+    assert 'Keep a Changelog' in changes and '## [Unreleased]' in changes
     assert 'tools/run_notebooks.py' in (root/'CONTRIBUTING.md').read_text(encoding='utf-8')

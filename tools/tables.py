@@ -28,13 +28,13 @@ def reference_table():
     return '\n'.join(rows)
 
 def course_map():
-    "Title, promise and minutes of every lesson behind the first, by part; links lead from nbs/."
-    rows = ['| | lesson | in one sentence | minutes |', '| --- | --- | --- | --- |']
+    "Title and minutes of every lesson behind the first, by part; links lead from nbs/. What each promises says README.md."
+    rows = ['| | lesson | minutes |', '| --- | --- | --- |']
     for part in parts:
         paths = [path for path in lessons()[1:] if part_of(path) == part]
         if not paths: continue
-        rows.append(f"| | **{part}** | | {hours(sum(map(minutes, paths)))} |")
-        rows += [f"| {path.stem.split('_')[0]} | {linked(path, 'nbs/')} | {promise(path)} | {minutes(path)} |" for path in paths]
+        rows.append(f"| | **{part}** | {hours(sum(map(minutes, paths)))} |")
+        rows += [f"| {path.stem.split('_')[0]} | {linked(path, 'nbs/')} | {minutes(path)} |" for path in paths]
     return '\n'.join(rows)
 
 made = {'<!-- lessons -->': lesson_table, '<!-- reference rooms -->': reference_table, '<!-- map -->': course_map}

@@ -365,7 +365,7 @@ class Checks:
         if name.startswith('_'): raise AttributeError(name)
         if name not in known_checks():
             near = difflib.get_close_matches(name, known_checks(), 1, .5)
-            raise AttributeError(f"no check is called {name!r}{f': did you mean check.{near[0]}?' if near else ''} `dir(check)` lists all {len(known_checks())}.")
+            raise AttributeError(f"no check is called {name!r}{f': did you mean check.{near[0]}?' if near else '.'} `dir(check)` lists all {len(known_checks())}.")
         return getattr(importlib.import_module(f'{home}.{known_checks()[name][0]}'), name)
 
     def progress(self,

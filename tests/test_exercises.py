@@ -1,0 +1,170 @@
+"""Exercises fit together: lessons, their solutions and the checks that are exported from these.
+
+That each solution passes, and each stub and each wrong answer fails with its hint, the notebooks under nbs/solutions hold.
+"""
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastnlp_course.exercises import check
+from fastnlp_course.exercises.core import Exercise, hint, known_checks
+
+root = Path(__file__).resolve().parent.parent
+solutions = sorted((root/'nbs'/'solutions').glob('*.ipynb'))
+chinese = re.compile(r'[\u4e00-\u9fff]')
+quoted = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\{[^{}]*\}")
+
+def cells_of(path):
+    "The cells of a notebook, as (is it code?, source)."
+    return [(cell['cell_type'] == 'code', ''.join(cell['source'])) for cell in json.loads(path.read_text(encoding='utf-8'))['cells']]
+
+def exercises_in(cells):
+    "The exercises of a solutions notebook: name of the check -> (task, stub without its last line, name of the answer)."
+    found, task, stub = {}, None, None
+    for is_code, source in cells:
+        if not is_code and re.match(r'## \d+\. ', source): task = source.removeprefix('## ')
+        elif is_code and (last := re.search(r'^stub = (\w+)$', source, re.M)): stub = source[:last.start()].strip(), last[1]
+        elif is_code and (made := re.search(r'^@exercise\(.*?^def (\w+)', source, re.M | re.S)): found[made[1]] = task, *stub
+    return found
+
+def section(cells):
+    "The section of exercises of a lesson."
+    found, inside = [], False
+    for is_code, source in cells:
+        if not is_code and re.match(r'##? ', source): inside = source.startswith('## Exercises')
+        if inside: found.append((is_code, source))
+    return found
+
+def stubs_in(cells):
+    "The exercises of a lesson: name of the check -> (task, stub without its last line, name of the answer)."
+    found, task = {}, None
+    for is_code, source in section(cells):
+        if not is_code: task = source.removeprefix('### ')
+        elif called := re.search(r'^check\.(\w+)\((\w+)\);?\Z', source, re.M): found[called[1]] = task, source[:called.start()].strip(), called[2]
+    return found
+
+def texts_in(tree):
+    "The pairs of texts, English and Chinese, that the calls of a module hold."
+    at = {'exercise': (1, 2), 'hint': (0, 1), 'expect': (1, 2), 'same_values': (2, 3), 'need_kind': (2, 3)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and (places := at.get(getattr(node.func, 'id', None))) and len(node.args) > places[1]:
+            yield tuple(ast.unparse(node.args[place]) if isinstance(node.args[place], (ast.Constant, ast.JoinedStr)) else None for place in places)
+
+@pytest.mark.parametrize('path', solutions, ids=lambda path: path.stem)
+def test_lesson_and_solutions_have_the_same_exercises(path):
+    lesson = root/'nbs'/path.name
+    assert lesson.exists(), f'there are solutions for {path.stem}, and no such lesson'
+    wanted, there = exercises_in(cells_of(path)), stubs_in(cells_of(lesson))
+    assert len(wanted) >= 4, f'{path.stem} has {len(wanted)} exercises, at least 4 are wanted'
+    assert there == wanted, 'the section of the lesson differs from its solutions'
+    for name, (task, stub, answer) in wanted.items():
+        made = getattr(check, name)
+        assert isinstance(made, Exercise) and made.lesson == path.stem.split('_')[0]
+        assert made.task.en.rstrip('.') in task and made.task.zh.rstrip('。') in task, f'{name}: the task in the notebook is not that of the check'
+        assert name != answer, f'{name}: the answer has the name of its check'
+
+@pytest.mark.parametrize('path', solutions, ids=lambda path: path.stem)
+def test_a_stub_fails_and_is_told_why(path, capsys):
+    for name, (_, stub, answer) in exercises_in(cells_of(path)).items():
+        scope = {}
+        exec(stub, scope)
+        assert getattr(check, name)(scope[answer]) is False
+        assert re.match(r'not yet: \S', capsys.readouterr().out)
+
+@pytest.mark.parametrize('path', solutions, ids=lambda path: path.stem)
+def test_hints_are_said_in_both_languages(path):
+    module = next(module for module, lesson in known_checks().values() if lesson == path.stem.split('_')[0])
+    tree = ast.parse((root/'fastnlp_course'/'exercises'/f'{module}.py').read_text(encoding='utf-8'))
+    pairs = [pair for pair in texts_in(tree) if None not in pair]
+    assert pairs
+    for en, zh in pairs:
+        en, zh = (text[1:].strip('\'"') if text[0] == 'f' else text.strip('\'"') for text in (en, zh))
+        assert not chinese.search(quoted.sub('', en)), en
+        assert chinese.search(zh), zh
+
+@pytest.mark.parametrize('path', solutions, ids=lambda path: path.stem)
+def test_no_solution_is_in_the_package(path):
+    "No line of a solution that says something stands in a module."
+    cells = [source for is_code, source in cells_of(path) if is_code]
+    exported = {line.strip() for source in cells if re.match(r'#\|\s*export', source) for line in source.splitlines()}
+    own = {line.strip() for source in cells if not source.startswith('#|') for line in source.splitlines()}
+    assert not {line for line in exported & own if len(line) > 25 and not line.startswith(('import ', 'from '))}
+
+@pytest.mark.parametrize('path', solutions, ids=lambda path: path.stem)
+def test_each_check_is_held(path):
+    sources = '\n'.join(source for is_code, source in cells_of(path) if is_code)
+    for name in exercises_in(cells_of(path)): assert re.search(rf'^held\({name}, solution=', sources, re.M), f'{name} is not held'
+
+def test_every_check_has_its_notebook():
+    "No name is there twice, and every module of checks has its notebook."
+    names = [name for path in solutions for name in exercises_in(cells_of(path))]
+    assert sorted(names) == sorted(known_checks()), set(names) ^ set(known_checks())
+    assert set(dir(check)) == {'progress', 'reset', *names}
+
+def python(code, **environment):
+    "What a fresh process prints."
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, encoding='utf-8', env={**os.environ, 'PYTHONIOENCODING': 'utf-8', **environment})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+def test_only_one_lesson_is_loaded(tmp_path):
+    said = python("""import sys
+from fastnlp_course.exercises import check
+def loaded(): return sorted(name.split('.')[-1] for name in sys.modules if name.startswith('fastnlp_course.exercises.'))
+print(loaded(), len(dir(check)) > 5, loaded())
+print(check.mends_words(None), loaded())
+try: check.mend_word
+except AttributeError as error: print(error)""", FASTNLP_HOME=str(tmp_path), FASTNLP_LANG='zh')
+    lines = said.splitlines()
+    assert lines[0] == "['core'] True ['core']"
+    assert lines[1].startswith('还没好'), lines
+    assert lines[2] == "False ['core', 'tokenization']" and 'did you mean check.mends_words?' in lines[3]
+    assert not list(tmp_path.iterdir()), 'a wrong answer leaves nothing behind'
+
+@pytest.fixture
+def solved_board(tmp_path, monkeypatch):
+    "A home of its own, in which one exercise is solved."
+    monkeypatch.setenv('FASTNLP_HOME', str(tmp_path))
+    monkeypatch.delenv('FASTNLP_LANG', raising=False)
+    assert check.mends_words(lambda text: ' '.join(mended(word) for word in text.split(' '))) is True
+    return tmp_path/'progress.json'
+
+def mended(word):
+    try: return word.encode('latin-1').decode('utf-8')
+    except UnicodeError: return word
+
+def test_the_score_board(solved_board, capsys):
+    check.progress('01')
+    said = capsys.readouterr().out
+    assert '✓ mends_words' in said and '· bounded_memory' in said and '1 of 5 exercises solved' in said
+    check.progress()
+    assert len(capsys.readouterr().out.splitlines()) >= 2
+    check.progress('99')
+    assert "lesson '99' has no exercises" in capsys.readouterr().out
+    with pytest.raises(ValueError, match='neither a lesson nor an exercise'): check.reset('no_such')
+    check.reset('00')
+    assert '0 exercises' in capsys.readouterr().out
+    check.reset('01')
+    assert '1 exercises' in capsys.readouterr().out and json.loads(solved_board.read_text(encoding='utf-8'))['solved'] == {}
+
+@pytest.mark.parametrize('content', [b'', b'{"solved": ', b'[]', b'{"solved": {"mends_words": 3}}', b'\xff\xfe', b'{"solved": []}'])
+def test_a_damaged_score_board_is_set_aside(content, solved_board, capsys):
+    solved_board.write_bytes(content)
+    check.progress('01')
+    said = capsys.readouterr().out
+    assert 'set aside' in said and '0 of 5' in said
+    assert solved_board.with_name('progress.json.damaged').read_bytes() == content
+
+def test_a_home_that_cannot_be_written_costs_the_score_only(tmp_path, monkeypatch, capsys):
+    (tmp_path/'file').write_text('')
+    monkeypatch.setenv('FASTNLP_HOME', str(tmp_path/'file'/'home'))
+    monkeypatch.delenv('FASTNLP_LANG', raising=False)
+    Exercise(lambda answer: None, '01', hint('a', '甲'), None, 1)(3)
+    said = capsys.readouterr().out
+    assert said.startswith('✓') and 'not written' in said

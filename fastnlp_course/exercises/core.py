@@ -65,7 +65,7 @@ def brief(
     most:int=70,    # characters
 )->str:
     "A value as a hint shows it: on one line, not too long."
-    try: text = re.sub(r'\s+', ' ', repr(value))
+    try: text = value.__name__ if inspect.isfunction(value) else re.sub(r'\s+', ' ', repr(value))
     except Exception: text = f'<{type(value).__name__}>'
     return text if len(text) <= most else f'{text[:most - 1]}…'
 

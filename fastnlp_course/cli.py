@@ -41,6 +41,12 @@ def _say_version(wanted: bool):
 def main(version: bool = typer.Option(False, '--version', callback=_say_version, is_eager=True, help='Show the version, and stop.')):
     pass
 
+def nobody_reads():
+    "Whoever read our lines (head, less) has seen enough: end without a word, and with nothing left to write."
+    import os
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(141)
+
 def say_errors(command):
     "Turn what a user can mend into one sentence and exit code 1; FASTNLP_DEBUG=1 shows where it came from."
     @wraps(command)
@@ -50,6 +56,8 @@ def say_errors(command):
         warnings.showwarning = lambda message, *details, **options: note(message)
         try:
             return command(*args, **kwargs)
+        except typer.Exit:
+            raise
         except KeyboardInterrupt:
             say('\nStopped. Run the same command again to go on.', err=True)
             raise typer.Exit(130) from None
@@ -277,6 +285,8 @@ def predict(
     if (text is None) == (file is None):
         raise ValueError('pass either a text or --file, not both and not neither. Example: fastnlp predict MODEL "A moving film."')
     if text is not None and text != '-':
+        if engine is not None:
+            raise ValueError('--engine shares out the rows of a file, and one text was given. Leave it out, or pass --file.')
         answers = predict_text(model, text)
         if out is None:
             say(answers.iloc[0].drop('text').to_string())
@@ -285,8 +295,11 @@ def predict(
     else:
         parts = (guarded(part, guard) for part in predict_parts(model, file or Path('-'), text_col, sep, encoding, note, engine=engine))
     if out is None:
-        for i, part in enumerate(parts):
-            say(part.to_csv(index=False, lineterminator='\n', header=i == 0).rstrip('\n'))
+        try:
+            for i, part in enumerate(parts):
+                say(part.to_csv(index=False, lineterminator='\n', header=i == 0).rstrip('\n'))
+        except BrokenPipeError:
+            nobody_reads()
         return
     from fastnlp_course.files import atomic_write
     n = 0
@@ -397,6 +410,28 @@ def generate(
     """
     from fastnlp_course.applications.commands import generate_text
     say(generate_text(model, prompt, words, temperature, seed))
+
+@app.command()
+@say_errors
+def sample(
+    file: Path = typer.Argument(Path('reviews.csv'), help='The table to write.'),
+    rows: Optional[int] = typer.Option(None, min=2, help='Only so many rows, drawn at random, the same each time; all without it.'),
+    force: bool = typer.Option(False, '--force', help='Write over a file that is there.'),
+):
+    """Write a table to try the other commands on: the embedded movie reviews, with the columns text and label.
+
+    Example: fastnlp sample reviews.csv --rows 2000
+    """
+    from fastnlp_course.applications.reviews import movie_reviews
+    from fastnlp_course.files import atomic_write
+    if file.is_dir(): raise ValueError(f'{file} is a folder. Name a file in it: {file/"reviews.csv"}')
+    if file.exists() and not force: raise ValueError(f'{file} is there already. Name another file, or pass --force to write over it.')
+    table = movie_reviews()[['text', 'label']]
+    if rows is not None:
+        if rows > len(table): raise ValueError(f'there are {len(table)} reviews, and --rows asks for {rows}. Ask for fewer, or leave it out for all.')
+        table = table.sample(rows, random_state=42)
+    with atomic_write(file, 'w', encoding='utf-8') as handle: table.to_csv(handle, index=False, lineterminator='\n')
+    say(f"{len(table)} reviews written to {file}: {(table.label == 'pos').sum()} pos, {(table.label == 'neg').sum()} neg")
 
 @app.command()
 @say_errors

@@ -17,7 +17,7 @@ INPUTS = settings.ini setup.py pyproject.toml $(CONSTRAINTS)
 # nbdev's commands start kernels and other commands by name, so the environment's own come first.
 export PATH := $(abspath $(BIN))$(SEPARATOR)$(PATH)
 
-.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark clean spell links notebooks-check release bench
+.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark site site-test clean spell links notebooks-check release bench
 
 help:
 	@echo "make demo            set up $(VENV), train on the embedded reviews, write demo_output/report.html"
@@ -40,6 +40,8 @@ help:
 	@echo "make workflow-check  hold .github/workflows against the schema"
 	@echo "make bench           all benchmarks in an hour, into results.md; PEER=PYTHON with fastai, DRY=1 shows the plan"
 	@echo "make benchmark       what import costs"
+	@echo "make site            the course as a site, offline: _site/html/index.html"
+	@echo "make site-test       every page of the site in a headless Chromium: links, headings, contrast, phones"
 
 $(VENV)/user-ready: $(INPUTS)
 	$(PYTHON) -m venv $(VENV)
@@ -119,7 +121,7 @@ test-oldest:
 	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt
 
 workflow-check: $(VENV)/dev-ready
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/test.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/test.yaml .github/workflows/site.yaml
 
 # Every script of benchmarks/ at a size for two cores, in less than an hour; called again it goes on. PEER=PYTHON with fastai, DRY=1 shows the plan.
 bench: $(VENV)/dev-ready
@@ -128,5 +130,25 @@ bench: $(VENV)/dev-ready
 benchmark: $(VENV)/user-ready
 	$(RUN) benchmarks/import_time.py
 
+# The site has an environment of its own: Sphinx wants other versions than the course. Notebooks are not run again.
+SITE_VENV ?= .venv-site
+SITE_RUN = $(if $(filter Windows_NT,$(OS)),$(SITE_VENV)/Scripts,$(SITE_VENV)/bin)/python
+AXE = axe-core-4.14.1
+
+$(SITE_VENV)/ready: site/requirements.txt
+	$(PYTHON) -m venv $(SITE_VENV)
+	$(SITE_RUN) -m pip install -q -r site/requirements.txt
+	$(SITE_RUN) -c "open('$(SITE_VENV)/ready', 'w').close()"
+
+site: $(SITE_VENV)/ready
+	$(SITE_RUN) site/build.py $(if $(ONLY),--only '$(ONLY)')
+
+# axe-core judges contrast and names; without npm or the network its test says that it was skipped.
+$(SITE_VENV)/axe.min.js: $(SITE_VENV)/ready
+	-cd $(SITE_VENV) && npm pack --silent $(AXE:axe-core-%=axe-core@%) && tar -xzf $(AXE).tgz --strip-components=1 package/axe.min.js
+
+site-test: site $(SITE_VENV)/axe.min.js
+	FASTNLP_SITE=_site/html $(SITE_RUN) -m pytest -q -p no:cacheprovider --noconftest tests/test_site.py
+
 clean:
-	rm -rf .venv .venv-newest .venv-oldest build dist *.egg-info
+	rm -rf .venv .venv-newest .venv-oldest .venv-site _site build dist *.egg-info

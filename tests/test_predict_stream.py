@@ -78,3 +78,16 @@ def test_a_table_may_be_answered_in_place(model, tmp_path):
 def test_an_engine_that_is_not_there(model, tmp_path, engine, said):
     done = fastnlp('predict', model, '--file', rows(tmp_path/'new.csv', 3), '--engine', engine)
     assert done.returncode == 1 and said in done.stderr and '--engine ray' in done.stderr and 'Traceback' not in done.stderr
+
+def test_one_text_needs_no_engine(model):
+    done = fastnlp('predict', model, 'a fine film', '--engine', 'ray')
+    assert done.returncode == 1 and 'one text was given' in done.stderr
+
+@pytest.mark.skipif(os.name == 'nt', reason='needs pipes of a POSIX system')
+def test_a_reader_that_has_seen_enough(model, tmp_path):
+    "`fastnlp predict ... | head -1`: no word about the pipe."
+    command = [sys.executable, '-m', 'fastnlp_course.cli', 'predict', str(model), '--file', str(rows(tmp_path/'new.csv', 30_000))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().startswith('id,text,predicted')
+        process.stdout.close()
+        assert process.stderr.read() == '' and process.wait() == 141

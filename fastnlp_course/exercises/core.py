@@ -171,7 +171,7 @@ def same_values(
 ):
     "Stop with a hint that says where two values first differ."
     need_kind(came, None, en, zh)
-    if differs := difference(came, wanted, tolerance): raise Hint(f'{en} is not right: {differs[0]}', f'{zh}不对：{differs[1]}')
+    if differs := difference(came, wanted, tolerance): raise Hint(f'{en}: {differs[0]}', f'{zh}：{differs[1]}')
 
 # %% ../../nbs/reference/exercises_core.ipynb #cell-018
 _libraries = tuple({*map(os.path.realpath, (sysconfig.get_paths()['stdlib'], sysconfig.get_paths()['purelib'], sysconfig.get_paths()['platlib'], Path(importlib.util.find_spec('fastnlp_course').origin).parent))})

@@ -186,15 +186,14 @@ def _own_line(frames, skip=''):
 def explained(
     error,                  # an exception
     frames,                 # of its traceback, those of the check left out
-    inputs:str='',          # with which the code was called, as text
+    called:str='',          # the call that was made, as text
     skip:str='',            # name of the check
 )->Hint:
     "An exception of the learner's code as a hint: kind, message and line."
     message = brief(str(error).strip().split('\n')[0], 120)[1:-1]
     at = _own_line(frames, skip)
     en, zh = (f', in line {at[0]}: `{at[1]}`', f'，出错的是第 {at[0]} 行：`{at[1]}`') if at else ('', '')
-    with_en, with_zh = (f'called with {inputs}, ', f'以 {inputs} 调用时，') if inputs else ('', '')
-    return Hint(f'{with_en}your code raises {type(error).__name__} ({message}){en}', f'{with_zh}你的代码抛出了 {type(error).__name__}（{message}）{zh}')
+    return Hint(f"{called or 'your code'} raises {type(error).__name__} ({message}){en}", f"{called or '你的代码'}抛出了 {type(error).__name__}（{message}）{zh}")
 
 # %% ../../nbs/reference/exercises_core.ipynb #cell-019
 def copied(value):
@@ -204,7 +203,11 @@ def copied(value):
     if _is_a('numpy', 'ndarray')(value) or _is_a('pandas', 'DataFrame')(value) or _is_a('pandas', 'Series')(value): return value.copy()
     return value
 
-def _as_called(inputs, options): return brief(inputs[0]) if len(inputs) == 1 and not options else ', '.join([*(brief(value, 40) for value in inputs), *(f'{name}={brief(value, 40)}' for name, value in options.items())])
+def _as_called(answer, inputs, options):
+    "A call as one writes it, shortened."
+    most = 70 if len(inputs) + len(options) == 1 else 40
+    name = getattr(answer, '__name__', type(answer).__name__).replace('<lambda>', 'your_function')
+    return f"`{name}({', '.join([*(brief(value, most) for value in inputs), *(f'{name}={brief(value, most)}' for name, value in options.items())])})`"
 
 def call(
     answer,          # a function of the learner
@@ -215,14 +218,14 @@ def call(
 ):                   # what it gave
     "Call a function that a learner wrote; whatever is wrong about that becomes a hint."
     given, named = [copied(value) for value in inputs], {name: copied(value) for name, value in options.items()}
-    said = _as_called(inputs, options)
+    said = _as_called(answer, inputs, options)
     try: result = answer(*given, **named)
     except Hint: raise
     except (Exception, SystemExit) as error: raise explained(error, list(traceback.walk_tb(error.__traceback__))[1:], said) from None
     changed = [i for i, (after, before) in enumerate([*zip(given, inputs), *zip(named.values(), options.values())]) if after is not before and not same(after, before)]
-    if changed and not may_change: raise Hint(f'called with {said}, your function changes argument {changed[0] + 1}: work on a copy', f'以 {said} 调用时，你的函数改动了第 {changed[0] + 1} 个参数：请在副本上操作')
-    if result is None or result is ...: raise Hint(f'called with {said}, your function gives {brief(result)}: write its body, and end it with `return`', f'以 {said} 调用时，你的函数返回 {brief(result)}：请写出函数体，并用 `return` 返回结果')
-    need_kind(result, gives, f'called with {said}, what your function gives', f'以 {said} 调用时，函数的返回值')
+    if changed and not may_change: raise Hint(f'{said} changes its argument {changed[0] + 1}: work on a copy', f'{said} 改动了第 {changed[0] + 1} 个参数：请在副本上操作')
+    if result is None or result is ...: raise Hint(f'{said} gives {brief(result)}: write its body, and end it with `return`', f'{said} 返回 {brief(result)}：请写出函数体，并用 `return` 返回结果')
+    need_kind(result, gives, f'what {said} gives', f'{said} 的返回值')
     return result
 
 def same(one, other): return difference(one, other, 0) is None

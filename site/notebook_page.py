@@ -1,5 +1,5 @@
 "A notebook as the site shows it: without cells and lines that are for nbdev, long exported code folded, outputs as committed."
-import ast, re
+import ast, re, sys
 from markdown_text import ready
 
 longest_open = 20  # lines of an exported cell that is shown at once
@@ -127,16 +127,19 @@ def anchors(names):
 def site_notebook(nb, address, pages, bar='', pictures=None):
     "The notebook at `address`, read as JSON, as one of the site; `bar` is the line below its title."
     cells, heading = [], ''
-    for cell in nb['cells']:
-        source = ''.join(cell['source'])
-        if cell['cell_type'] == 'markdown':
+    for i, cell in enumerate(nb['cells']):
+        source, kind = ''.join(cell['source']), cell['cell_type']
+        if kind == 'md':
+            print(f"{address}: cell {i} is of the kind 'md', which Jupyter refuses; shown as 'markdown'", file=sys.stderr)
+            kind = 'markdown'
+        if kind == 'markdown':
             if source.startswith(badges):
                 if bar: cells.append(markdown_cell(bar))
                 continue
             found = re.findall(r'^#{1,6} +(.+)$', re.sub(r'^```.*?^```', '', source, flags=re.M | re.S), re.M)
             heading = plain(found[-1]) if found else heading
             cells.append(markdown_cell(ready(source, address, pages, pictures)))
-        elif cell['cell_type'] == 'code' and (done := code_cell(cell, heading)):
+        elif kind == 'code' and (done := code_cell(cell, heading)):
             shown, names = done
             if names: cells.append(anchors(names))
             cells.append(shown)

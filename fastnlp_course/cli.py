@@ -114,6 +114,7 @@ def train_classifier(
     delim: Optional[str] = typer.Option(None, help="Between several labels of a cell, such as ';'."),
     regression: bool = typer.Option(False, '--regression', help='The labels are numbers to predict.'),
     unlabelled: Optional[Path] = typer.Option(None, help='More texts without labels, for the language model of ulmfit: a table, or one text per line.'),
+    unit: Optional[str] = typer.Option(None, help='What ulmfit cuts texts into: words, characters, or pieces that SentencePiece learns from the training texts; by the language without it.'),
     dry_run: bool = typer.Option(False, '--dry-run', help='Say what would be done and how long it would take, and stop.'),
     sep: Optional[str] = SEP,
     encoding: Optional[str] = ENCODING,
@@ -139,7 +140,7 @@ def train_classifier(
     sizes = {name: value for name, value in (('lm_epochs', lm_epochs), ('epochs', epochs), ('lm_bs', lm_bs), ('bs', bs)) if value is not None}
     out = file.with_name(f"{file.name.split('.')[0]}_classifier") if out is None else out
     shown_file = dict(valid_col=valid_col, valid_pct=valid_pct, seed=seed, sep=sep, encoding=encoding)
-    newer = (*model, minutes, lang, kfold, group_col, time_col, class_weights, delim, regression, unlabelled, dry_run, *text_col[1:], *label_col[1:])
+    newer = (*model, minutes, lang, kfold, group_col, time_col, class_weights, delim, regression, unlabelled, unit, dry_run, *text_col[1:], *label_col[1:])
     if not any(value is not None and value is not False for value in newer):
         table = plain_table_of(file, text_col[0], label_col[0], **shown_file, log=note)
         if table is not None:
@@ -147,7 +148,7 @@ def train_classifier(
             return
     from fastnlp_course.applications.train_table import contest_of_file
     contest_of_file(file, out, model or ['ulmfit'], text_col, label_col, minutes=minutes, lang=lang, kfold=kfold, group_col=group_col, time_col=time_col, class_weights=class_weights,
-                    delim=delim, regression=regression, unlabelled=unlabelled, dry_run=dry_run, fresh=fresh, sizes=sizes, log=say, note=note, command=sys.argv[1:], **shown_file)
+                    delim=delim, regression=regression, unlabelled=unlabelled, unit=unit, dry_run=dry_run, fresh=fresh, sizes=sizes, log=say, note=note, command=sys.argv[1:], **shown_file)
 
 @app.command()
 @say_errors

@@ -12,6 +12,7 @@ __all__ = ['candidate_names', 'Setting', 'candidate_title', 'fit_majority', 'fit
 import io
 import math
 import re
+import tempfile
 import time
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
@@ -34,11 +35,12 @@ from ..models.awd_lstm import AWD_LSTM, awd_lstm_clas_config
 from ..models.pretrained import vocab_of_texts
 from ..models.ulmfit import text_classifier_learner
 from ..bridges.hf_batches import HFTextBlock
+from ..bridges.hf_loading import open_tokenizer
 from ..bridges.transformers import hf_learner
 from .reviews import Recipe, find_rate, fit_at_once, fit_in_steps, language_model
 from .encoders import packaged_encoder, small_encoder
 from .tfidf_model import fit_tfidf, save_tfidf, tfidf_model
-from .languages import language_splitter, language_unit, shipped_knows
+from .languages import check_unit, language_splitter, language_unit, learn_pieces, shipped_knows
 from .frozen_model import fit_frozen, save_frozen, TextEncoder
 from .text_task import TextTask
 
@@ -55,6 +57,7 @@ class Setting:
     lm_bs:int = None             # rows per batch of its language model; chosen if None
     epochs:int = None            # of classifiers; chosen if None
     bs:int = None                # texts per batch; chosen if None
+    unit:str = None              # what ULMFiT cuts texts into: words, characters, pieces; by the language if None
 
 candidate_names = ('majority', 'tfidf', 'minilm-frozen', 'ulmfit', 'minilm')
 
@@ -87,9 +90,10 @@ def fit_tfidf_candidate(task, setting, folder):
     save_tfidf(model, task.labels, folder)
     return _answer(task, model.probabilities(_validation(task).text), f'{len(model.terms):,} {unit} and pairs of them')
 
-def fit_frozen_candidate(task, setting, source, folder, max_length=256, report=None):
-    "A frozen encoder and logistic regression, as a folder."
+def fit_frozen_candidate(task, setting, source, folder, max_length=256, report=None, keep=None):
+    "A frozen encoder and logistic regression, as a folder; what it reads is kept in blocks in the folder `keep`."
     encoder, train = TextEncoder(source, max_length), _training(task)
+    if keep is not None: encoder.remember(task.table.text, keep, report)
     model = fit_frozen(encoder, train.text, task.targets(train), task.labels, task.kind, setting.class_weights, report)
     save_frozen(model, folder)
     return _answer(task, model.probabilities(_validation(task).text), f'{max_length} tokens of a text')
@@ -161,18 +165,26 @@ def loss_of(task, class_weights):
     counts = np.bincount(targets, minlength=len(task.labels)).clip(1)
     return CrossEntropyLossFlat(weight=torch.tensor(len(targets)/(len(task.labels)*counts), dtype=torch.float32))
 
-def ulmfit_language_loaders(task, setting):
+def _splitter(setting, texts, folder):
+    "What cuts the texts; pieces are learned from the texts once, and lie in the folder."
+    if check_unit(setting.lang, setting.unit) != 'pieces':
+        return language_splitter(setting.lang, setting.unit)
+    file = Path(folder)/'pieces.model'
+    if texts is not None: learn_pieces(texts, file, setting.lang)
+    return language_splitter(setting.lang, 'pieces', file)
+
+def ulmfit_language_loaders(task, setting, splitter=None):
     "Batches for the language model: the training texts and the unlabelled ones."
     recipe = setting.recipe
     texts = pd.DataFrame({'text': [*_training(task).text, *setting.unlabelled]})
-    return TextDataLoaders.from_df(texts, text_col='text', is_lm=True, valid_pct=0.1, seed=setting.seed, bs=recipe.lm_bs, seq_len=recipe.lm_seq_len, tok_tfm=language_splitter(setting.lang))
+    return TextDataLoaders.from_df(texts, text_col='text', is_lm=True, valid_pct=0.1, seed=setting.seed, bs=recipe.lm_bs, seq_len=recipe.lm_seq_len, tok_tfm=splitter or language_splitter(setting.lang, setting.unit))
 
-def ulmfit_classifier(task, setting, vocab):
+def ulmfit_classifier(task, setting, vocab, splitter=None):
     "The classifier of ULMFiT with random weights."
     recipe = setting.recipe
     table = task.table[['text', 'label', 'is_valid']].reset_index(drop=True)
     dls = TextDataLoaders.from_df(table, text_col='text', label_col='label', valid_col='is_valid', label_delim=task.delim, y_block=_target_block(task), text_vocab=vocab,
-                                  bs=setting.bs or recipe.bs, seq_len=recipe.seq_len, tok_tfm=language_splitter(setting.lang))
+                                  bs=setting.bs or recipe.bs, seq_len=recipe.seq_len, tok_tfm=splitter or language_splitter(setting.lang, setting.unit))
     learn = text_classifier_learner(dls, AWD_LSTM, config={**awd_lstm_clas_config, **recipe.sizes()}, pretrained=False, drop_mult=recipe.drop_mult,
                                     seq_len=recipe.seq_len, loss_func=loss_of(task, setting.class_weights))
     return learn.to_fp16() if recipe.half else learn
@@ -181,8 +193,11 @@ def ulmfit_classifier(task, setting, vocab):
 def starts_pretrained(
     task,            # with training texts
     lang,            # their language
+    unit=None,       # what they are cut into
 )->tuple:            # (does the model in the box serve as a beginning?, a sentence if not)
     "The language model in the box is English, and is used where it knows at least half of the words."
+    if lang == 'en' and check_unit(lang, unit) != 'words':
+        return False, f"The language model in the box reads words and is not used for {unit}: ULMFiT starts with random weights."
     if lang != 'en':
         return False, f"The language model in the box is English and is not used for {lang!r}: ULMFiT starts with random weights."
     known = shipped_knows(_training(task).text, language_splitter(lang))
@@ -208,7 +223,7 @@ def fit_ulmfit_language(task, setting, folder, lm_epochs, cbs=()):
     set_seed(setting.seed)
     folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    dls = ulmfit_language_loaders(task, setting)
+    dls = ulmfit_language_loaders(task, setting, _splitter(setting, [*_training(task).text, *setting.unlabelled], folder))
     learn = language_model(dls, setting.recipe)
     with learn.no_bar(), learn.no_logging():
         rate, _ = find_rate(learn, setting.recipe)
@@ -223,7 +238,7 @@ def fit_ulmfit_classifier(task, setting, folder, epochs, cbs=()):
     "Stage 3 of ULMFiT, exported to `model` in the folder."
     set_seed(setting.seed)
     folder = Path(folder).absolute()
-    learn = ulmfit_classifier(task, setting, read_json(folder/'vocab.json'))
+    learn = ulmfit_classifier(task, setting, read_json(folder/'vocab.json'), _splitter(setting, None, folder))
     learn.load_encoder(folder/'encoder')
     with learn.no_bar(), learn.no_logging():
         joined = fit_at_once(learn, replace(setting.recipe, epochs=epochs), cbs)
@@ -241,12 +256,14 @@ def _sample(task, n=400):
 def plan_ulmfit(task, setting, budget=None):
     "Epochs for the budget (in seconds), measured on the first steps; None where not even one of each fits."
     small, recipe = _sample(task), setting.recipe
-    dls = ulmfit_language_loaders(replace(small), replace(setting, unlabelled=setting.unlabelled[:400]))
+    with tempfile.TemporaryDirectory() as folder:
+        splitter = _splitter(setting, [*_training(task).text, *setting.unlabelled], folder)
+    dls = ulmfit_language_loaders(small, replace(setting, unlabelled=setting.unlabelled[:400]), splitter)
     n_train, n_small = int((~task.table.is_valid).sum()) + len(setting.unlabelled), int((~small.table.is_valid).sum()) + min(400, len(setting.unlabelled))
     lm_steps = math.ceil(len(dls.train)*n_train/n_small)
     with redirect_stdout(io.StringIO()):                    # what it says of its weights is said when it trains
         lm = step_seconds(language_model(dls, recipe))
-    learn = ulmfit_classifier(small, setting, list(dls.vocab))
+    learn = ulmfit_classifier(small, setting, list(dls.vocab), splitter)
     steps = math.ceil(int((~task.table.is_valid).sum())/(setting.bs or recipe.bs))
     one = step_seconds(learn)
     def cost(lm_epochs, epochs):
@@ -261,13 +278,13 @@ def plan_ulmfit(task, setting, budget=None):
     return {'lm_epochs': lm_epochs, 'epochs': epochs, 'expected': round(cost(lm_epochs, epochs), 1), 'first': round(cost(lm_epochs, 0)/cost(lm_epochs, epochs), 2),
             'about': f'{lm_epochs + recipe.pretrained} epochs of the language model, {epochs} of the classifier'}
 
-# %% ../../nbs/reference/applications_backbones.ipynb #cell-022
+# %% ../../nbs/reference/applications_backbones.ipynb #cell-023
 def _is_at_hand(name):
     "Is a checkpoint in the cache, or on the hub? One question with a time limit: no network is an answer too."
     from huggingface_hub import HfApi
     from transformers import AutoConfig
     try:
-        AutoConfig.from_pretrained(name, local_files_only=True)
+        AutoConfig.from_pretrained(name, local_files_only=True, trust_remote_code=False)
         return True
     except (OSError, ValueError): pass
     try: return HfApi().model_info(name, timeout=5) is not None
@@ -300,8 +317,7 @@ def look_at_checkpoint(
     max_length=None, # of texts; what 95% of them need if None, at most 256
 )->int:              # tokens of a text that count
     "Can its tokenizer read these texts, and how long are they?"
-    from transformers import AutoTokenizer
-    tokenizer = AutoTokenizer.from_pretrained(str(source))
+    tokenizer = open_tokenizer(source)
     texts = list(texts)[:2000]
     unknown = _unknown_pieces(tokenizer, texts)
     if unknown > 0.3:
@@ -310,11 +326,10 @@ def look_at_checkpoint(
     wanted = int(8*math.ceil(np.quantile(lengths, .95)/8))
     return max(8, min(wanted, max_length or 256, int(min(tokenizer.model_max_length, 10**6))))
 
-# %% ../../nbs/reference/applications_backbones.ipynb #cell-023
+# %% ../../nbs/reference/applications_backbones.ipynb #cell-024
 def hf_classifier(task, setting, source, max_length):
     "A checkpoint under a new head, with loaders for the task."
-    from transformers import AutoTokenizer
-    tokenizer = AutoTokenizer.from_pretrained(str(source))
+    tokenizer = open_tokenizer(source)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     set_seed(setting.seed)

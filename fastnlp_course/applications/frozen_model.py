@@ -6,6 +6,9 @@
 __all__ = ['TextEncoder', 'FrozenModel', 'fit_frozen', 'save_frozen', 'load_frozen']
 
 # %% ../../nbs/reference/applications_frozen_model.ipynb #cell-004
+import hashlib
+import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +16,13 @@ import torch
 from fastcore.basics import patch
 
 from ..fields import one_of, several, whole, words
-from ..files import read_json, write_json
+from ..files import atomic_write, read_json, write_json
 from ..folders import atomic_folder, check_folder
 from ..registry import checked
 from ..data.data_config import object_with
 from ..training.saving import load_weights, save_weights
+from ..bridges.hf_loading import open_tokenizer
+from ..bridges.transformers import load_hf_model
 from .encoders import small_encoder
 from .tfidf_model import answers_of, model_tasks
 
@@ -30,11 +35,10 @@ class TextEncoder:
         max_length=256,     # tokens of a text that count
         device=None,        # the best device if None
     ):
-        from transformers import AutoModel, AutoTokenizer
         from fastnlp_course.sources import default_device
-        self.device = torch.device(default_device() if device is None else device)
-        self.tokenizer = AutoTokenizer.from_pretrained(str(folder))
-        self.model = AutoModel.from_pretrained(str(folder), dtype=torch.float32).eval().to(self.device)
+        self.device, self.known = torch.device(default_device() if device is None else device), {}
+        self.tokenizer = open_tokenizer(folder)
+        self.model = load_hf_model(folder, 'AutoModel', whole=True).eval().to(self.device)
         self.max_length = min(max_length, int(min(self.tokenizer.model_max_length, getattr(self.model.config, 'max_position_embeddings', 10**9) or 10**9)))
 
 @patch
@@ -54,16 +58,62 @@ def vectors(self:TextEncoder,
 )->np.ndarray:      # (texts, hidden)
     "Each distinct text is read once, texts of a length together."
     texts = list(texts)
-    distinct = sorted(set(texts), key=lambda text: (len(text), text))
-    rows = []
+    distinct = sorted(set(texts) - set(self.known), key=lambda text: (len(text), text))
+    found = dict(self.known)
     for start in range(0, len(distinct), bs):
-        rows.append(self._batch(distinct[start:start + bs]))
+        part = distinct[start:start + bs]
+        found.update(zip(part, self._batch(part)))
         if report: report(min(start + bs, len(distinct)), len(distinct))
-    place = {text: i for i, text in enumerate(distinct)}
-    found = np.concatenate(rows) if rows else np.zeros((0, self.model.config.hidden_size), dtype=np.float32)
-    return found[[place[text] for text in texts]]
+    return np.stack([found[text] for text in texts]) if texts else np.zeros((0, self.model.config.hidden_size), dtype=np.float32)
 
 # %% ../../nbs/reference/applications_frozen_model.ipynb #cell-010
+def _name_of(encoder, texts):
+    "A name for what this encoder makes of these texts."
+    digest = hashlib.sha256(json.dumps([encoder.max_length, texts]).encode())
+    digest.update(encoder.fingerprint.encode())
+    return digest.hexdigest()[:20]
+
+@patch(as_prop=True)
+def fingerprint(self:TextEncoder):
+    "A hash of the weights and of the vocab."
+    digest = hashlib.sha256(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
+    for name, values in sorted(self.model.state_dict().items()): digest.update(name.encode() + values.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+def _kept_block(folder, name, shape):
+    "The block in the folder, if it is there and whole."
+    for file in sorted(folder.glob(f'{name}-*.npy')):
+        data = file.read_bytes()
+        if file.stem == f'{name}-{hashlib.sha256(data).hexdigest()[:20]}':
+            values = np.load(io.BytesIO(data), allow_pickle=False)
+            if values.shape == shape and values.dtype == np.float32: return values
+        file.unlink()
+    return None
+
+@patch
+def remember(self:TextEncoder,
+    texts,          # list of str
+    folder,         # blocks of vectors are kept here
+    report=None,    # called with (texts read, texts in all) after each block
+    size=256,       # texts per block
+)->int:             # how many texts had to be read
+    "Read texts once; `vectors` knows them from now on. A run that was killed finds the blocks that it left."
+    folder, read = Path(folder), 0
+    distinct = sorted(set(texts), key=lambda text: (len(text), text))
+    for start in range(0, len(distinct), size):
+        part = distinct[start:start + size]
+        name = _name_of(self, part)
+        values = _kept_block(folder, name, (len(part), self.model.config.hidden_size))
+        if values is None:
+            values, read = self.vectors(part), read + len(part)
+            written = io.BytesIO()
+            np.save(written, values)
+            with atomic_write(folder/f'{name}-{hashlib.sha256(written.getvalue()).hexdigest()[:20]}.npy') as handle: handle.write(written.getvalue())
+        self.known.update(zip(part, values))
+        if report: report(start + len(part), len(distinct))
+    return read
+
+# %% ../../nbs/reference/applications_frozen_model.ipynb #cell-013
 class FrozenModel:
     "An encoder that stays as it is, with a linear head: `probabilities(texts)` gives a row per text."
     kind = 'frozen'
@@ -92,7 +142,7 @@ def unknown_share(self:FrozenModel,
     "Nothing is unknown to a tokenizer of pieces."
     return None
 
-# %% ../../nbs/reference/applications_frozen_model.ipynb #cell-011
+# %% ../../nbs/reference/applications_frozen_model.ipynb #cell-014
 def _penalty(vectors, values, least=10):
     "How far the head may go (C of logistic regression), by three parts of the training rows; 1 where a class has too few of them."
     from sklearn.linear_model import LogisticRegression
@@ -128,7 +178,7 @@ def fit_frozen(
         coefficients, intercept = one(targets)
     return FrozenModel(encoder, [str(label) for label in labels], coefficients, intercept, task)
 
-# %% ../../nbs/reference/applications_frozen_model.ipynb #cell-014
+# %% ../../nbs/reference/applications_frozen_model.ipynb #cell-017
 _format = 'fastnlp_course frozen encoder'
 _shape = dict(format=one_of(_format), version=one_of(1), kind=one_of('frozen'), task=one_of(*model_tasks), labels=several(words(10_000), 100_000, 1), max_length=whole(1, 1_000_000))
 

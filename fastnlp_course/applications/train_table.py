@@ -71,11 +71,13 @@ def train_plainly(
     return metrics
 
 # %% ../../nbs/reference/applications_train_table.ipynb #cell-008
-def _refuse_idle(models, sizes, unlabelled, class_weights, regression):
+def _refuse_idle(models, sizes, unlabelled, class_weights, regression, unit=None):
     "An option that nothing would read is a mistake."
     named = [name for name in models if name not in ('tfidf', 'minilm-frozen')]
     if unlabelled is not None and not {'ulmfit', 'auto'} & set(models):
         raise ValueError("--unlabelled is read by the language model of ulmfit only. Add --model ulmfit, or leave it out.")
+    if unit is not None and not {'ulmfit', 'auto'} & set(models):
+        raise ValueError("--unit says what ulmfit cuts texts into. Add --model ulmfit, or leave it out.")
     for name in sizes:
         if name.startswith('lm_') and not {'ulmfit', 'auto'} & set(models) or not named:
             raise ValueError(f"--{name.replace('_', '-')} belongs to {'ulmfit' if name.startswith('lm_') else 'models that train in epochs'}, and the models are {', '.join(models)}. Leave it out, or add --model {'ulmfit' if name.startswith('lm_') else 'minilm'}.")
@@ -105,6 +107,7 @@ def contest_of_file(
     delim=None,      # between several labels of a cell
     regression=False,      # the labels are numbers
     unlabelled=None, # file with more texts
+    unit=None,       # what ulmfit cuts texts into: words, characters, pieces; by the language if None
     dry_run=False,   # say what would be done, and stop
     fresh=False,     # start over
     sizes=None,      # lm_epochs, epochs, lm_bs, bs, where they were given
@@ -117,11 +120,11 @@ def contest_of_file(
 )->dict:             # what metrics.json holds
     "Everything that `fastnlp train-classifier --model ...` does."
     sizes, name = sizes or {}, Path(file).name
-    _refuse_idle(models, sizes, unlabelled, class_weights, regression)
+    _refuse_idle(models, sizes, unlabelled, class_weights, regression, unit)
     task = read_task(file, text_cols, label_cols, valid_col, 0.2 if valid_pct is None else valid_pct, delim, regression, group_col, time_col, kfold, seed, sep, encoding, note)
     check_amount(task.table, name, drawn=valid_col is None and valid_pct is None and kfold is None)
     more = () if unlabelled is None else tuple(text for text in texts_of_file(unlabelled, text_cols[0], sep, encoding, note) if text.strip())
-    setting = Setting(seed=seed, class_weights=class_weights, unlabelled=more, recipe=Recipe(seed=seed), **sizes)
+    setting = Setting(seed=seed, class_weights=class_weights, unlabelled=more, recipe=Recipe(seed=seed), unit=unit, **sizes)
     quiet_transformers()
     facts = {'file': str(file), 'command': None if command is None else shlex.join(['fastnlp', *map(str, command)])}
     metrics = run_contest(task, out, models, setting, minutes, lang, fresh, dry_run, log, facts)

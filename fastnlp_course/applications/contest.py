@@ -23,7 +23,7 @@ from ..files import atomic_write, read_json, write_json
 from ..folders import atomic_folder
 from ..safe_output import guarded
 from .tables import table_hash
-from .stages import Stages
+from .stages import settings_hash, Stages
 from .encoders import packaged_encoder, small_encoder
 from .judging import fit_temperature, score_difference, score_intervals
 from .languages import check_unit, detect_language, language_splitter, language_unit, unknown_rate
@@ -357,6 +357,7 @@ def run_contest(
     dry_run=False,   # say what would be done, and stop
     log=print,       # called with each line
     facts=None,      # more for metrics.json: the file, the command
+    plans=None,      # of an earlier run (`plans` in its metrics.json), to do it again; measured if None
 )->dict:             # what metrics.json holds
     "Train the candidates on the same rows, judge them with intervals, and keep the one that is recommended."
     out, began, setting = Path(out), time.monotonic(), setting or Setting()
@@ -375,10 +376,10 @@ def run_contest(
         return {'plans': plan_all(names, task, setting, sources, left(), log=log)}
     if fresh and (out/'stages').exists():
         shutil.rmtree(out/'stages')
-    return _hold(task, out, names, setting, sources, minutes, left, log, facts or {})
+    return _hold(task, out, names, setting, sources, minutes, left, log, facts or {}, plans)
 
 # %% ../../nbs/reference/applications_contest.ipynb #cell-025
-def _hold(task, out, names, setting, sources, minutes, left, log, facts):
+def _hold(task, out, names, setting, sources, minutes, left, log, facts, plans=None):
     "Train, judge, keep."
     groups = judged_rows(task).group.tolist() if 'group' in task.table else None
     shared = {'task': [table_hash(task.table), task.kind, task.labels, task.delim], 'setting': {**asdict(setting), 'unlabelled': len(setting.unlabelled)}, 'minutes': minutes}
@@ -393,13 +394,13 @@ def _hold(task, out, names, setting, sources, minutes, left, log, facts):
     log(f"{candidate_title('tfidf')}: {_shown[score]} {_figure(score, first['tfidf']['scores'][score])}; {candidate_title('majority')}: {_figure(score, first['majority']['scores'][score], False)}.")
     others = [name for name in names if name != 'tfidf']
     stages = lambda name: Stages(out, {**shared, 'candidate': name}, log=lambda line: None)
-    plans = plan_all(others, task, setting, sources, left(), lambda name, make: stages(name).run(f'plan of {_slug(name)}', make), log)
+    if plans is None: plans = plan_all(others, task, setting, sources, left(), lambda name, make: stages(name).run(f'plan of {_slug(name)}', make), log)
     for i, (name, plan) in enumerate(plans.items()):
         train(name, plan, len(task.folds or [0])*sum(other['expected'] for other in list(plans.values())[i + 1:]))
     judged = judge_all(answers, task.kind, groups)
     found = recommend(answers, judged, task.kind, groups)
     save_winner(found['recommended'], task, answers[found['recommended']], out)
-    metrics = _written(task, out, answers, judged, found, setting, facts, log)
+    metrics = _written(task, out, answers, judged, found, setting, {**facts, 'plans': plans}, log)
     name = found['recommended']
     report_contest(task, out, metrics, answers[name], judged_at(task), groups, None if task.folds else _curve(task, out, name, answers[name], setting, shared, groups, log))
     shutil.rmtree(out/vectors_folder, ignore_errors=True)
@@ -419,7 +420,8 @@ def _written(task, out, answers, judged, found, setting, facts, log):
     if task.folds: said.append(f"OUT/model was trained on {len(task.folds[0][0]):,} rows, all but the first part.")
     metrics = {'kind': task.kind, 'labels': task.labels, 'split': task.split, 'rows': {'train': int((~task.table.is_valid).sum()), 'judged': len(judged_rows(task))}, 'lang': setting.lang,
                'models': {candidate_title(name): {**{key: value[0] for key, value in one['scores'].items()}, 'intervals': one['scores'], 'seconds': one['seconds'], 'about': one['about']} for name, one in judged.items()},
-               'recommended': candidate_title(found['recommended']), 'best': candidate_title(found['best']), 'reading': ' '.join(said), 'seed': setting.seed, 'data': table_hash(task.table), **facts}
+               'recommended': candidate_title(found['recommended']), 'best': candidate_title(found['best']), 'reading': ' '.join(said), 'seed': setting.seed, 'data': table_hash(task.table),
+               'answers': {candidate_title(name): settings_hash(answer['probabilities']) for name, answer in answers.items()}, **facts}
     predictions = answers_table(task, answers[found['recommended']])
     with atomic_write(out/'predictions.csv', 'w', encoding='utf-8') as file:
         guarded(predictions).to_csv(file, index=False, lineterminator='\n')

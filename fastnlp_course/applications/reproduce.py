@@ -12,8 +12,17 @@ from ..files import file_hash, read_json
 from .report import made_with, report_format
 from .reviews import movie_reviews, Recipe, run_stages
 from .tables import csv_table, table_hash
+from .contest_report import contest_format
+from .train_table import contest_of_file
 
 # %% ../../nbs/reference/applications_reproduce.ipynb #cell-007
+def _found_again(file, beside):
+    "Where a file is now: where it was, or beside the report."
+    place = next((place for place in (Path(file), Path(beside)/Path(file).name) if place.is_file()), None)
+    if place is None:
+        raise FileNotFoundError(f"{file} is not there, and the report was made from it. Put it beside the report.")
+    return place
+
 def rows_of_report(
     report:dict,      # what report.json holds
     beside='.',       # folder of the report
@@ -26,9 +35,7 @@ def rows_of_report(
         table, n = movie_reviews(), source['reviews']
         table = table if n is None or n >= len(table) else table.sample(n, random_state=42).reset_index(drop=True)
     else:
-        file = next((place for place in (Path(source['file']), Path(beside)/Path(source['file']).name) if place.is_file()), None)
-        if file is None:
-            raise FileNotFoundError(f"{source['file']} is not there, and the report was made from it. Put it beside the report.")
+        file = _found_again(source['file'], beside)
         table = csv_table(file, source['text_col'], source['label_col'], source['valid_col'], seed=report['seed'])
     if table_hash(table) != report['data']:
         raise ValueError(f"the rows are not those of the report: their hash is {table_hash(table)}, and the report has {report['data']}. Find the file as it was.")
@@ -62,6 +69,26 @@ def _said(found):
     lines += [f'{name} differ: {old} then, {new} now' for name, (old, new) in found['made_with'].items()]
     return [*lines, 'It did not come out again.' + ('' if found['made_with'] else ' Versions and machine are the same, so this is a fault: please report it.')]
 
+def _with_report(report):
+    "The file, or a sentence where a folder has none."
+    if not report.is_file() and (report.parent/'metrics.json').is_file():
+        raise FileNotFoundError(f"{report.parent} holds the results of a run, and no report.json that says how to do it again: an earlier version of the package made it. Run its command once more; metrics.json has it.")
+    return report
+
+def _contest_again(before, beside, out, log):
+    "The contest of a report once more, with its plans in place of a time limit."
+    options = {**before['options'], 'file': _found_again(before['options']['file'], beside)}
+    if options['unlabelled']: options['unlabelled'] = _found_again(options['unlabelled'], beside)
+    contest_of_file(**options, out=out, log=log, note=log, plans=before['plans'], data=before['data'])
+    again = read_json(out/'report.json')
+    found = compare_reports(before, again)
+    for line in _said(found): log(line)
+    if before['stopped'] and not found['same']:
+        log(f"{', '.join(before['stopped'])} ran out of time then, in the middle of an epoch: how far it came depends on the machine.")
+    if found['same'] and before['recommended'] != again['recommended']:
+        log(f"Recommended is {again['recommended']} now, and was {before['recommended']}: of models that are tied it is the one that was faster.")
+    return found
+
 def reproduce(
     report,           # report.json of a run
     out=None,         # folder for the new run; 'reproduced' beside the report
@@ -70,7 +97,9 @@ def reproduce(
     "Run again what a report says, and compare."
     report = Path(report)
     report = report/'report.json' if report.is_dir() else report
-    before = read_json(report)
+    before = read_json(_with_report(report))
+    if isinstance(before, dict) and before.get('format') == contest_format:
+        return _contest_again(before, report.parent, report.parent/'reproduced' if out is None else Path(out), log)
     if not isinstance(before, dict) or before.get('format') != report_format:
         raise ValueError(f'{report} is not the report of a run. Pass the report.json that fastnlp demo or fastnlp train-classifier wrote.')
     out = report.parent/'reproduced' if out is None else Path(out)

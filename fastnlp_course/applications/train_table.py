@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from .tables import check_amount, csv_table, texts_of_file
+from .tables import check_amount, csv_table, table_hash, texts_of_file
 from .reviews import Recipe, run_stages
 from .report import how_to_use
 from .languages import detect_language, shipped_knows
@@ -19,6 +19,7 @@ from .tfidf_model import fit_tfidf, save_tfidf
 from .text_task import read_task
 from .backbones import Setting
 from .contest import run_contest
+from .contest_report import write_contest
 
 # %% ../../nbs/reference/applications_train_table.ipynb #cell-007
 def plain_table_of(
@@ -117,18 +118,25 @@ def contest_of_file(
     log=print,       # called with each line
     note=print,      # called with what is worth knowing beside
     command=None,    # arguments of the command, for the report
+    plans=None,      # of an earlier run, to do it again
+    data=None,       # hash that the rows must have
 )->dict:             # what metrics.json holds
     "Everything that `fastnlp train-classifier --model ...` does."
     sizes, name = sizes or {}, Path(file).name
     _refuse_idle(models, sizes, unlabelled, class_weights, regression, unit)
     task = read_task(file, text_cols, label_cols, valid_col, 0.2 if valid_pct is None else valid_pct, delim, regression, group_col, time_col, kfold, seed, sep, encoding, note)
+    if data is not None and table_hash(task.table) != data:
+        raise ValueError(f"the rows are not those of the report: their hash is {table_hash(task.table)}, and the report has {data}. Find the file as it was.")
     check_amount(task.table, name, drawn=valid_col is None and valid_pct is None and kfold is None)
     more = () if unlabelled is None else tuple(text for text in texts_of_file(unlabelled, text_cols[0], sep, encoding, note) if text.strip())
     setting = Setting(seed=seed, class_weights=class_weights, unlabelled=more, recipe=Recipe(seed=seed), unit=unit, **sizes)
     quiet_transformers()
     facts = {'file': str(file), 'command': None if command is None else shlex.join(['fastnlp', *map(str, command)])}
-    metrics = run_contest(task, out, models, setting, minutes, lang, fresh, dry_run, log, facts)
+    metrics = run_contest(task, out, models, setting, minutes, lang, fresh, dry_run, log, facts, plans)
     if not dry_run:
+        write_contest(out, {'file': str(file), 'text_cols': list(text_cols), 'label_cols': list(label_cols), 'models': ['tfidf', *metrics['plans']], 'lang': metrics['lang'], 'valid_col': valid_col, 'valid_pct': valid_pct,
+                            'kfold': kfold, 'group_col': group_col, 'time_col': time_col, 'class_weights': class_weights, 'delim': delim, 'regression': regression, 'unlabelled': None if unlabelled is None else str(unlabelled),
+                            'unit': unit, 'sizes': sizes, 'seed': seed, 'sep': sep, 'encoding': encoding}, metrics)
         example = shlex.quote(an_example(task.table.text[task.table.is_valid].iloc[0]))
         for line in ('', f'Report:       {Path(out)/"report.html"}', f'Figures:      {Path(out)/"metrics.json"}', f'Predictions:  {Path(out)/"predictions.csv"}', 'Use the model:', f'  fastnlp predict {Path(out)/"model"} {example}'): log(line)
     return metrics

@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
 WORKERS ?= 2
+# Where pip looks for torch; on Linux without an NVIDIA card https://download.pytorch.org/whl/cpu spares 4.5 GB.
+TORCH_INDEX ?=
 
 ifeq ($(OS),Windows_NT)
 BIN = $(VENV)/Scripts
@@ -45,7 +47,7 @@ help:
 
 $(VENV)/user-ready: $(INPUTS)
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install -q -c $(CONSTRAINTS) torch
+	$(RUN) -m pip install -q -c $(CONSTRAINTS) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	$(RUN) -m pip install -q -c $(CONSTRAINTS) -e .
 	$(RUN) -c "open('$(VENV)/user-ready', 'w').close()"
 

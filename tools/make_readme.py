@@ -1,11 +1,12 @@
-"""Fill the tables of nbs/index.ipynb from the notebooks, and write README.md from it: make_readme.py [--check]
+"""Fill the tables of nbs/index.ipynb from the notebooks, settings.ini and benchmarks/results.md, and write README.md from it: make_readme.py [--check]
 
 Quarto is not needed.
 """
 import re, sys
 import nbformat
 from project import notebooks_path, root, write_whole
-from tables import with_tables
+import front_door
+import tables
 
 def output_text(output):
     "What a reader of plain Markdown sees of one output."
@@ -31,9 +32,10 @@ def readme(nb):
     return '\n\n'.join([note] + [text for cell in nb.cells if (text := as_markdown(cell).strip())]) + '\n'
 
 def main(check):
+    tables.made.update(front_door.made)
     index = notebooks_path/'index.ipynb'
     before = index.read_text(encoding='utf-8')
-    nb = with_tables(nbformat.reads(before, as_version=4))
+    nb = tables.with_tables(nbformat.reads(before, as_version=4))
     wanted = {root/'README.md': readme(nb)}
     if nb != nbformat.reads(before, as_version=4): wanted[index] = nbformat.writes(nb) + '\n'
     for path, text in wanted.items():

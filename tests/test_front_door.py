@@ -1,0 +1,90 @@
+"README.md, the front door: figures as measured, commands that exist, pictures with words, nothing that breaks on GitHub."
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+root = Path(__file__).resolve().parent.parent
+readme = (root/'README.md').read_text(encoding='utf-8')
+pytest.importorskip('nbformat')
+
+@pytest.fixture
+def door(monkeypatch):
+    "The tool that makes the parts of README.md."
+    monkeypatch.syspath_prepend(str(root/'tools'))
+    import front_door
+    return front_door
+
+def blocks():
+    "Language and text of the fenced and indented blocks."
+    fenced = re.findall(r'^```(\w*)\n(.*?)^```', readme, re.M | re.S)
+    return fenced + [('', block) for block in re.findall(r'(?:^    .*\n)+', readme, re.M)]
+
+def test_figures_are_those_of_the_results(door, monkeypatch, tmp_path):
+    table = door.figures()
+    assert table in readme and table.count('**') == 6
+    for command in re.findall(r'`python benchmarks/(\w+\.py)', table): assert (root/'benchmarks'/command).exists()
+    small = tmp_path/'results.md'
+    small.write_text('# Results\n\n## Language model loader\n\n| documents | loader |\n| --- | --- |\n| few | store |\n', encoding='utf-8')
+    monkeypatch.setattr(door, 'results', small)
+    with pytest.raises(SystemExit, match="no section 'Tokenization: 50,000 IMDb reviews', from which README.md takes a figure"): door.figures()
+    assert door.row('Language model loader', 'few') == ['few', 'store']
+    with pytest.raises(SystemExit, match='has no row many'): door.row('Language model loader', 'many')
+
+def test_install_lines_name_a_release_once_there_is_one(door, monkeypatch):
+    config = dict(door.settings())
+    for released, ref in (('', config['branch']), ('0.2.0', 'v0.2.0')):
+        monkeypatch.setattr(door, 'settings', lambda: {**config, 'released': released})
+        assert f'@{ref}"' in door.install() and f'/{ref}/constraints.txt' in door.install()
+    assert 'version = {0.2.0}' in door.citation()
+
+def test_blocks_are_narrow():
+    for language, text in blocks():
+        for line in text.splitlines():
+            limit = 200 if language in ('sh', 'python') else 160             # commands are copied whole; what is wider than this is a table that breaks
+            assert len(line) <= limit, f'{len(line)} characters: {line[:80]}'
+
+def test_pictures_have_words_and_are_there():
+    pictures = re.findall(r'!\[([^\]]*)\](?:\(([^)]+)\)|\[([^\]]+)\])', readme)
+    addresses = dict(re.findall(r'^\[([^\]]+)\]: (\S+)$', readme, re.M))
+    assert len(pictures) > 30
+    for words, path, name in pictures:
+        assert words and (root/(path or addresses[name])).is_file(), (words, path, name)
+
+def test_lessons_have_number_minutes_and_two_badges():
+    addresses = dict(re.findall(r'^\[([^\]]+)\]: (\S+)$', readme, re.M))
+    for path in sorted((root/'nbs').glob('[0-9]*.ipynb')):
+        number = path.stem.split('_')[0]
+        row = next(line for line in readme.splitlines() if line.startswith(f'| {number} | '))
+        assert f'(nbs/{path.name})' in row and re.search(r'\| \d+ \| \[!\[Colab\]\[c\]\]\[c\w+\] \[!\[Kaggle\]\[k\]\]\[k\w+\] \|$', row), row
+        assert len(re.sub(r'\[[^\]]*\]$', '', row)) < 400
+        assert addresses[f'c{number}'].endswith(path.name) and addresses[f'k{number}'].endswith(path.name)
+
+def test_pictures_are_drawn_by_their_tool():
+    done = subprocess.run([sys.executable, 'tools/draw_images.py', '--check'], cwd=root, capture_output=True, text=True, encoding='utf-8')
+    assert done.returncode == 0, done.stdout + done.stderr
+
+def test_commands_exist():
+    "Every `fastnlp COMMAND --option` of README.md is one."
+    import typer
+    from fastnlp_course.cli import app
+    commands = typer.main.get_command(app).commands
+    lines = [line for language, text in blocks() if language == 'sh' for line in text.splitlines()] + re.findall(r'`(fastnlp [^`]+)`', readme)
+    seen = set()
+    for line in lines:
+        if not (found := re.match(r'fastnlp ([\w-]+)(.*)', line.split(' #')[0])): continue
+        assert found[1] in commands, line
+        seen.add(found[1])
+        options = {option for parameter in commands[found[1]].params for option in [*parameter.opts, *parameter.secondary_opts]}
+        for option in re.findall(r'(--[\w-]+)', found[2]): assert option in options, line
+    assert {'sample', 'train-classifier', 'predict', 'generate', 'doctor', 'demo'} <= seen
+    listed = re.search(r'commands     fastnlp (.*?)\n application', readme, re.S)[1]
+    assert set(re.findall(r'[\w-]+', listed)) == set(commands)
+
+def test_what_a_first_screen_holds():
+    first = readme.split('\n## ')[0]
+    for part in ('**The fast.ai NLP course', 'For people who', '](nbs/images/way.svg)', '<!-- figures -->'): assert part in first
+    headings = re.findall(r'^## (.+)$', readme, re.M)
+    assert headings[:4] == ['Two commands', 'Install', 'Your own texts', 'The course'] and {'Limits', 'Ask, contribute, cite'} <= set(headings)

@@ -192,6 +192,7 @@ def explained(
     "An exception of the learner's code as a hint: kind, message and line."
     message = brief(str(error).strip().split('\n')[0], 120)[1:-1]
     at = _own_line(frames, skip)
+    if not (at or called): return Hint(f'the check cannot work with your answer: {type(error).__name__} ({message})', f'检查无法使用你的答案：{type(error).__name__}（{message}）')
     en, zh = (f', in line {at[0]}: `{at[1]}`', f'，出错的是第 {at[0]} 行：`{at[1]}`') if at else ('', '')
     return Hint(f"{called or 'your code'} raises {type(error).__name__} ({message}){en}", f"{called or '你的代码'}抛出了 {type(error).__name__}（{message}）{zh}")
 
@@ -313,7 +314,7 @@ def exercise(
     en:str,           # the task in one sentence
     zh:str,           # the same in Chinese
     wants='function', # the kind of answer, a name of `kinds` or several; None: anything
-    seconds:float=5,  # after which the check stops
+    seconds:float=20, # after which the check stops: it takes a second or two, and more only where a machine is busy or a loop has no end
 ):
     "Make a check of a function of one argument, the answer."
     return lambda run: Exercise(run, lesson, Hint(en, zh), wants, seconds)

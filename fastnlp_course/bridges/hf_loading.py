@@ -6,10 +6,13 @@
 __all__ = []
 
 # %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-004
+import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
+from ..fields import file_name
 from ..files import read_json
 from ..folders import check_folder, manifest_format
 from ..data.targets import get_c
@@ -17,6 +20,82 @@ from .hf_batches import HFTokenize
 from .hf_saving import hf_steps, labels_of
 
 # %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-007
+_known_attention = (None, 'eager', 'sdpa', 'flash_attention_2', 'flash_attention_3', 'flex_attention')
+_never = ('trust_remote_code', 'use_kernels', 'kernel_config', 'use_pretrained_backbone')
+
+def _settings(found):
+    "Names and values of a configuration, at whatever depth."
+    for name, value in found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ():
+        yield str(name), value
+        yield from _settings(value)
+
+def _check_settings(place):
+    "No setting fetches anything."
+    found = read_json(place)
+    if not isinstance(found, dict):
+        raise ValueError(f"{place} holds a {type(found).__name__}, and a configuration of transformers is an object. It is damaged; copy the folder again.")
+    for name, value in _settings(found):
+        inner = value.values() if isinstance(value, dict) else [value]
+        kernel = name.endswith(('attn_implementation', 'experts_implementation')) and not all(isinstance(one, (str, type(None))) and one in _known_attention for one in inner)
+        if type(value) is int and value > 2000 and re.search('(layers?|heads?|experts?)$', name):
+            raise ValueError(f"{place} asks for {name} = {value:,}, and no model has so many. It is damaged, or do not trust this folder.")
+        if kernel or name in _never and value:
+            raise ValueError(f"{place} sets {name} to {value!r:.80}, which can fetch code or weights from elsewhere. Do not trust this folder; if you know it, remove the line.")
+
+def _check_index(place):
+    "An index of weights names files beside it."
+    found = read_json(place)
+    names = found.get('weight_map') if isinstance(found, dict) else None
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise ValueError(f"{place} is no index of weights. It is damaged; copy the folder again.")
+    for name in set(names.values()): file_name(name, f'a file in {place.name}')
+
+def _check_bytes(folder):
+    "A model with many more numbers than its files have bytes is refused before there is memory for it."
+    files = [file for pattern in ('*.safetensors', '*.bin') for file in folder.glob(pattern)]
+    if not files or not (folder/'config.json').is_file(): return
+    import transformers
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        with torch.device('meta'): n = sum(p.numel() for p in transformers.AutoModel.from_config(config, trust_remote_code=False).parameters())
+    except Exception: return                    # what cannot be made, loading it will tell
+    if n > 8*sum(file.stat().st_size for file in files) + 10_000_000:
+        raise ValueError(f"{folder/'config.json'} describes a model of {n:,} numbers, and its weights have {sum(file.stat().st_size for file in files):,} bytes. They are not of the same model, or one is damaged.")
+
+def check_hf_folder(source):
+    "Refuse a folder that leads elsewhere; a name on the hub is left to transformers."
+    folder = Path(source)
+    if not folder.is_dir(): return
+    if (folder/'adapter_config.json').exists():
+        raise ValueError(f"{folder} holds an adapter (adapter_config.json), and transformers would load the base model that it names, from wherever that is. Load the base model yourself, and put the adapter on it with load_lora.")
+    for place in sorted(folder.glob('*.index.json')): _check_index(place)
+    for name in ('config.json', 'tokenizer_config.json'):
+        if (folder/name).exists(): _check_settings(folder/name)
+
+# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-008
+@contextmanager
+def said_of(source):
+    "What transformers and its libraries say about a damaged folder, as a sentence."
+    try: yield
+    except (OSError, MemoryError): raise
+    except BaseException as error:       # the library of the tokenizers panics
+        if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)) or type(error) is ValueError and str(source) in str(error): raise
+        what = next(iter(str(error).strip().splitlines()), '')
+        raise ValueError(f"{source} cannot be loaded with transformers ({type(error).__name__}: {what[:200]}). The folder is damaged, of another version, or needs a library that is not installed.") from error
+
+def open_tokenizer(source, **options):
+    "The tokenizer of a checkpoint: none of its code is run, and one without a vocab is refused."
+    from transformers import AutoTokenizer
+    check_hf_folder(source)
+    with said_of(source):
+        tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False, **options)
+    if not (isinstance(tokenizer.model_max_length, (int, float)) and tokenizer.model_max_length >= 1):
+        raise ValueError(f"{source} has model_max_length {tokenizer.model_max_length!r:.80} in tokenizer_config.json, and a number of tokens is expected. It is damaged; copy the folder again.")
+    if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):
+        raise ValueError(f"{source} has no vocab for its tokenizer: it would read every text as unknown. Copy tokenizer.json (or vocab.txt) into the folder too.")
+    return tokenizer
+
+# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-010
 def _check_listed(source):
     "Where there is a list of checksums, what is damaged is named."
     listed = Path(source)/'manifest.json'
@@ -30,19 +109,30 @@ def _check_finite(model, source):
         if weight.device.type != 'meta' and not torch.isfinite(weight).all():
             raise ValueError(f"{source} has {int((~torch.isfinite(weight)).sum()):,} of {weight.numel():,} numbers in {name!r} that are infinite or no numbers: the training had gone wrong before it was saved, or the file is damaged. Take another checkpoint; to look at this one all the same, load it with load_hf_model(..., allow_nan=True).")
 
-def load_checkpoint(cls, source, allow_nan=False, **config):
-    "A checkpoint of transformers in 32 bits; a head of another size than the data want is made new, and a sentence says so."
+def _check_whole(cls, info, source):
+    "Every weight that is read comes from the files: nothing is new, so nothing is random."
+    lost = sorted([*info['missing_keys'], *(key[0] for key in info['mismatched_keys'])])
+    if cls.__name__ == 'AutoModel': lost = [name for name in lost if 'pooler' not in name]      # vectors are read before it
+    if lost:
+        raise ValueError(f"{source} has no weights for {len(lost)} parts of its model, or not of the right size ({', '.join(lost[:3])}): they would be random, and so would the answers. Copy the folder again, or fine-tune the model first.")
+
+def load_checkpoint(cls, source, allow_nan=False, whole=False, **config):
+    "A checkpoint of transformers in 32 bits; a head of another size than the data want is made new, and a sentence says so. With `whole`, nothing is made new."
     import transformers
+    check_hf_folder(source)
     _check_listed(source)
+    _check_bytes(Path(source))
     if 'torch_dtype' not in config:
         config.setdefault('dtype', torch.float32)
-    model, info = cls.from_pretrained(source, output_loading_info=True, ignore_mismatched_sizes=True, **config)
+    with said_of(source):
+        model, info = cls.from_pretrained(source, output_loading_info=True, ignore_mismatched_sizes=True, **config)
+    if whole: _check_whole(cls, info, source)
     other = sorted(info['mismatched_keys'])
     body = [key for key in other if key[0].startswith(f'{model.base_model_prefix}.') and len(model.base_model_prefix)]
     if body:
         raise ValueError(f'The weights of {source} do not fit its configuration: {body[0][0]} is {tuple(body[0][1])} in the file and {tuple(body[0][2])} in the model. Leave out the settings that change the sizes of the body, or take another checkpoint.')
     if other:
-        before = transformers.AutoConfig.from_pretrained(source)
+        before = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
         names = [str(before.id2label[i]) for i in sorted(before.id2label)[:5]]
         names = '' if all(name.startswith('LABEL_') for name in names) else f' ({", ".join(names)})'
         print(f'{source} was trained for {before.num_labels} label{"s" if before.num_labels != 1 else ""}{names}, and here num_labels is {model.config.num_labels}: it gets a new head with random weights ({", ".join(key[0] for key in other)}); the body keeps what it learned.')
@@ -50,7 +140,7 @@ def load_checkpoint(cls, source, allow_nan=False, **config):
         _check_finite(model, source)
     return model
 
-# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-009
+# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-012
 def name_labels(config, names):
     "Call the outputs by the names of the data; the names they had, if these meant something else."
     id2label = getattr(config, 'id2label', None) or {}
@@ -67,7 +157,7 @@ def name_labels(config, names):
     print(f'The head was trained to tell {", ".join(known[:5])}; the data have {", ".join(names[:5])}. Its weights are kept as a beginning, and its outputs are called by the names of the data.')
     return known
 
-# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-011
+# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-014
 def check_outputs(dls, model):
     "One sentence if the model has another number of outputs than the data have labels, or numbers to predict."
     n_labels, c = getattr(getattr(model, 'config', None), 'num_labels', None), get_c(dls)
@@ -78,7 +168,7 @@ def check_outputs(dls, model):
     if n_labels != c and labels_of(dls) is None and 'SequenceClassification' in type(model).__name__:
         raise ValueError(f'The data have {c} number{"s" if c > 1 else ""} to predict for each text, and {type(model).__name__} was made with num_labels={n_labels}. Make the model with num_labels={c}.')
 
-# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-012
+# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-015
 def cut_at_positions(dls, positions, name):
     "Texts are cut at the last position of the model: where nobody said how long a text may be, and where no text for training is as long as somebody said."
     lengths = getattr(dls.train, 'res', None) or []

@@ -36,7 +36,7 @@ def test_figures_are_those_of_the_results(door, monkeypatch, tmp_path):
 def test_install_lines_name_a_release_once_there_is_one(door, monkeypatch):
     config = dict(door.settings())
     for released, ref in (('', config['branch']), ('0.2.0', 'v0.2.0')):
-        monkeypatch.setattr(door, 'settings', lambda: {**config, 'released': released})
+        for module in (door, door.project): monkeypatch.setattr(module, 'settings', lambda: {**config, 'released': released})
         assert f'@{ref}"' in door.install() and f'/{ref}/constraints.txt' in door.install()
     assert 'version = {0.2.0}' in door.citation()
 

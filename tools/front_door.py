@@ -1,6 +1,7 @@
 "What README.md shows that is made, not written: figures from benchmarks/results.md, the commands of the installation, the lessons, the citation."
 import re
-from project import address, colab_url, kaggle_url, lessons, minutes, part_of, parts, promise, root, settings
+import project
+from project import address, colab_url, kaggle_url, lessons, minutes, part_of, parts, promise, ref, root, settings
 from tables import hours, linked
 
 results = root/'benchmarks'/'results.md'
@@ -34,11 +35,6 @@ def figures():
     lines = ['| as fast as fastai 2.8.12, same machine, same results | | command |', '| --- | --- | --- |']
     lines += [f'| {what} | {times} | `python benchmarks/{command}` |' for what, times, command in table]
     return '\n'.join(lines) + f'\n\nTwo cores, no GPU; all figures are in [benchmarks/results.md](benchmarks/results.md), those where nothing is gained too: a training step in single precision, {step} times. `PYTHON` is that of an environment with fastai.'
-
-def ref():
-    "What install lines and badges name: the tag of the last release, or the branch while there is none."
-    config = settings()
-    return f"v{config['released']}" if config.get('released', '').strip() else config['branch']
 
 def requirement(extras=''):
     "What pip installs without a clone."

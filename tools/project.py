@@ -10,6 +10,7 @@ notebooks_path = root/'nbs'
 parts = {'I First hour': 0, 'II Text to numbers': 1, 'III Numbers to batches': 4, 'IV Training': 9, 'V Language models': 16, 'VI Transformers': 21, 'VII Projects and beyond': 26}
 wings = ['ground', 'text', 'data', 'training', 'models', 'bridges', 'applications', 'exercises']
 marker = '<!-- badges -->'
+install_mark = 'In Colab and Kaggle this installs'
 
 def settings():
     "The section of settings.ini as a mapping."
@@ -20,6 +21,11 @@ def settings():
 def lessons():
     "The lessons in reading order, without the index."
     return sorted(notebooks_path.glob('[0-9]*.ipynb'))
+
+def ref():
+    "What install cells and badges name: the tag of the last release, or the branch while there is none."
+    config = settings()
+    return f"v{config['released']}" if config.get('released', '').strip() else config['branch']
 
 def rooms_of(wing):
     "The rooms of a wing in their order, as its `__init__.py` opens them."
@@ -93,11 +99,11 @@ def measures(nb):
     """How long a notebook is, and how it is cut.
 
     Honest minutes: 180 words and 13 lines of code (4.5 seconds each) take a minute, whatever cell they stand in. The line
-    that says the minutes is left out: it would count itself. So is the section of exercises, whose time nobody can count.
+    that says the minutes is left out: it would count itself. So is the cell that installs, which nobody reads, and the section of exercises, whose time nobody can count.
     """
     cells, practised = parted(nb.cells)
     words = sum(count_words(without_minutes_line(cell.source)) for cell in cells if cell.cell_type == 'markdown')
-    code = [cell.source for cell in cells if cell.cell_type == 'code']
+    code = [cell.source for cell in cells if cell.cell_type == 'code' and install_mark not in cell.source]
     lines = [n for n in map(code_lines, code) if n] or [0]
     exported = [code_lines(source) for source in code if is_exported(source)]
     ranked = sorted(lines)
@@ -126,12 +132,12 @@ def address(path):
 def colab_url(path):
     "Where Colab opens the notebook at `path`."
     config = settings()
-    return f"https://colab.research.google.com/github/{config['user']}/{config['repo']}/blob/{config['branch']}/{address(path)}"
+    return f"https://colab.research.google.com/github/{config['user']}/{config['repo']}/blob/{ref()}/{address(path)}"
 
 def kaggle_url(path):
     "Where Kaggle opens the notebook at `path`."
     config = settings()
-    return f"https://kaggle.com/kernels/welcome?src=https://github.com/{config['user']}/{config['repo']}/blob/{config['branch']}/{address(path)}"
+    return f"https://kaggle.com/kernels/welcome?src=https://github.com/{config['user']}/{config['repo']}/blob/{ref()}/{address(path)}"
 
 def badges(path):
     "Markdown of the two badges."

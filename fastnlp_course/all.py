@@ -154,6 +154,7 @@ from fastnlp_course.models.rnn_callbacks import *
 from fastnlp_course.models.pretrained import *
 from fastnlp_course.models.generation import *
 from fastnlp_course.models.ulmfit import *
+from fastnlp_course.models.chunked_decoder import *
 from fastnlp_course.models.see_inside import *
 from fastnlp_course.models.pretraining import *
 from fastnlp_course.models.lm_files import *
@@ -167,6 +168,7 @@ from fastnlp_course.models.transformer_speed import *
 from fastnlp_course.models.transformer_files import *
 from fastnlp_course.bridges.hf_tokenizers import *
 from fastnlp_course.bridges.hf_batches import *
+from fastnlp_course.bridges.hf_lazy import *
 from fastnlp_course.bridges.transformers import *
 from fastnlp_course.bridges.checks import *
 from fastnlp_course.bridges.more_checks import *
@@ -216,3 +218,5 @@ from fastnlp_course.applications.deploy import *
 from fastnlp_course.applications.cards import *
 from fastnlp_course.applications.contest_report import *
 from fastnlp_course.exercises.core import *
+
+register_when_loaded()      # an AWD-LSTM is known to transformers when a program loads that

@@ -61,8 +61,10 @@ class Setting:
 
 candidate_names = ('majority', 'tfidf', 'minilm-frozen', 'ulmfit', 'minilm')
 
-def candidate_title(name):
-    "How a candidate is called in tables."
+def candidate_title(name, kind='classes'):
+    "How a candidate is called in tables; for numbers the heads are others."
+    if kind == 'number':
+        return {'majority': 'the mean', 'tfidf': 'TF-IDF + ridge regression', 'minilm-frozen': 'frozen MiniLM + ridge regression'}.get(name) or candidate_title(name)
     known = {'majority': 'majority', 'tfidf': 'TF-IDF + logistic regression', 'minilm-frozen': 'frozen MiniLM + logistic regression', 'ulmfit': 'ULMFiT', 'minilm': 'MiniLM, fine-tuned'}
     return known.get(name, f'{name}, fine-tuned')
 
@@ -118,6 +120,8 @@ def step_seconds(
         learn.fit(1, cbs=clock)
     times = clock.times
     return (times[-1] - times[0])/max(1, len(times) - 1) if len(times) > 1 else 1.
+
+def _epochs(n): return f"{n} epoch{'s'*(n != 1)}"
 
 def in_words(seconds):
     "A time as people say it."
@@ -244,7 +248,7 @@ def fit_ulmfit_classifier(task, setting, folder, epochs, cbs=()):
         joined = fit_at_once(learn, replace(setting.recipe, epochs=epochs), cbs)
         probabilities, _ = learn.get_preds()
     learn.export(folder/'model')
-    return {**_answer(task, probabilities.float().numpy().reshape(len(probabilities), -1), f'{epochs} epochs'), 'stopped': stops_of(cbs), 'curve': joined}
+    return {**_answer(task, probabilities.float().numpy().reshape(len(probabilities), -1), _epochs(epochs)), 'stopped': stops_of(cbs), 'curve': joined}
 
 # %% ../../nbs/reference/applications_backbones.ipynb #cell-018
 def _sample(task, n=400):
@@ -276,7 +280,7 @@ def plan_ulmfit(task, setting, budget=None):
         return {'left_out': True, 'expected': round(cost(*choices[-1]), 1)}
     lm_epochs, epochs = fits[0]
     return {'lm_epochs': lm_epochs, 'epochs': epochs, 'expected': round(cost(lm_epochs, epochs), 1), 'first': round(cost(lm_epochs, 0)/cost(lm_epochs, epochs), 2),
-            'about': f'{lm_epochs + recipe.pretrained} epochs of the language model, {epochs} of the classifier'}
+            'about': f'{_epochs(lm_epochs + recipe.pretrained)} of the language model, {epochs} of the classifier'}
 
 # %% ../../nbs/reference/applications_backbones.ipynb #cell-023
 def _is_at_hand(name):
@@ -352,7 +356,7 @@ def plan_hf(task, setting, source, name, budget=None, min_steps=150):
         cost = lambda epochs: 1.15*one*steps*(epochs + 0.15) + 5
         for n in ([epochs] if setting.epochs else range(epochs, min(epochs, 2) - 1, -1)):
             if budget is None or cost(n) <= budget:
-                return {'epochs': n, 'max_length': length, 'expected': round(cost(n), 1), 'about': f'{n} epochs, {length} tokens of a text'}
+                return {'epochs': n, 'max_length': length, 'expected': round(cost(n), 1), 'about': f'{_epochs(n)}, {length} tokens of a text'}
     return {'left_out': True, 'expected': round(cost(n), 1)}
 
 def fit_hf(task, setting, source, folder, plan, cbs=(), lr=2e-4):

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['main_scores', 'vectors_folder', 'judge_all', 'recommend', 'results_table', 'in_sentences', 'look_at_task',
-           'choose_models', 'checkpoints_of', 'plan_candidate', 'plan_all', 'run_candidate', 'judged_at', 'judged_rows',
-           'save_winner', 'answers_table', 'run_contest']
+           'choose_models', 'checkpoints_of', 'plan_candidate', 'refuse_rare_words', 'plan_all', 'run_candidate',
+           'judged_at', 'judged_rows', 'save_winner', 'answers_table', 'run_contest']
 
 # %% ../../nbs/reference/applications_contest.ipynb #cell-004
 import re
@@ -88,9 +88,11 @@ def _figure(score, triple, interval=True):
 
 def results_table(
     judged,          # of `judge_all`
+    kind='classes',  # or 'several labels', 'number'
 )->pd.DataFrame:     # a row per candidate
     "The table of the report: each score with its interval, and what the candidate took."
-    rows = [{'model': candidate_title(name), **{_shown[score]: _figure(score, triple) for score, triple in found['scores'].items()}, 'seconds': f"{found['seconds']:.0f}", 'how': found['about']} for name, found in judged.items()]
+    scores = list(dict.fromkeys(score for found in judged.values() for score in found['scores']))         # the mean has no correlation
+    rows = [{'model': candidate_title(name, kind), **{_shown[score]: _figure(score, found['scores'][score]) if score in found['scores'] else '' for score in scores}, 'seconds': f"{found['seconds']:.0f}", 'how': found['about']} for name, found in judged.items()]
     return pd.DataFrame(rows).fillna('').set_index('model')
 
 def _gap(score, triple):
@@ -108,19 +110,22 @@ def in_sentences(
 )->list:             # of sentences
     "What the table says."
     score, best, chosen = main_scores[kind], found['best'], found['recommended']
-    said = [f"Best {_shown[score]}: {candidate_title(best)}, {_figure(score, judged[best]['scores'][score])}."]
+    title = lambda name: candidate_title(name, kind)
+    said = [f"Best {_shown[score]}: {title(best)}, {_figure(score, judged[best]['scores'][score])}."]
     rows = f'these {n_valid} rows' if n_valid else 'these rows'
     for name, triple in found['behind'].items():
         if name == 'majority': continue
-        if name in found['tied'] or triple[1] <= 0:
-            said.append(f"{candidate_title(name)} is behind by {_gap(score, triple)}: {rows} do not tell the two apart, a tie.")
+        if triple[0] == 0:
+            said.append(f"{title(name)} is as good on {rows}: a tie.")
+        elif name in found['tied'] or triple[1] <= 0:
+            said.append(f"{title(name)} is behind by {_gap(score, triple)}: {rows} do not tell the two apart, a tie.")
         else:
-            said.append(f"{candidate_title(name)} is behind by {_gap(score, triple)}.")
+            said.append(f"{title(name)} is behind by {_gap(score, triple)}.")
     if not found['learned']:
         guess = 'saying the mean each time' if kind == 'number' else 'saying the most frequent answer each time'
         said.append(f"No model is surely better than {guess}, on {rows}. Look at texts and labels before you use one.")
     cheaper = chosen != best
-    said.append(f"Recommended: {candidate_title(chosen)}" + (f", which took {in_words(judged[chosen]['seconds'])} in place of {in_words(judged[best]['seconds'])}." if cheaper else ', the best one.' if len(judged) > 2 else '.'))
+    said.append(f"Recommended: {title(chosen)}" + (f", which took {in_words(judged[chosen]['seconds'])} in place of {in_words(judged[best]['seconds'])}." if cheaper else ', the best one.' if len(judged) > 2 else '.'))
     return said
 
 # %% ../../nbs/reference/applications_contest.ipynb #cell-014
@@ -144,6 +149,8 @@ def look_at_task(
         log(f"{len(task.labels)} labels, {task.targets().sum(1).mean():.1f} to a text: {', '.join(task.labels[:10])}{' ...' if len(task.labels) > 10 else ''}.")
     else:
         log(f"Numbers from {table.label.min():g} to {table.label.max():g}, mean {table.label.mean():.3g}.")
+    if language_unit(found) == 'characters' and language_unit(chosen) == 'words' and sure > .5:
+        raise ValueError(f"the texts are written without spaces between words ({found!r} by their letters), and the rules for {chosen!r} cut at spaces: each sentence would be one word. It looks like {found!r}: pass --lang {found}.")
     unseen = unknown_rate(train.text, table.text[table.is_valid], splitter, min_freq=1)
     if unseen > 0.8:
         advice = f"It looks like {found!r}: pass --lang {found}." if found != chosen else "Pass the code of their language with --lang (zh, ja and th cut into characters), or check --text-col."
@@ -209,6 +216,14 @@ def plan_candidate(
     if name == 'minilm-frozen': return _plan_frozen(task, source, name, budget)
     return plan_hf(task, setting, source, name, budget)
 
+def refuse_rare_words(task, setting, most=.9):
+    "ULMFiT has a row for what occurs three times; where that is next to nothing, there is no point in starting."
+    if check_unit(setting.lang, setting.unit) == 'pieces': return
+    train, valid = task.table.text[~task.table.is_valid], task.table.text[task.table.is_valid]
+    rate = unknown_rate([*train, *setting.unlabelled], valid, language_splitter(setting.lang, setting.unit), min_freq=setting.recipe.min_freq, most=20_000)
+    if rate > most:
+        raise ValueError(f"{rate:.0%} of the words to judge occur less than {setting.recipe.min_freq} times in the {len(train):,} training texts, so ULMFiT would learn about none of them. Leave out --model ulmfit, pass --unit characters, or more texts with --unlabelled.")
+
 def _with_start(setting, task, log):
     "The setting with the beginning that ULMFiT takes for these texts."
     pretrained, why = starts_pretrained(task, setting.lang, setting.unit)
@@ -233,16 +248,16 @@ def plan_all(
         plan = make() if stage is None else stage(name, make)
         total = plan['expected']*folds
         if plan.get('left_out'):
-            log(f"{candidate_title(name)} is left out: it would take about {in_words(total)}, and {in_words(share*folds)} are left for it. --minutes gives it more.")
+            log(f"{candidate_title(name, task.kind)} is left out: it would take about {in_words(total)}, and {in_words(share*folds)} are left for it. --minutes gives it more.")
             continue
         if name != 'tfidf':
             about = f" ({plan['about']})" if plan.get('about') else ''
-            log(f"{candidate_title(name)}: about {in_words(total)}{about}.")
+            log(f"{candidate_title(name, task.kind)}: about {in_words(total)}{about}.")
         plans[name] = plan
         left = None if left is None else max(0, left - total)
     return plans
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-022
+# %% ../../nbs/reference/applications_contest.ipynb #cell-023
 vectors_folder = 'stages/vectors'       # what a frozen encoder has read; removed at the end
 
 def _reading(title, log):
@@ -290,7 +305,7 @@ def run_candidate(
         return {**found, 'seconds': found['seconds'] + language['seconds'], 'about': plan['about'] + language['stopped'] + found['stopped'], 'perplexity': language['perplexity']}
     return stages.run(stage, lambda: fit_hf(task, setting, source, out/model[0], plan, cbs(stage)), model)
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-023
+# %% ../../nbs/reference/applications_contest.ipynb #cell-024
 def _all_folds(task, run):
     "The answers of all folds behind each other, in the order of the rows."
     if task.folds is None:
@@ -330,7 +345,7 @@ def save_winner(
             save_calibration(new, _temperature(np.asarray(answer['probabilities']), np.asarray(answer['targets']), task.kind))
     return out/'model'
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-024
+# %% ../../nbs/reference/applications_contest.ipynb #cell-025
 def answers_table(
     task,            # rows
     answer,          # of a candidate
@@ -368,7 +383,12 @@ def run_contest(
     sources = checkpoints_of(names)
     if task.folds:
         for i in range(len(task.folds)): check_task(task.fold(i), f'part {i + 1} of --kfold')
+    for name in names:
+        if name.startswith('minilm') and lang != 'en':
+            log(f"{candidate_title(name, task.kind)}: MiniLM was trained on English, and these texts are {lang!r}.")
     if 'ulmfit' in names:
+        if setting.unit: log(f'ULMFiT cuts the texts into {setting.unit}.')
+        refuse_rare_words(task, setting)
         setting = _with_start(setting, task, log)
     minutes = 20 if minutes is None and 'auto' in models else minutes
     left = lambda: None if minutes is None else max(0., 60*minutes - (time.monotonic() - began))
@@ -378,7 +398,7 @@ def run_contest(
         shutil.rmtree(out/'stages')
     return _hold(task, out, names, setting, sources, minutes, left, log, facts or {}, plans)
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-025
+# %% ../../nbs/reference/applications_contest.ipynb #cell-026
 def _hold(task, out, names, setting, sources, minutes, left, log, facts, plans=None):
     "Train, judge, keep."
     groups = judged_rows(task).group.tolist() if 'group' in task.table else None
@@ -391,7 +411,7 @@ def _hold(task, out, names, setting, sources, minutes, left, log, facts, plans=N
     train('tfidf', {'expected': 0.})
     score = main_scores[task.kind]
     first = judge_all(answers, task.kind, groups)
-    log(f"{candidate_title('tfidf')}: {_shown[score]} {_figure(score, first['tfidf']['scores'][score])}; {candidate_title('majority')}: {_figure(score, first['majority']['scores'][score], False)}.")
+    log(f"{candidate_title('tfidf', task.kind)}: {_shown[score]} {_figure(score, first['tfidf']['scores'][score])}; {candidate_title('majority', task.kind)}: {_figure(score, first['majority']['scores'][score], False)}.")
     others = [name for name in names if name != 'tfidf']
     stages = lambda name: Stages(out, {**shared, 'candidate': name}, log=lambda line: None)
     if plans is None: plans = plan_all(others, task, setting, sources, left(), lambda name, make: stages(name).run(f'plan of {_slug(name)}', make), log)
@@ -419,12 +439,12 @@ def _written(task, out, answers, judged, found, setting, facts, log):
     said = in_sentences(judged, found, task.kind, len(judged_rows(task)))
     if task.folds: said.append(f"OUT/model was trained on {len(task.folds[0][0]):,} rows, all but the first part.")
     metrics = {'kind': task.kind, 'labels': task.labels, 'split': task.split, 'rows': {'train': int((~task.table.is_valid).sum()), 'judged': len(judged_rows(task))}, 'lang': setting.lang,
-               'models': {candidate_title(name): {**{key: value[0] for key, value in one['scores'].items()}, 'intervals': one['scores'], 'seconds': one['seconds'], 'about': one['about']} for name, one in judged.items()},
-               'recommended': candidate_title(found['recommended']), 'best': candidate_title(found['best']), 'reading': ' '.join(said), 'seed': setting.seed, 'data': table_hash(task.table),
-               'answers': {candidate_title(name): settings_hash(answer['probabilities']) for name, answer in answers.items()}, **facts}
+               'models': {candidate_title(name, task.kind): {**{key: value[0] for key, value in one['scores'].items()}, 'intervals': one['scores'], 'seconds': one['seconds'], 'about': one['about']} for name, one in judged.items()},
+               'recommended': candidate_title(found['recommended'], task.kind), 'best': candidate_title(found['best'], task.kind), 'reading': ' '.join(said), 'seed': setting.seed, 'data': table_hash(task.table),
+               'answers': {candidate_title(name, task.kind): settings_hash(answer['probabilities']) for name, answer in answers.items()}, **facts}
     predictions = answers_table(task, answers[found['recommended']])
     with atomic_write(out/'predictions.csv', 'w', encoding='utf-8') as file:
         guarded(predictions).to_csv(file, index=False, lineterminator='\n')
     write_json(out/'metrics.json', metrics)
-    for line in ('', results_table(judged).to_string(), '', *said): log(line)
+    for line in ('', results_table(judged, task.kind).to_string(), '', *said): log(line)
     return metrics

@@ -18,6 +18,7 @@ from .languages import language_unit
 from .tfidf_model import fit_tfidf, tfidf_model
 from .frozen_model import fit_frozen
 from .predictors import load_predictor
+from .backbones import candidate_title
 
 # %% ../../nbs/reference/applications_contest_report.ipynb #cell-007
 def curve_of(
@@ -42,7 +43,7 @@ def curve_of(
     own = name == 'tfidf' or encoder is not None
     curve = learning_curve(fit, targets, judged, known={1.: shaped(np.asarray(answer['probabilities']))} if own else None, task=task.kind, groups=groups)
     if not own and curve.get('reading'):
-        curve['reading'] = f"Of TF-IDF + logistic regression, which is quick to train on parts: {curve['reading']}"
+        curve['reading'] = f"Of {candidate_title('tfidf', task.kind)}, which is quick to train on parts: {curve['reading']}"
     return curve
 
 def _on_all_labels(found, targets, n):

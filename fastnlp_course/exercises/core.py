@@ -215,10 +215,11 @@ def call(
     *inputs,         # its arguments; plain data are copied
     gives=None,      # kind of thing it should give, a name of `kinds` or several; None: anything but nothing
     may_change=False,  # may it change its arguments?
+    as_they_are=False, # hand over the arguments themselves, no copies
     **options,       # its named arguments
 ):                   # what it gave
     "Call a function that a learner wrote; whatever is wrong about that becomes a hint."
-    given, named = [copied(value) for value in inputs], {name: copied(value) for name, value in options.items()}
+    given, named = (inputs, options) if as_they_are else ([copied(value) for value in inputs], {name: copied(value) for name, value in options.items()})
     said = _as_called(answer, inputs, options)
     try: result = answer(*given, **named)
     except Hint: raise

@@ -85,8 +85,8 @@ def room_for_chinese(answer):
 # %% ../../nbs/solutions/02_subwords.ipynb #cell-032
 def _counted_again(counts, n_merges):
     "The merges, the slow way: all pairs of all words are counted before each."
-    parts, merges = {word: list(word) for word in counts}, []
-    for _ in range(n_merges):
+    merges, parts = [], dict(zip(counts, map(list, counts)))
+    while len(merges) < n_merges:
         found = Counter()
         for word, split in parts.items():
             for two in zip(split, split[1:]): found[two] += counts[word]

@@ -18,7 +18,7 @@ def visible(
     return _not_shown.sub(lambda found: found[0].encode('unicode_escape').decode(), str(text))
 
 # %% ../nbs/reference/ground_safe_output.ipynb #cell-009
-_formula = re.compile(r'\s*[=+\-@\t\r]').match
+_formula = re.compile(r'[\s\ufeff\u200b-\u200f\u2060]*[=+\-@\t\r＝＋－＠]').match        # wide signs, and behind what nobody sees, too
 _a_number = re.compile(r'\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*').fullmatch
 
 def guarded(

@@ -82,7 +82,10 @@ def _why_not(self:Stages, saved):
         return 'its settings were others'
     if saved.get('version') != __version__:
         return f"it was made by version {saved.get('version')} of the package, and this is {__version__}"
-    for name, checksum in saved['files'].items():
+    files, result = saved.get('files'), saved.get('result')
+    if not isinstance(files, dict) or not isinstance(result, dict) or type(result.get('seconds')) not in (int, float):
+        return 'its result cannot be read'
+    for name, checksum in files.items():
         if not (self.out/name).is_file():
             return f'{name} is missing'
         if file_hash(self.out/name) != checksum:

@@ -14,7 +14,9 @@ import torch
 
 from ..files import set_seed
 from ..folders import atomic_folder
+from ..bridges.hf_loading import open_tokenizer
 from ..bridges.hf_tokenizers import word_piece_tokenizer
+from ..bridges.transformers import load_hf_model
 
 # %% ../../nbs/reference/applications_encoders.ipynb #cell-007
 def packaged_encoder() -> Path | None:   # its folder
@@ -48,9 +50,8 @@ def phrase_vectors(
     bs:int=128,         # phrases per batch
 ) -> np.ndarray:        # (N, hidden), each of length 1
     "The mean of the token vectors of a frozen encoder; each distinct phrase is read once."
-    from transformers import AutoModel, AutoTokenizer
     texts = list(texts)
-    tokenizer, model = AutoTokenizer.from_pretrained(str(folder)), AutoModel.from_pretrained(str(folder)).eval()
+    tokenizer, model = open_tokenizer(folder), load_hf_model(folder, 'AutoModel', whole=True).eval()
     distinct = sorted(set(texts), key=len)
     rows = []
     for start in range(0, len(distinct), bs):

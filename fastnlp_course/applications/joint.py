@@ -17,6 +17,7 @@ from ..data.collate import to_device
 from ..data.dataloaders import DataLoaders
 from ..data.splitters import GroupSplitter
 from ..training.learner import Learner
+from ..bridges.hf_loading import open_tokenizer
 from ..bridges.transformers import hf_splitter, HFCallback, load_hf_model
 from .cpc import context_title
 from .pairs import check_sides, PhrasePairs
@@ -120,8 +121,7 @@ def joint_learner(
     **kwargs,               # of `Learner`: cbs, wd ...
 ) -> Learner:
     "A learner that reads all targets of an anchor together."
-    from transformers import AutoTokenizer
-    tokenizer = AutoTokenizer.from_pretrained(str(model)) if tokenizer is None else tokenizer
+    tokenizer = open_tokenizer(model) if tokenizer is None else tokenizer
     splits = GroupSplitter('group', 0.2, seed=seed)(pairs.table) if splits is None else splits
     check_sides(pairs, splits, False)
     loaders = [JointBatches(pairs.subset(rows), tokenizer, n_targets, bs, own) for rows, own in zip(splits, (seed, None))]

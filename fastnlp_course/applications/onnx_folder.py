@@ -14,6 +14,7 @@ from ..data.data_block import CategoryBlock, DataBlock, MultiCategoryBlock, Regr
 from ..data.getters import ColReader
 from ..data.splitters import IndexSplitter
 from ..bridges.hf_batches import HFTextBlock
+from ..bridges.hf_loading import open_tokenizer
 from ..bridges.onnx_export import load_onnx
 from ..bridges.onnx_graph import need_onnx
 from ..bridges.transformers import hf_learner, load_hf_model, n_positions
@@ -22,9 +23,8 @@ from .predictors import load_predictor
 # %% ../../nbs/reference/applications_onnx_folder.ipynb #cell-007
 def _learner_around(folder, predictor):
     "A learner for a folder of transformers, with two texts as its data."
-    from transformers import AutoTokenizer
-    model = load_hf_model(folder, 'AutoModelForSequenceClassification').eval()
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    model = load_hf_model(folder, 'AutoModelForSequenceClassification', whole=True).eval()
+    tokenizer = open_tokenizer(folder)
     n, longest = len(predictor.labels), min(int(tokenizer.model_max_length), n_positions(model) or 10**9)
     block, target = {'classes': (CategoryBlock(vocab=predictor.labels, sort=False), predictor.labels[0]), 'several labels': (MultiCategoryBlock(vocab=predictor.labels), predictor.labels[:1]),
                      'number': (RegressionBlock(n_out=n), 0. if n == 1 else [0.]*n)}[predictor.task]

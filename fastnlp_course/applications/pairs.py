@@ -28,6 +28,7 @@ from ..training.export import load_learner
 from ..training.guards import refuse_shared
 from ..bridges.transformers import hf_learner
 from ..bridges.hf_batches import HFTextBlock
+from ..bridges.hf_loading import open_tokenizer
 from .cpc import context_title
 from .encoders import phrase_vectors
 from .pair_columns import contexts_of, ids_of, others_of, pair_column, phrases_of, scores_of
@@ -182,8 +183,7 @@ def dataloaders(self:PhrasePairs,
 ):                              # `DataLoaders`
     "Loaders for training on pairs; the validation set has groups of its own."
     if isinstance(tokenizer, (str, Path)):
-        from transformers import AutoTokenizer
-        tokenizer = AutoTokenizer.from_pretrained(str(tokenizer))
+        tokenizer = open_tokenizer(tokenizer)
     splits = GroupSplitter('group', valid_pct, seed=seed)(self.table) if splits is None else splits
     check_sides(self, splits, allow_shared)
     self.scores                                            # says so if there are none

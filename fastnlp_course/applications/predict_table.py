@@ -85,7 +85,7 @@ def _text_columns(model, predictor, text_col):
     "The columns of a table that make the text, and what joins them; None where the model reads several itself."
     place = Path(model)/'columns.json'
     kept = read_json(place) if place.is_file() else {}
-    columns, joined_by = kept.get('text_cols', list(predictor.columns)), kept.get('joined_by')
+    columns, joined_by = (kept.get('text_cols', list(predictor.columns)), kept.get('joined_by')) if isinstance(kept, dict) else (None, None)
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns) or not columns or not isinstance(joined_by, (str, type(None))):
         raise ValueError(f"{place} does not say which columns make the text. Train the model again, or remove the file and pass --text-col.")
     return ([text_col], None) if text_col is not None else (columns, joined_by)

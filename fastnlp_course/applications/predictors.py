@@ -23,6 +23,7 @@ from ..data.lm_dataloader import LMDataLoader
 from ..data.new_items import test_set
 from ..training.export import load_learner
 from ..models.pretrained import vocab_of_texts
+from ..bridges.hf_loading import open_tokenizer
 from ..bridges.hf_saving import labels_of, problem_type
 from ..bridges.onnx_export import load_onnx
 from ..bridges.transformers import load_hf_model, n_positions
@@ -228,11 +229,12 @@ def _probe(predictor, folder):
 # %% ../../nbs/reference/applications_predictors.ipynb #cell-026
 def _transformers_predictor(folder, config):
     "A folder of transformers with a head for whole texts."
-    from transformers import AutoTokenizer
     if not any('SequenceClassification' in str(name) for name in config.get('architectures') or []):
         raise ValueError(f"{folder} is a model of transformers without a head that labels texts ({config.get('architectures')}). Fine-tune it first: fastnlp train-classifier FILE --model {folder}")
-    model = load_hf_model(folder, 'AutoModelForSequenceClassification').eval()
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    model = load_hf_model(folder, 'AutoModelForSequenceClassification', whole=True).eval()
+    tokenizer, n_rows = open_tokenizer(folder), model.get_input_embeddings().num_embeddings
+    if max(tokenizer.get_vocab().values()) >= n_rows:
+        raise ValueError(f"the tokenizer in {folder} makes {len(tokenizer)} ids, and the model has rows for {n_rows}: they are not of one model. Copy the folder again.")
     n = model.config.num_labels
     task = _tasks.get(model.config.problem_type, 'number' if n == 1 else 'classes')
     longest = min(int(tokenizer.model_max_length), n_positions(model) or 10**9)
@@ -306,4 +308,7 @@ def load_predictor(
         with _without_bars(): found = _transformers_predictor(folder, config)
     else:
         raise ValueError(f"{folder/'config.json'} describes no model of texts that is known here. Pass the folder 'model' of a finished run.")
+    if len(set(found.labels)) != len(found.labels):
+        raise ValueError(f"{folder} has a label twice: {sorted(label for label in set(found.labels) if found.labels.count(label) > 1)[:5]}. Its config is damaged; export the model again.")
+    if found.learn is None: _probe(found, folder)
     return _calibrated(found, folder)

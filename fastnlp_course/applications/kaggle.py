@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..files import atomic_write, set_seed, write_json
 from ..folders import atomic_folder
+from ..safe_output import guarded
 from ..text.table_files import read_table
 from ..data.splitters import GroupSplitter
 from ..training.learner import Callback
@@ -173,7 +174,7 @@ def train_pairs(
     found = {'pearson': value, 'low': low, 'high': high, 'train': len(splits[0]), 'valid': len(splits[1]), 'spearman': judged_scores(preds, valid)['spearman'],
              'baselines': {name: {key: one[key] for key in ('pearson', 'spearman')} for name, one in before.items()}, 'reading': worth_of_training(preds, before, valid), 'epochs': epochs, 'lr': lr, 'bs': bs, 'seed': seed, 'template': text_of_row(learn).template, 'model': str(model)}
     with atomic_write(out/'predictions.csv', 'w', encoding='utf-8') as file:
-        valid.table.assign(pred=preds).to_csv(file, index=False, lineterminator='\n')
+        guarded(valid.table.assign(pred=preds)).to_csv(file, index=False, lineterminator='\n')
     write_json(out/'metrics.json', found)
     checkpoint.fname.with_name(f'{checkpoint.fname.name}.safetensors').unlink(missing_ok=True)
     log(f"trained: {in_figures({'pearson': (value, low, high), 'spearman': found['spearman']})}{' on groups that training has not seen' if is_valid is None else ''}")

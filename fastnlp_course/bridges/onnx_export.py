@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 
 from ..fields import flag, language, maybe, number, one_of, several, whole, words
-from ..files import read_json, write_json
+from ..files import need_file, read_json, write_json
 from ..folders import atomic_folder, check_folder
 from ..registry import checked
 from ..text.subwords import CharacterTokenizer, SentencePieceTokenizer
@@ -182,6 +182,30 @@ _shape = dict(format=one_of(_format), version=one_of(1), reads=one_of(*readers),
               lang=language, special=several(words(100), 1000), space=words(1), backwards=flag, mark_fields=flag, difference=number(0, 10))
 _needed = [name for name in _shape if name not in ('lang', 'special', 'space', 'backwards', 'mark_fields')]
 
+_rules = ('special', 'space', 'backwards', 'mark_fields')
+
+def _check_parts(folder, config):
+    "What the reader opens is there and an ordinary file; a vocab gives each token a number."
+    names = ['tokenizer.json'] if config['reads'] == 'tokenizer' else ['vocab.json', *(['pieces.model'] if config['reads'] == 'pieces' else [])]
+    for name in ('model.onnx', *names): need_file(folder/name)
+    if names == ['tokenizer.json']: return
+    missing = [name for name in (*_rules, *(['lang'] if config['reads'] == 'words' else [])) if name not in config]
+    ids = read_json(folder/'vocab.json')
+    if missing:
+        raise ValueError(f"{folder/'config.json'} does not say {', '.join(missing)}, which its reader needs. It is damaged; export the model again.")
+    if not isinstance(ids, dict) or not ids or not all(type(number) is int and 0 <= number < 100_000_000 for number in ids.values()):
+        raise ValueError(f"{folder/'vocab.json'} does not give each token a number. It is damaged; export the model again.")
+
+def _ask_once(model, folder):
+    "The last token of the vocab, and a row with padding, go through the network: the answer has a number per label."
+    known = model.reader.ids if hasattr(model.reader, 'ids') else model.reader.tokenizer.get_vocab()
+    last = {'input_ids': max(known.values(), default=0), 'token_type_ids': 0, 'attention_mask': 1}
+    rows = [{name: [last[name]]*n for name in model.config['pad']} for n in (1, 2)]
+    found, wanted = model.session.run(None, model.batch(rows))[0], (2, len(model.labels))
+    if found.shape != wanted or not np.isfinite(found).all() or model.config['task'] == 'classes' and wanted[1] < 2:
+        raise ValueError(f"{folder/'model.onnx'} answers two texts with {found.shape} numbers, and {wanted} finite ones are expected for the labels {model.labels[:5]}. The folder is damaged, or of two models; export it again.")
+    return model
+
 def load_onnx(
     folder,         # that `to_onnx` wrote
     threads:int=0,  # of ONNX Runtime; 0 for all
@@ -196,7 +220,13 @@ def load_onnx(
     if not isinstance(config, dict) or config.get('format') != _format:
         raise ValueError(f'{folder} holds no classifier of to_onnx. Pass the folder that learn.to_onnx returned.')
     checked(config, lambda value, where: object_with(value, where, _needed, **_shape), 'the config of an ONNX classifier')
-    return OnnxClassifier(folder, readers[config['reads']], threads)
+    _check_parts(folder, config)
+    try:
+        return _ask_once(OnnxClassifier(folder, readers[config['reads']], threads), folder)
+    except ValueError: raise
+    except Exception as error:     # of ONNX Runtime, spaCy, SentencePiece, tokenizers
+        said = next(iter(str(error).strip().splitlines()), '')
+        raise ValueError(f"{folder} cannot be used with ONNX Runtime ({type(error).__name__}: {said[:200]}). It is damaged, leads elsewhere, or is of another version; export the model again.") from error
 
 # %% ../../nbs/reference/bridges_onnx_export.ipynb #cell-016
 def _requirements(reads):

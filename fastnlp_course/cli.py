@@ -144,7 +144,7 @@ def train_classifier(
     if not any(value is not None and value is not False for value in newer):
         table = plain_table_of(file, text_col[0], label_col[0], **shown_file, log=note)
         if table is not None:
-            train_plainly(table, out, replace(Recipe(seed=seed), **sizes), fresh, say, {'file': str(file), 'text_col': text_col[0], 'label_col': label_col[0], 'valid_col': valid_col})
+            train_plainly(table, out, replace(Recipe(seed=seed), **sizes), fresh, say, {'file': str(file), 'text_col': text_col[0], 'label_col': label_col[0], 'valid_col': valid_col, 'valid_pct': valid_pct, 'sep': sep, 'encoding': encoding, 'stratified': True})
             return
     from fastnlp_course.applications.train_table import contest_of_file
     contest_of_file(file, out, model or ['ulmfit'], text_col, label_col, minutes=minutes, lang=lang, kfold=kfold, group_col=group_col, time_col=time_col, class_weights=class_weights,

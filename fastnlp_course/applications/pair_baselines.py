@@ -39,7 +39,9 @@ def shared_word_scores(
 )->np.ndarray:       # (N,)
     "The cosine of the words of the two phrases, rare words weighing more."
     from sklearn.feature_extraction.text import TfidfVectorizer
-    words = TfidfVectorizer(token_pattern=r'(?u)\b\w+\b').fit([*train.table.anchor, *train.table.target])
+    split = TfidfVectorizer(token_pattern=r'(?u)\b\w+\b').build_analyzer()
+    known = sorted({word for column in ('anchor', 'target') for part in (train, pairs) for phrase in part.table[column] for word in split(phrase)})
+    words = TfidfVectorizer(token_pattern=r'(?u)\b\w+\b', vocabulary=known).fit([*train.table.anchor, *train.table.target])      # a word that is new counts as the rarest
     return np.asarray(words.transform(pairs.table.anchor).multiply(words.transform(pairs.table.target)).sum(1)).reshape(-1)
 
 # %% ../../nbs/reference/applications_pair_baselines.ipynb #cell-009
@@ -120,6 +122,6 @@ def in_options(
     for old, new in ((r"[Pp]ass (\w+)=\.\.\. with the name of yours(, or \w+=None[^.:]*)?", r'Pass --\1 with the name of yours'), (r'pass scale=\(lowest, highest\), as scale=\(0, 5\) for STS', 'pass --low and --high, as --high 5 for STS'),
                      (r'scale is \((.+?), (.+?)\): pass the lowest and the highest score that your data can have, such as \(0, 5\)', r'--low is \1 and --high \2: pass the lowest and the highest score that your data can have, such as --low 0 --high 5'),
                      (r'Pass another column as group \(in train-pairs --group\)', 'Pass another column with --group'), (r'Pass valid_pct=([\d.]+) \(in train-pairs --valid-pct\)', r'Pass --valid-pct \1'),
-                     (r'\bvalid_pct=([\d.]+)', r'--valid-pct \1'), (r', or pass id=None to number the rows', ', or rename the column to have the rows numbered'), (r'Pass another seed, a larger valid_pct', 'Pass another --seed, a larger --valid-pct')):
+                     (r'\bvalid_pct=([\d.]+)', r'--valid-pct \1'), (r'\bvalid_pct\b', '--valid-pct'), (r', or pass id=None to number the rows', ', or rename the column to have the rows numbered'), (r'Pass another seed, a larger --valid-pct', 'Pass another --seed, a larger --valid-pct')):
         message = re.sub(old, new, message)
     return message

@@ -13,7 +13,7 @@ from .report import made_with, report_format
 from .reviews import movie_reviews, Recipe, run_stages
 from .tables import csv_table, table_hash
 from .contest_report import contest_format
-from .train_table import contest_of_file
+from .train_table import contest_of_file, stratified_table
 
 # %% ../../nbs/reference/applications_reproduce.ipynb #cell-007
 def _found_again(file, beside):
@@ -36,7 +36,9 @@ def rows_of_report(
         table = table if n is None or n >= len(table) else table.sample(n, random_state=42).reset_index(drop=True)
     else:
         file = _found_again(source['file'], beside)
-        table = csv_table(file, source['text_col'], source['label_col'], source['valid_col'], seed=report['seed'])
+        options = dict(seed=report['seed'], sep=source.get('sep'), encoding=source.get('encoding'))
+        read = stratified_table if source.get('stratified') else csv_table
+        table = read(file, source['text_col'], source['label_col'], source['valid_col'], source.get('valid_pct') or 0.2, **options)
     if table_hash(table) != report['data']:
         raise ValueError(f"the rows are not those of the report: their hash is {table_hash(table)}, and the report has {report['data']}. Find the file as it was.")
     return table

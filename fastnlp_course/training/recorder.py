@@ -17,7 +17,7 @@ from fastcore.foundation import L
 from torch import Tensor
 from tqdm.std import tqdm
 
-from ..files import bar_stream
+from ..files import bar_stream, in_notebook
 from ..text.tokenization import defaults
 from .metrics import AvgLoss, AvgSmoothLoss
 from .more_optimizers import OptimWrapper
@@ -241,8 +241,9 @@ class ProgressCallback(Callback):
 
     def _open(self, title):
         self.close()
-        if len(self.dl) > 1:
-            self.bar = tqdm(total=len(self.dl), desc=title, file=bar_stream(), leave=False, delay=0.3, mininterval=0.2)
+        stream = bar_stream()
+        if len(self.dl) > 1 and (in_notebook() or stream.isatty()):     # in a file, a line an epoch is enough
+            self.bar = tqdm(total=len(self.dl), desc=title, file=stream, leave=False, delay=0.3, mininterval=0.2)
 
     def after_batch(self):
         "Move the bar on."

@@ -19,7 +19,7 @@ INPUTS = settings.ini setup.py pyproject.toml $(CONSTRAINTS)
 # nbdev's commands start kernels and other commands by name, so the environment's own come first.
 export PATH := $(abspath $(BIN))$(SEPARATOR)$(PATH)
 
-.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark site site-test clean spell links notebooks-check release bench
+.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark site site-test clean spell links notebooks-check release bench colab-check kaggle-check
 
 help:
 	@echo "make demo            set up $(VENV), train on the embedded reviews, write demo_output/report.html"
@@ -34,6 +34,7 @@ help:
 	@echo "make spell           spelling of the prose"
 	@echo "make links           do links and anchors lead somewhere? NETWORK=1 asks addresses elsewhere too"
 	@echo "make notebooks-check notebooks without traces of the session that ran them; CLEAN=1 mends them"
+	@echo "make colab-check     lessons as Colab runs them, from the first cell on; NAMES=\"00 04\" for some; kaggle-check likewise"
 	@echo "make wheel-test      build wheel and sdist and use them in an environment without nbdev"
 	@echo "make release         VERSION=0.2.0: build, try, write notes, commit and tag; DRY=1 changes nothing"
 	@echo "make nbdev3-test     export and test the notebooks under nbdev 3"
@@ -109,6 +110,13 @@ notebooks-check: $(VENV)/dev-ready
 # Wheel and sdist are built and used in a clean environment; then a commit and a tag. DRY=1 changes nothing here.
 release: $(VENV)/dev-ready
 	$(RUN) tools/release.py $(VERSION) $(if $(DRY),--dry-run)
+
+# Lessons in environments like those of today; NAMES="00 04 12" for some. What they have stands in tools/places/.
+colab-check: $(VENV)/dev-ready
+	$(RUN) tools/check_places.py colab $(NAMES)
+
+kaggle-check: $(VENV)/dev-ready
+	$(RUN) tools/check_places.py kaggle $(NAMES)
 
 wheel-test:
 	$(PYTHON) tools/check_wheel.py

@@ -54,7 +54,7 @@ def test_it_installs_with_the_extras_and_keeps_what_is_loaded(place, monkeypatch
     monkeypatch.setitem(sys.modules, 'google.colab', ModuleType('google.colab'))
     place(['hf', 'models'])
     (command,) = place.asked
-    assert command[:4] == [sys.executable, '-m', 'pip', 'install'] and command[-1].startswith('fastnlp_course[hf,models] @ git+https://') and command[-1].endswith('@main')
+    assert command[:4] == [sys.executable, '-m', 'pip', 'install'] and command[-1].startswith('fastnlp_course[hf,models] @ git+https://') and command[-1].endswith(f'@{cell.ref()}')
     for name in ('numpy', 'pandas', 'torch'): assert f'{name}=={importlib.metadata.version(name)}\n' in place.constraints
     assert 'transformers' not in place.constraints and {line.split('==')[0] for line in place.constraints.split()} <= set(cell.kept)
     place(['hf', 'models'])
@@ -88,8 +88,11 @@ def test_pip_that_says_yes_and_installs_nothing_is_a_failure(place, monkeypatch)
 def test_a_release_switches_it_from_the_branch_to_its_tag(cell, monkeypatch):
     import project
     config = dict(project.settings())
-    assert '@main' in cell.install_source([]) and 'from its branch main, as no version is released yet' in cell.install_source([]) or config['released']
-    for module in (project, cell): monkeypatch.setattr(module, 'settings', lambda: {**config, 'released': '0.2.0'})
+    def released(version):
+        for module in (project, cell): monkeypatch.setattr(module, 'settings', lambda: {**config, 'released': version})
+    released('')
+    assert '@main' in cell.install_source([]) and 'from its branch main, as no version is released yet' in cell.install_source([])
+    released('0.2.0')
     source = cell.install_source(['hf'])
     assert "@v0.2.0'" in source and '@main' not in source and 'this installs the package 0.2.0;' in source
     assert '/blob/v0.2.0/' in project.colab_url(root/'nbs'/'00_first_hour.ipynb') and '/blob/v0.2.0/' in project.kaggle_url(root/'nbs'/'00_first_hour.ipynb')

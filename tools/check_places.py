@@ -1,0 +1,208 @@
+"""Run lessons as Colab or Kaggle would: check_places.py colab|kaggle [NAME ...] [--envs FOLDER]
+
+Makes an environment from the list in tools/places/ (the place's Python, torch, pandas, fastcore ...; what this computer cannot have is
+replaced by the nearest, and said), and runs each lesson in an empty folder, from its first cell, which installs a wheel of this checkout
+with pip. A lesson passes if no cell fails or writes to standard error, if bars stay on one line, and if numpy, pandas and torch are the
+same afterwards. In the place `kaggle` the network is off (by a network namespace, where the system allows it) and /kaggle/input can only
+be read. Without names: all lessons. An environment is made once and kept in --envs.
+"""
+import argparse, json, os, re, shutil, subprocess, sys, tempfile, time
+from pathlib import Path
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from traitlets.config import Config
+from check_wheel import build
+from install_cell import kept
+from project import install_mark, lessons, root, settings
+from run_notebooks import bar, skipped
+
+extras = ['hf', 'models', 'lightning', 'tensorboard', 'onnx', 'serve']
+cpu_index = 'https://download.pytorch.org/whl/cpu'
+flags = 'cuda', 'network', 'slow'
+
+def demands(place):
+    "The lines of a place's list: its Python, and the others as pip reads them."
+    lines = [line.split('#')[0].strip() for line in (root/'tools'/'places'/f'{place}.txt').read_text(encoding='utf-8').splitlines()]
+    lines = [line for line in lines if line]
+    return lines[0].removeprefix('python=='), lines[1:]
+
+def version_of(python):
+    "Two numbers of a Python, or None where it does not run."
+    try: done = subprocess.run([str(python), '-c', 'import sys; print("%d.%d" % sys.version_info[:2])'], capture_output=True, text=True, timeout=60)
+    except OSError: return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+def interpreter(wanted):
+    "A Python of this version on this computer; None if there is none."
+    found = [shutil.which(f'python{wanted}'), *sorted((Path.home()/'.pyenv'/'versions').glob(f'{wanted}.*/bin/python'))]
+    return next((str(python) for python in found if python and version_of(python) == wanted), None)
+
+def pip(python, *arguments, **options):
+    "pip of an environment."
+    return subprocess.run([str(python), '-m', 'pip', *map(str, arguments)], capture_output=True, text=True, **options)
+
+def light_torch(python, wanted):
+    "How pip gets this torch without CUDA: its arguments; None if it cannot."
+    for source in (['--index-url', cpu_index], []):
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder)/'report.json'
+            done = pip(python, 'install', '-q', '--dry-run', '--retries', '0', '--timeout', '20', '--report', report, *source, wanted)
+            if done.returncode or not report.exists(): continue
+            names = [item['metadata']['name'].lower() for item in json.loads(report.read_text(encoding='utf-8'))['install']]
+        if not any(name.startswith(('nvidia', 'triton', 'cuda')) for name in names): return [*source, wanted]
+    return None
+
+def venv_python(folder):
+    return next(path for path in (folder/'bin'/'python', folder/'Scripts'/'python.exe') if path.exists())
+
+def environment(place, folder, say):
+    "The Python of an environment like the place's, made if it is not there; and in what it differs."
+    stamp = folder/'like.json'
+    version, lines = demands(place)
+    if stamp.exists() and (known := json.loads(stamp.read_text(encoding='utf-8')))['lines'] == [version, *lines]: return venv_python(folder), known['differs']
+    shutil.rmtree(folder, ignore_errors=True)
+    own = re.search(r'^torch==(\S+)', (root/'constraints.txt').read_text(encoding='utf-8'), re.M)[1]
+    torch = next((line for line in lines if line.startswith('torch')), 'torch')
+    tries = [(python, line) for python in (interpreter(version), sys.executable) if python for line in dict.fromkeys((torch, f'torch=={own}'))]
+    for python, line in tries:
+        subprocess.run([python, '-m', 'venv', '--clear', str(folder)], check=True)
+        if source := light_torch(venv_python(folder), line): break
+        say(f'{line} for Python {version_of(python)} would bring CUDA, or is not to be had here')
+    else: raise SystemExit(f'no torch without CUDA for {place} on this computer')
+    differs = [f'Python {version_of(python)} in place of {version}']*(version_of(python) != version) + [f'{line} in place of {torch}']*(line != torch and torch != 'torch')
+    here, (listing, libraries) = venv_python(folder), requirements([demand for demand in lines if not demand.startswith('torch')], folder)
+    for arguments in (source, ['-c', listing, *libraries]):
+        done = pip(here, 'install', '-q', *arguments)
+        if done.returncode: raise SystemExit(f'the environment of {place} cannot be made: {done.stderr[-2000:]}')
+    stamp.write_text(json.dumps({'lines': [version, *lines], 'differs': differs}), encoding='utf-8')
+    return here, differs
+
+def requirements(lines, folder):
+    "A file that holds the place's versions, and all that lessons need beside the package."
+    config, listing = settings(), folder/'place.txt'
+    listing.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    needed = [line for key in ('', *(f'{extra}_' for extra in extras)) for line in config[f'{key}requirements'].split() if not line.startswith('torch>')]
+    return listing, [*needed, 'ipykernel', 'jupyter_client', 'ipywidgets']
+
+def loaded_versions(python):
+    "Versions of what must not change."
+    code = f"from importlib import metadata; print([(d.metadata['Name'].lower(), d.version) for d in metadata.distributions() if d.metadata['Name'].lower().replace('_', '-') in {kept}])"
+    return sorted(set(eval_list(subprocess.run([str(python), '-c', code], capture_output=True, text=True, check=True).stdout)))
+
+def eval_list(text):
+    "Pairs printed by `loaded_versions`."
+    return re.findall(r"\('([^']+)', '([^']+)'\)", text)
+
+def offline_prefix():
+    "What makes a program run without a network; None where the system does not allow it."
+    alone = ['unshare', '--net', 'sh', '-c', 'ip link set lo up 2>/dev/null; exec "$0" "$@"']
+    try: return alone if subprocess.run([*alone, 'true'], capture_output=True).returncode == 0 else None
+    except OSError: return None
+
+def kernel(place, python, folder, offline):
+    "A kernel like the place's, as Jupyter finds it: the folder to put into JUPYTER_PATH."
+    spec = folder/'jupyter'/'kernels'/'place'
+    spec.mkdir(parents=True)
+    start = folder/'start'
+    start.mkdir()
+    variables = {'OMP_NUM_THREADS': '1', 'FASTNLP_HOME': str(folder/'home'), 'MPLCONFIGDIR': str(folder/'matplotlib'), 'MPLBACKEND': 'module://matplotlib_inline.backend_inline', 'HF_HUB_DISABLE_TELEMETRY': '1'}
+    if place == 'colab':
+        (start/'sitecustomize.py').write_text("import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')\n", encoding='utf-8')
+        variables['PYTHONPATH'] = str(start)
+    else:
+        inputs = Path('/kaggle/input') if Path('/kaggle/input').is_dir() else folder/'input'
+        inputs.mkdir(exist_ok=True)
+        inputs.chmod(0o555)
+        variables |= {'KAGGLE_KERNEL_RUN_TYPE': 'Batch', 'FASTNLP_KAGGLE_INPUT': str(inputs)}
+    argv = [*(offline or []), str(python), '-m', 'ipykernel_launcher', '-f', '{connection_file}']
+    (spec/'kernel.json').write_text(json.dumps({'argv': argv, 'display_name': place, 'language': 'python', 'env': variables}), encoding='utf-8')
+    return folder/'jupyter'
+
+def streams(cell, name):
+    "All that a cell wrote to a stream."
+    return ''.join(output['text'] for output in cell.get('outputs', []) if output.output_type == 'stream' and output['name'] == name)
+
+def bars_on_several_lines(text):
+    "Lines that a bar left behind beyond its own: on a screen a carriage return begins the line anew."
+    shown = [re.split(r'\r', line)[-1] for line in text.replace('\r\n', '\n').split('\n')]
+    return [line for before, line in zip(shown, shown[1:]) if bar.search(before) and bar.search(line)]
+
+def faults_of(nb):
+    "What a reader would stumble over in the outputs of a notebook that has run."
+    for i, cell in enumerate(nb.cells):
+        if cell.cell_type != 'code': continue
+        if said := streams(cell, 'stderr').strip(): yield f'cell {i} writes to standard error: {said.splitlines()[0][:300]}'
+        if lines := bars_on_several_lines(streams(cell, 'stdout')): yield f'cell {i}: a bar on {len(lines) + 1} lines'
+
+def from_wheel(source, wheel):
+    "The cell that installs, with a wheel in place of the address."
+    changed, n = re.subn(r" @ git\+[^']+'", f" @ {wheel.as_uri()}'", source)
+    if n != 1: raise SystemExit('the install cell names no address')
+    return changed
+
+def client(nb, folder, offline):
+    "Runs `nb` in the kernel of the place; through files where there is no network between the two."
+    config = Config()
+    if offline: config.KernelManager.transport = 'ipc'
+    return NotebookClient(nb, timeout=1800, kernel_name='place', config=config, resources={'metadata': {'path': str(folder)}})
+
+def run(path, wheel, folder, offline):
+    "Sentences on what went wrong in a lesson."
+    nb = nbformat.read(path, as_version=4)
+    for cell in nb.cells:
+        if cell.cell_type == 'code' and install_mark in cell.source: cell.source = from_wheel(cell.source, wheel)
+        if 'outputs' in cell: cell['outputs'] = []
+    content = folder/'content'
+    shutil.rmtree(content, ignore_errors=True)
+    content.mkdir()
+    runner = client(nb, content, offline)
+    try:
+        with runner.setup_kernel():
+            for i, cell in enumerate(nb.cells):
+                if not skipped(cell, flags): runner.execute_cell(cell, i)
+    except (CellExecutionError, DeadKernelError) as error: return [f'cell {i} fails: {re.sub(chr(27) + r"[^m]*m", "", str(error)).strip().splitlines()[-1][:300]}', *faults_of(nb)]
+    return list(faults_of(nb))
+
+def without_network(folder, offline):
+    "What the first cell says without a network, where it must install: one sentence."
+    nb = nbformat.read(lessons()[0], as_version=4)
+    nb.cells = [cell for cell in nb.cells if cell.cell_type == 'code' and install_mark in cell.source]
+    runner = client(nb, folder, offline)
+    try: runner.execute()
+    except CellExecutionError: pass
+    errors = [output for output in nb.cells[0].outputs if output.output_type == 'error']
+    text = '\n'.join(errors[0].traceback) if errors else ''
+    return [] if text.startswith('NotInstalled: the network is off') and '\n' not in text else [f'the first cell without a network says: {text or nb.cells[0].outputs}']
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('place', choices=['colab', 'kaggle'])
+    parser.add_argument('names', nargs='*', metavar='NAME', help='lessons, by the start of their names; all if left out')
+    parser.add_argument('--envs', type=Path, default=root/'tmp'/'places', help='folder for the environments')
+    given = parser.parse_args(arguments)
+    paths = [path for path in lessons() if not given.names or any(path.name.startswith(name) for name in given.names)]
+    if not paths: parser.error(f"no lesson begins with {' or '.join(given.names)}")
+    given.envs.mkdir(parents=True, exist_ok=True)
+    python, differs = environment(given.place, (given.envs/given.place).absolute(), print)
+    offline = offline_prefix() if given.place == 'kaggle' else None
+    if given.place == 'kaggle' and not offline: differs = [*differs, 'the network is not off: this system lets no program run without one']
+    print(f"{given.place}: Python {version_of(python)}{''.join(f'; {what}' for what in differs)}", flush=True)
+    wrong = {}
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        wheel, _ = build(str(python), folder/'dist')
+        os.environ['JUPYTER_PATH'] = str(kernel(given.place, python, folder, offline))
+        before = loaded_versions(python)
+        if offline and (said := without_network(folder, offline)): wrong['first cell'] = said
+        for path in paths:
+            began = time.time()
+            found = run(path, wheel, folder, offline)
+            if (after := loaded_versions(python)) != before: found.append(f'other versions than before: {sorted(set(after) ^ set(before))}')
+            if pip(python, 'uninstall', '-q', '-y', settings()['lib_name']).returncode: found.append('the first cell did not install the package')
+            if found: wrong[path.name] = found
+            print(f"{path.stem}: {'; '.join(found) or 'fine'} ({time.time() - began:.0f} s)", flush=True)
+    if wrong: sys.exit('\n'.join(f'{name}: {sentence}' for name, found in wrong.items() for sentence in found))
+    print(f'{len(paths)} lessons run in {given.place}')
+
+if __name__ == '__main__': main()

@@ -1,2 +1,2 @@
 "The wing that holds the models. It opens its rooms in order, so that a class which grows in several of them is whole wherever it is imported from."
-from . import (layers, awd_lstm, weight_dropout, text_models, pictures, rnn_callbacks, pretrained, generation, ulmfit, text_learner, writing, see_inside, pretraining, lm_files, lm_runs, lora, lora_files, lora_plain, attention, transformer, transformer_checks, transformer_speed, transformer_files)
+from . import (layers, awd_lstm, weight_dropout, text_models, pictures, rnn_callbacks, pretrained, generation, ulmfit, text_learner, chunked_decoder, writing, see_inside, pretraining, lm_files, lm_runs, lora, lora_files, lora_plain, attention, transformer, transformer_checks, transformer_speed, transformer_files)

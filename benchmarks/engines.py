@@ -1,6 +1,6 @@
 """The same texts to ids on disk by one process, two local processes, a Ray cluster of two workers, and `datasets.map` with two: python benchmarks/engines.py [--write]
 
-50,000 IMDb reviews from ../shared/data, with one given vocab; every engine in a fresh process, each once, its own start counted.
+25,000 IMDb reviews from ../shared/data (50,000: --files train test), with one given vocab; every engine in a fresh process, each once, its own start counted.
 All four must give the same ids. Then a few thousand short texts, and a worker is killed by SIGKILL in the middle: who goes on?
 An engine that is not installed is left out.
 """
@@ -106,17 +106,18 @@ def fresh(name, files, vocab_file, place, killed=False):
     print({key: value for key, value in found.items() if key != 'digest'}, flush=True)
     return found
 
-def report(runs, killed):
+def report(runs, killed, load):
     alone = runs[0]['seconds']
     lines = ['| engine | seconds | to one process | on disk (MB) | a worker is killed |', '| --- | --- | --- | --- | --- |']
     lines += [f"| {run['engine']} | {run['seconds']:.1f} | {run['seconds']/alone:.2f} | {run['disk']:.0f} | {killed.get(run['engine'], '–')} |" for run in runs]
     same = len({run['digest'] for run in runs}) == 1
-    return (f"`python benchmarks/engines.py`: {runs[0]['documents']:,} IMDb reviews to ids on disk, vocab given, each engine once in a fresh process, its start counted. Ids of all engines: {'the same' if same else 'DIFFERENT'}. "
+    return (f"`python benchmarks/engines.py`: {runs[0]['documents']:,} IMDb reviews to ids on disk, vocab given, each engine once in a fresh process, its start counted; load average {load:.0f} at the start, so seconds are too many where it is above 1. Ids of all engines: {'the same' if same else 'DIFFERENT'}. "
             f"\"A worker is killed\": SIGKILL in the middle of 4,000 short texts. {machine()}.\n\n" + '\n'.join(lines) + ''.join(f"\n\nOf the seconds of Ray, {run['start']:.1f} are the start and the end of its cluster; without them {(run['seconds'] - run['start'])/alone:.2f} of one process." for run in runs if run['start'])), same
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--data', type=Path, default=default_data)
+    parser.add_argument('--files', nargs='+', default=['train'], help='of IMDb: train, test, unsup')
     parser.add_argument('--short', action='store_true', help='only the short texts, for a look at the script')
     parser.add_argument('--write', action='store_true')
     parser.add_argument('--one', help=argparse.SUPPRESS)
@@ -125,18 +126,19 @@ def main():
         name, files, place, vocab_file, killed = json.loads(given.one)
         return print(json.dumps(measure(name, [Path(file) for file in files], place, vocab_file, killed)))
     if not given.short and not (given.data/'imdb').exists(): sys.exit(f'skipped: {given.data} does not hold imdb')
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as place:
         from fastnlp_course.text.corpus import build_store
         from fastnlp_course.text.read_texts import read_texts
         short = short_texts(Path(place))
-        files = short if given.short else [given.data/'imdb'/f'{name}.parquet' for name in ('train', 'test')]
+        files = short if given.short else [given.data/'imdb'/f'{name}.parquet' for name in given.files]
         texts = read_texts(files[0])
         vocab_file = Path(place)/'vocab.json'
         vocab_file.write_text(json.dumps(list(build_store([next(texts) for _ in range(1000)], Path(place)/'few').vocab)))
         there = [name for name in engines if 'Ray' not in name or importlib.util.find_spec('ray')]
         runs = [fresh(name, files, vocab_file, place) for name in there]
         killed = {name: fresh(name, short, vocab_file, place, killed=True)['killed'] for name in there[1:]}
-        text, same = report(runs, killed)
+        text, same = report(runs, killed, load)
     print(text)
     if not same: sys.exit('the engines gave different ids')
     if given.write: write_section(title, text)

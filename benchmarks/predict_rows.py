@@ -4,7 +4,7 @@ The cheapest model (TF-IDF on the shipped reviews), and rows of about 60 charact
 empty, every fiftieth has only new words. Each size runs in a process of its own; memory is looked up fifty times a second. The
 largest size comes again with --engine ray where Ray is installed. Needs Linux.
 """
-import argparse, csv, importlib.util, json, random, subprocess, sys, tempfile, time
+import argparse, csv, importlib.util, json, os, random, subprocess, sys, tempfile, time
 from pathlib import Path
 from common import machine, write_section
 from corpus_memory import memory, Peak
@@ -43,12 +43,12 @@ def measure(model, table, engine):
     return {'rows': len(notes), 'empty': notes.count('empty text'), 'unknown': sum(note.endswith('unknown') for note in notes), 'base': base,
             'peak': peak.anonymous - base, 'seconds': seconds, 'megabytes': Path(table).stat().st_size/1e6}
 
-def report(runs, model_mb):
+def report(runs, model_mb, load):
     lines = ['| rows | engine | table (MB) | peak anonymous memory above imports (MB) | seconds | rows per second | empty, marked | new words, marked |', '| --- | --- | --- | --- | --- | --- | --- | --- |']
     lines += [f"| {run['rows']:,} | {run['engine'] or 'this process'} | {run['megabytes']:.1f} | {run['peak']:.0f} | {run['seconds']:.1f} | {run['rows']/run['seconds']:,.0f} | {run['empty']:,} | {run['unknown']:,} |" for run in runs]
     alone = [run for run in runs if run['engine'] is None]
     text = (f"`python benchmarks/predict_rows.py`: `fastnlp predict MODEL --file rows.csv --out answers.csv`, TF-IDF on the shipped reviews ({model_mb:.0f} MB on disk), rows of about 60 characters. "
-            f"Loading the model is part of memory and time. {machine()}.\n\n" + '\n'.join(lines))
+            f"Loading the model is part of memory and time. Load average {load:.0f} at the start: above 1, seconds are too many. {machine()}.\n\n" + '\n'.join(lines))
     if any(run['engine'] for run in runs): text += '\n\nWith Ray, memory is that of the process that asks; the start of a cluster on this machine is part of the time.'
     if len(alone) > 1: text += f"\n\nPeak at {alone[-1]['rows']:,} rows to peak at {alone[0]['rows']:,}: {alone[-1]['peak']/alone[0]['peak']:.2f}. Just after imports: {alone[0]['base']:.0f} MB anonymous."
     return text
@@ -60,7 +60,7 @@ def main():
     parser.add_argument('--one', nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one: return print(json.dumps(measure(given.one[0], given.one[1], given.one[2] if given.one[2] != '-' else None)))
-    runs = []
+    runs, load = [], os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as place:
         model = Path(place)/'model'
         texts = make_model(model)
@@ -70,7 +70,7 @@ def main():
             done = subprocess.run([sys.executable, __file__, '--one', str(model), str(table), engine or '-'], stdout=subprocess.PIPE, check=True, text=True)
             runs.append({**json.loads(done.stdout.splitlines()[-1]), 'engine': engine})
             print(runs[-1], flush=True)
-        text = report(runs, sum(file.stat().st_size for file in model.iterdir())/1e6)
+        text = report(runs, sum(file.stat().st_size for file in model.iterdir())/1e6, load)
     print(text)
     if given.write: write_section(title, text)
 

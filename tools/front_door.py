@@ -32,7 +32,7 @@ def figures():
     table = [('50,000 reviews to the same tokens, one process', f'**{cold} times**', 'tokenize_text.py --peer PYTHON'),
              ('an epoch of language-model batches from a store of ids', f'**{loader} times**', 'lm_loader.py --peer PYTHON'),
              ('2,000 sentences classified; one alone', f'**{many} times**; {single} times', 'inference.py --peer PYTHON --classify')]
-    lines = ['| as fast as fastai 2.8.12, same machine, same results | | command |', '| --- | --- | --- |']
+    lines = ['| against fastai 2.8.12, same machine, same results | speed | command |', '| --- | --- | --- |']
     lines += [f'| {what} | {times} | `python benchmarks/{command}` |' for what, times, command in table]
     return '\n'.join(lines) + f'\n\nTwo cores, no GPU; all figures are in [benchmarks/results.md](benchmarks/results.md), those where nothing is gained too: a training step in single precision, {step} times. `PYTHON` is that of an environment with fastai.'
 
@@ -52,20 +52,21 @@ def install():
     return f"""```sh
 git clone {config['git_url']}
 cd {config['repo']}
-python3 -m venv .venv                    # Debian's and Ubuntu's own Python takes no packages; there: sudo apt install python3-venv
-source .venv/bin/activate                # Windows: .venv\\Scripts\\activate
+python3 -m venv .venv
+source .venv/bin/activate      # Windows: .venv\\Scripts\\activate
 pip install -c constraints.txt torch --index-url https://download.pytorch.org/whl/cpu
 pip install -c constraints.txt .
 fastnlp doctor
 ```
 
-The line with `torch` takes the build for processors, about 200 MB. A bare `pip install torch` on Linux brings CUDA along, 4.7 GB; leave the address out if you have an NVIDIA card. `constraints.txt` holds the versions this was tested with. Extras go in brackets: `pip install -c constraints.txt ".[models]"` brings MiniLM, a small sentence encoder.
+An environment of its own, because the Python of Debian and Ubuntu refuses pip; if `venv` is missing there, `sudo apt install python3-venv`. The line with `torch` takes the build for processors, about 200 MB. A bare `pip install torch` on Linux brings CUDA along, 4.7 GB; leave the address out if you have an NVIDIA card. `constraints.txt` holds the versions this was tested with. Extras go in brackets: `pip install -c constraints.txt ".[models]"` brings MiniLM, a small sentence encoder.
 
 Without a clone, in an environment of your own:
 
 ```sh
 pip install torch=={torch_version()} --index-url https://download.pytorch.org/whl/cpu
-pip install -c {raw('constraints.txt')} "{requirement()}"
+pip install -c {raw('constraints.txt')} \\
+    "{requirement()}"
 ```"""
 
 def torch_version():

@@ -76,10 +76,10 @@ def task_of(labelled, watched):
 def setting_of(candidate, task, pool, lang, seed):
     "What the command hands to a candidate."
     more = tuple(text for text in pool.text if text not in set(task.table.text[~task.table.is_valid])) if candidate.startswith('ulmfit') else ()
-    setting = Setting(lang=lang, seed=seed, unlabelled=more, **({'unit': 'pieces'} if 'pieces' in candidate else {}))
+    setting = Setting(lang=lang, seed=seed, unlabelled=more, **({'unit': 'pieces' if 'pieces' in candidate else 'characters'} if candidate.startswith('ulmfit') and lang == 'zh' else {}))
     setting = replace(setting, recipe=replace(setting.recipe, seed=seed))
     if candidate.startswith('ulmfit'):
-        setting = replace(setting, recipe=replace(recipe_for(task, setting), pretrained=starts_pretrained(task, lang)[0]))
+        setting = replace(setting, recipe=replace(recipe_for(task, setting), pretrained=starts_pretrained(task, lang, setting.unit)[0]))
     return setting
 
 def fitted(candidate, task, setting, folder, language):

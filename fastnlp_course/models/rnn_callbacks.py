@@ -94,7 +94,7 @@ class RNNRegularizer(Callback):
         if self.alpha:
             self.learn.loss_grad = self.learn.loss_grad + self.alpha*self.rnn.out.float().pow(2).mean()
         h = self.rnn.raw_out  # (bs, seq_len, n_hid)
-        if self.beta and len(h) > 1:
+        if self.beta and len(h) > 1 and h.shape[1] > 1:      # a last batch of one word has no change
             self.learn.loss_grad = self.learn.loss_grad + self.beta*(h[:, 1:] - h[:, :-1]).float().pow(2).mean()
 
     def to_config(self) -> dict:
@@ -118,7 +118,7 @@ def rnn_cbs(
     regularizer = [RNNRegularizer(alpha=alpha, beta=beta)] if alpha or beta else []
     return [ModelResetter(), RNNCallback(), *regularizer]
 
-# %% ../../nbs/reference/models_rnn_callbacks.ipynb #cell-018
+# %% ../../nbs/reference/models_rnn_callbacks.ipynb #cell-019
 class AverageWeights(Callback):
     """Validates, and ends, with an average of the weights over the steps of this fit (Polyak and Juditsky, 1992).
 
@@ -157,7 +157,7 @@ class AverageWeights(Callback):
         if self.norms:
             self.recent.append(self.learn.xb)
 
-# %% ../../nbs/reference/models_rnn_callbacks.ipynb #cell-020
+# %% ../../nbs/reference/models_rnn_callbacks.ipynb #cell-021
 @patch
 @torch.no_grad()
 def _note_again(self:AverageWeights):
@@ -189,7 +189,7 @@ def _note_as_before(self:AverageWeights):
             value.copy_(buffers[name])
     self.noted = []
 
-# %% ../../nbs/reference/models_rnn_callbacks.ipynb #cell-022
+# %% ../../nbs/reference/models_rnn_callbacks.ipynb #cell-023
 @patch
 @torch.no_grad()
 def _exchange(self:AverageWeights):

@@ -16,6 +16,7 @@ from ..training.losses import CrossEntropyLossFlat
 from ..training.learner import TrainEvalCallback
 from ..training.full_loop import OpenOutput
 from ..training.callbacks import GradientClip
+from ..training.precision import MixedPrecision
 from ..training.recorder import ProgressCallback, Recorder
 from ..training.schedules import ParamScheduler
 from ..training.checkpoint import CheckpointCallback
@@ -31,7 +32,7 @@ def quick_linear(
     bias:Tensor=None,     # (out,)
 )->Tensor:                # (rows, out)
     "`F.linear` without gradients, by oneDNN where torch has it."
-    if _has_onednn and x.dtype == torch.float32 and x.device.type == 'cpu':
+    if _has_onednn and x.dtype in (torch.float32, torch.bfloat16) and x.device.type == 'cpu':
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, 'none', [], '')
     return F.linear(x, weight, bias)
 
@@ -42,30 +43,32 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     "Mean cross entropy of `F.linear(hidden, weight, bias)`; a piece of the scores lives as long as it takes to add up its gradients."
 
     @staticmethod
-    def forward(ctx, hidden, weight, bias, targets, ignore_index, n_rows):
+    def forward(ctx, hidden, weight, bias, targets, ignore_index, n_rows, dtype):
         for_hidden, for_weight, for_bias = ctx.needs_input_grad[:3]
         grads = [torch.empty_like(hidden) if for_hidden else None, torch.zeros_like(weight) if for_weight else None, torch.zeros_like(bias) if for_bias else None]
         counted = targets != ignore_index
-        n_counted, total, weight_across = counted.sum(), hidden.new_zeros(()), weight.t()
+        n_counted, total = counted.sum(), hidden.new_zeros(())
+        read, weight, bias = (part if part is None else part.to(dtype) for part in (hidden, weight, bias))
         for start in range(0, len(hidden), n_rows):
             piece = slice(start, start + n_rows)
-            logs = torch.log_softmax(quick_linear(hidden[piece], weight, bias), dim=-1)     # (rows, vocab)
+            logs = torch.log_softmax(quick_linear(read[piece], weight, bias).to(hidden.dtype), dim=-1)     # (rows, vocab)
             at = targets[piece].where(counted[piece], 0)[:, None]                      # (rows, 1)
             total -= (logs.gather(1, at)[:, 0]*counted[piece]).sum()
             if not any(ctx.needs_input_grad[:3]): continue
             grad = logs.exp_()                                                         # softmax minus one at the target
             grad.scatter_add_(1, at, grad.new_full((), -1.).expand_as(at))
             grad.mul_((counted[piece]/n_counted)[:, None])
-            if for_hidden: grads[0][piece] = quick_linear(grad, weight_across)
-            if for_weight: grads[1] += quick_linear(grad.t(), hidden[piece].t())
             if for_bias: grads[2] += grad.sum(0)
+            grad = grad.to(dtype)
+            if for_hidden: grads[0][piece] = quick_linear(grad, weight.t())
+            if for_weight: grads[1] += quick_linear(grad.t(), read[piece].t())
         ctx.grads = grads
         return total/n_counted
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        return *(None if part is None else part*grad for part in ctx.grads), None, None, None
+        return *(None if part is None else part*grad for part in ctx.grads), None, None, None, None
 
 # %% ../../nbs/reference/models_chunked_decoder.ipynb #cell-010
 def chunked_cross_entropy(
@@ -78,14 +81,15 @@ def chunked_cross_entropy(
 )->Tensor:                  # the mean loss
     "The cross entropy of `F.linear(hidden, weight, bias)` without ever having all its scores at once."
     n_rows = min(max(2_500_000//len(weight), 32), 1024) if n_rows is None else n_rows
-    return _ChunkedCrossEntropy.apply(hidden.reshape(-1, hidden.shape[-1]), weight, bias, targets.reshape(-1).long(), ignore_index, n_rows)
+    dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') and hidden.device.type == 'cpu' else hidden.dtype
+    return _ChunkedCrossEntropy.apply(hidden.reshape(-1, hidden.shape[-1]), weight, bias, targets.reshape(-1).long(), ignore_index, n_rows, dtype)
 
 # %% ../../nbs/reference/models_chunked_decoder.ipynb #cell-013
 @patch
 def forward(self:LinearDecoder, input):
     dropped = self.output_dp(input)
     if self.__dict__.get('leaves_scores_to_loss', False):
-        undecoded = dropped.view_as(dropped)
+        undecoded = dropped.view_as(dropped).float()
         undecoded.still_to_decode = self.decoder
         return undecoded, input, dropped
     return self.decoder(dropped), input, dropped   # (bs, seq_len, n_out), then (bs, seq_len, n_hid) twice
@@ -103,7 +107,7 @@ def __call__(self:CrossEntropyLossFlat,
     return chunked_cross_entropy(inp, decoder.weight, decoder.bias, targ, self.func.ignore_index)
 
 # %% ../../nbs/reference/models_chunked_decoder.ipynb #cell-014
-for _quiet in (TrainEvalCallback, OpenOutput, Recorder, ProgressCallback, ParamScheduler, GradientClip, CheckpointCallback, ModelResetter, RNNCallback, RNNRegularizer, AverageWeights):
+for _quiet in (TrainEvalCallback, OpenOutput, Recorder, ProgressCallback, ParamScheduler, GradientClip, MixedPrecision, CheckpointCallback, ModelResetter, RNNCallback, RNNRegularizer, AverageWeights):
     _quiet.reads_pred = False
 
 def _is_plain_loss(loss):
@@ -122,7 +126,7 @@ def _is_plain_decoder(decoder):
 def _scores_for_loss_only(self:LMLearner):
     "The decoder, if its scores are many and nobody but the loss would look at them; else None."
     model = self.model
-    if not self.training or self._is_new_fit or not torch.is_grad_enabled() or torch.is_autocast_enabled('cpu') or type(model) is not SequentialRNN or len(model) != 2:
+    if not self.training or self._is_new_fit or not torch.is_grad_enabled() or type(model) is not SequentialRNN or len(model) != 2:
         return None
     if len(self.yb) != 1 or not _is_plain_loss(self.loss_func) or not _is_plain_decoder(model[1]) or model._forward_hooks:
         return None

@@ -292,7 +292,7 @@ def predict(
         if out is None:
             say(answers.iloc[0].drop('text').to_string())
             return
-        parts = iter([answers])
+        parts = iter([guarded(answers, guard)])
     else:
         parts = (guarded(part, guard) for part in predict_parts(model, file or Path('-'), text_col, sep, encoding, note, engine=engine))
     if out is None:

@@ -59,6 +59,8 @@ def test_an_unfinished_stage_is_repeated(trained, table):
 def test_predict_text_and_file(trained, tmp_path):
     one = fastnlp('predict', trained/'model', 'a wonderful film')
     assert one.returncode == 0 and 'predicted' in one.stdout
+    kept = fastnlp('predict', trained/'model', '=1+1 wonderful', '--out', tmp_path/'one.csv')
+    assert kept.returncode == 0 and pd.read_csv(tmp_path/'one.csv').text[0] == "'=1+1 wonderful"      # one text is guarded as many are
     (tmp_path/'new.txt').write_text('a wonderful film\na dull bore\n', encoding='utf-8')
     many = fastnlp('predict', trained/'model', '--file', tmp_path/'new.txt', '--out', tmp_path/'out.csv')
     assert many.returncode == 0, many.stderr

@@ -24,7 +24,7 @@ from ..training.saving import load_weights, save_weights
 from ..bridges.hf_loading import open_tokenizer
 from ..bridges.transformers import load_hf_model
 from .encoders import small_encoder
-from .tfidf_model import answers_of, model_tasks
+from .tfidf_model import answers_of, head_rows, model_tasks
 
 # %% ../../nbs/reference/applications_frozen_model.ipynb #cell-007
 class TextEncoder:
@@ -201,9 +201,9 @@ def save_frozen(
 def _read(folder, device=None):
     "The model in a folder whose files are whole."
     config = checked(read_json(folder/'config.json'), lambda value, where: object_with(value, where, list(_shape), **_shape), 'the model')
+    rows = head_rows(config, folder)
     encoder = TextEncoder(folder/'encoder', config['max_length'], device)
     head = {name: values.numpy() for name, values in load_weights(folder/'model.safetensors')[0].items()}
-    rows = 1 if config['task'] == 'number' or config['task'] == 'classes' and len(config['labels']) == 2 else len(config['labels'])
     wanted = {'coefficients': (rows, encoder.model.config.hidden_size), 'intercept': (rows,)}
     found = {name: values.shape for name, values in head.items()}
     if found != wanted or not all(values.dtype == np.float32 and np.isfinite(values).all() for values in head.values()):

@@ -19,7 +19,9 @@ import numpy as np
 from .. import __version__
 from ..files import atomic_write, read_json
 from ..folders import atomic_folder
+from ..safe_output import visible
 from .predictors import load_predictor
+from .app import plain
 
 # %% ../../nbs/reference/applications_space.ipynb #cell-007
 _beside = ('manifest.json', 'calibration.json', 'columns.json')
@@ -67,9 +69,9 @@ if __name__ == '__main__':
 def _readme(predictor, title, license):
     "Metadata for the hub, and what a reader of the page should know."
     header = {'title': title, 'sdk': 'gradio', 'sdk_version': gradio_version(), 'python_version': f'{sys.version_info.major}.{sys.version_info.minor}', 'app_file': 'app.py', 'license': license}
-    lines = ['---', *(f'{name}: {json.dumps(value, ensure_ascii=False)}' for name, value in header.items()), '---', '', f'# {title}', '']
+    lines = ['---', *(f'{name}: {json.dumps(value, ensure_ascii=False)}' for name, value in header.items()), '---', '', f'# {plain(title)}', '']
     what = {'classes': 'gives each text one of the labels', 'several labels': 'gives each text any number of the labels', 'number': 'answers each text with a number'}[predictor.task]
-    labels = '' if predictor.task == 'number' else ': ' + ', '.join(f'`{label.replace("`", "")}`' for label in predictor.labels)
+    labels = '' if predictor.task == 'number' else ': ' + ', '.join(plain(' '.join(label.split())) for label in predictor.labels)
     calibrated = 'The probabilities were calibrated on validation rows' if predictor.temperature != 1 else 'The probabilities are those of the model, not calibrated'
     lines += [f'A model of the kind `{predictor.kind}` that {what}{labels}.', '', f'{calibrated}; for texts unlike those of training they mean little.',
               'The files of the model hold words of the texts that it was trained on.', '', 'At home:', '', '```', 'pip install -r requirements.txt', 'python app.py', '```', '',
@@ -106,7 +108,7 @@ def write_space(
     model, folder, log = Path(model), Path(folder), log or print
     if not re.fullmatch(r'[a-z0-9][a-z0-9.-]*', license):
         raise ValueError(f"--license is {license!r}, and the hub knows names such as mit, apache-2.0, cc-by-4.0 or other.")
-    title = ' '.join((title or model.resolve().parent.name.replace('_', ' ')).split()) or 'A model of texts'
+    title = visible(' '.join((title or model.resolve().parent.name.replace('_', ' ')).split())) or 'A model of texts'
     predictor = load_predictor(model)
     _refuse_place(model, folder)
     copied, left = model_files(model)

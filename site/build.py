@@ -106,6 +106,7 @@ def prepare_book(source, only=None):
 def run_sphinx(builder, source, target, *more):
     "Build with Sphinx; a warning is an error."
     from sphinx.cmd.build import main
+    shutil.rmtree(target, ignore_errors=True)
     return main(['-q', '-W', '--keep-going', '-b', builder, '-d', str(out/f'doctrees-{builder}'), *more, str(source), str(target)])
 
 def main():
@@ -115,7 +116,6 @@ def main():
     chosen = parser.parse_args()
     source = out/'source'
     prepare(source, chosen.only)
-    shutil.rmtree(out/'html', ignore_errors=True)
     failed = run_sphinx('html', source, out/'html')
     if not chosen.no_epub:
         prepare_book(out/'book', chosen.only)

@@ -24,21 +24,28 @@ def rows_of(part, width):
         for i, words in enumerate(textwrap.wrap(short(title), int((width - 2*pad - 34)/6.9))): rows.append(('' if i else number, words, address))
     return rows
 
+def tallest_column(rows, columns):
+    "How many of `rows` stand in a column; a title is not torn apart."
+    count = -(-len(rows)//columns)
+    while columns > 1 and count < len(rows) and not rows[count][0]: count += 1
+    return count
+
 def text(x, y, words, kind, anchor='start'):
     return f'<text x="{x:g}" y="{y:g}" class="{kind}" text-anchor="{anchor}">{html.escape(words)}</text>'
 
-def box(part, x, y, width, height):
-    "One part: its head, and its lessons as links."
+def box(part, x, y, width, height, columns=1):
+    "One part: its head, and its lessons as links, in one column or more."
     numeral, _, name = part.name.partition(' ')
     drawn = [f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="10" class="map-room"/>',
              f'<path d="M{x} {y + height - 10}V{y + 10}a10 10 0 0 1 6 -9V{y + height - 1}a10 10 0 0 1 -6 -9z" class="map-edge"/>',
              text(x + pad + 4, y + 25, f'{numeral}  {name}', 'map-part'), text(x + pad + 4, y + 45, f'{len(part.lessons)} lesson{"s"*(len(part.lessons) > 1)}, {part.hours}', 'map-time')]
-    opened = None
-    for i, (number, words, address) in enumerate(rows_of(part, width)):
+    opened, rows = None, rows_of(part, width/columns)
+    for i, (number, words, address) in enumerate(rows):
+        column, i = divmod(i, tallest_column(rows, columns))
         if address != opened: drawn.append(('</a>' if opened else '') + f'<a href="{html.escape(address)}">')
         opened = address
-        at = y + head + line*i + 13
-        drawn += [text(x + pad + 4, at, number, 'map-number')]*bool(number) + [text(x + pad + 40, at, words, 'map-lesson')]
+        at, left = y + head + line*i + 13, x + pad + width/columns*column
+        drawn += [text(left + 4, at, number, 'map-number')]*bool(number) + [text(left + 40, at, words, 'map-lesson')]
     return drawn + ['</a>']*bool(opened)
 
 def arrow(x, y, to_x, to_y, words, name):
@@ -53,15 +60,18 @@ def arrow(x, y, to_x, to_y, words, name):
 def drawing(parts, columns, width, name):
     "The SVG of a map with so many boxes in a row; the way runs to the right, then below to the left, and so on."
     rows = [parts[i:i + columns] for i in range(0, len(parts), columns)]
-    heights = [max(head + line*len(rows_of(part, width)) + 8 for part in row) for row in rows]
+    spread = columns - 1 if columns > 2 and len(rows[-1]) == 1 else 1  # a part alone in the last row takes the room of more
+    spans = [spread if row is rows[-1] else 1 for row in rows]
+    widths = [width*span + gap*(span - 1) for span in spans]
+    heights = [max(head + line*tallest_column(rows_of(part, wide/span), span) + 8 for part in row) for row, wide, span in zip(rows, widths, spans)]
     drawn, y, before = [], 6, None
     for i, (row, tallest) in enumerate(zip(rows, heights)):
         for j, part in enumerate(row):
             column = j if i % 2 == 0 else columns - 1 - j
             x = 6 + column*(width + gap)
             if before: drawn += way(before, (x, y, width, tallest), name)
-            drawn += box(part, x, y, width, tallest)
-            before = (x, y, width, tallest, leaves[part.name.split(' ')[0]])
+            drawn += box(part, x, y, widths[i], tallest, spans[i])
+            before = (x, y, widths[i], tallest, leaves[part.name.split(' ')[0]])
         y += tallest + (gap if columns > 1 else 44)
     x, top, wide, tall, words = before
     if columns > 1:
@@ -74,7 +84,7 @@ def way(before, after, name):
     "The arrow between two boxes."
     x, y, width, height, words = before
     to_x, to_y = after[:2]
-    if to_x == x: return arrow(x + width/2, y + height + 4, x + width/2, to_y - 6, words, name)
+    if to_y > y: return arrow(x + width/2, y + height + 4, x + width/2, to_y - 6, words, name)
     if to_x > x: return arrow(x + width + 4, y + head, to_x - 6, y + head, words, name)
     return arrow(x - 4, y + head, to_x + width + 6, y + head, words, name)
 

@@ -53,6 +53,10 @@ def fold_prompt(source):
     shown = ', '.join(names[:3]) + (' ...' if len(names) > 3 else '')
     return f"{shown or 'Code'}: {len(source.splitlines())} lines"
 
+def only_imports(source):
+    "Does a cell do nothing but import, in more than three lines?"
+    return len(source.splitlines()) > 3 and all(isinstance(statement, (ast.Import, ast.ImportFrom)) for statement in parsed(source) or [None])
+
 def labels(source):
     "What a cell writes on its pictures: titles, then what runs to the right and up."
     found = {}
@@ -108,9 +112,10 @@ def code_cell(cell, heading, exported_too=True):
     shown = without_directives(source)
     tags, settings = [], {}
     if said.get('echo') == 'false': tags.append('remove-input')
-    elif is_exported and len(shown.splitlines()) > longest_open:
+    elif is_exported and (len(shown.splitlines()) > longest_open or only_imports(shown)):
         tags.append('hide-input')
-        settings = {'code_prompt_show': f'Show {fold_prompt(shown)}', 'code_prompt_hide': f'Hide {fold_prompt(shown)}'}
+        prompt = 'imports' if only_imports(shown) else fold_prompt(shown)
+        settings = {'code_prompt_show': f'Show {prompt}', 'code_prompt_hide': f'Hide {prompt}'}
     outputs = [done for output in cell['outputs'] if (done := clean_output(dict(output)))]
     if not shown and not outputs: return None
     if any('image/png' in output.get('data', {}) or 'image/jpeg' in output.get('data', {}) for output in outputs):

@@ -84,6 +84,12 @@ def test_long_exported_code_is_folded_and_named():
     assert cell['metadata']['tags'] == ['hide-input'] and cell['metadata']['mystnb']['code_prompt_show'] == 'Show Learner.fit: 32 lines'
     assert shown(code(f'def fit(n):\n{body}'))[0]['metadata'] == {}, 'what is not exported is the lesson itself'
 
+def test_imports_of_the_package_are_folded():
+    source = 'import re\nfrom pathlib import Path\n\nfrom fastnlp_course.files import write_whole'
+    assert shown(code('#| export\n' + source))[0]['metadata']['mystnb']['code_prompt_show'] == 'Show imports'
+    assert shown(code(source))[0]['metadata'] == {}, 'a lesson of its own imports'
+    assert shown(code('#| export\nimport re'))[0]['metadata'] == {}
+
 def test_badges_give_way_to_the_line_of_the_site():
     cells = shown(markdown('# Title'), markdown('<!-- badges -->\n[![Open in Colab](https://x/y.svg)](https://z)'), bar='*41 minutes*')
     assert [cell['source'] for cell in cells] == ['# Title', '*41 minutes*']
@@ -205,7 +211,7 @@ def test_every_notebook_has_a_page_and_the_map_all_lessons():
 
 def test_the_map_stays_within_its_frame():
     from xml.etree import ElementTree
-    drawn = course_map.drawing([course_map.Part(f'{name} Part of the course', '2 hours', [('01', 'A very long title of a lesson that needs two lines', 'a.html')]*3) for name in ('I', 'II', 'III', 'IV')], 3, 248, 'map-wide')
+    drawn = course_map.drawing([course_map.Part(f'{name} Part of the course', '2 hours', [('01', 'A very long title of a lesson that needs two lines', 'a.html')]*3) for name in ('I', 'II', 'III', 'IV', 'V', 'VI', 'VII')], 3, 248, 'map-wide')
     picture = ElementTree.fromstring(drawn)
     width, height = map(float, picture.get('viewBox').split()[2:])
     for room in picture.iter('rect'): assert float(room.get('x')) + float(room.get('width')) <= width and float(room.get('y')) + float(room.get('height')) <= height

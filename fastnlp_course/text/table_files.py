@@ -11,6 +11,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections import Counter
 from contextlib import contextmanager
@@ -248,6 +249,14 @@ def _as_text(value, missing=''):
         return value.decode('utf-8', 'replace')
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, (list, dict)) else str(value)
 
+_half = re.compile('[\ud800-\udfff]')
+
+def _whole_characters(found):
+    "A sign in place of half a character: a text that was cut in the middle of one, as exports of posts have it, can be written in no file."
+    if isinstance(found, str): return _half.sub('\ufffd', found)
+    if isinstance(found, list): return [_whole_characters(part) for part in found]
+    return {_whole_characters(name): _whole_characters(value) for name, value in found.items()} if isinstance(found, dict) else found
+
 def _json_objects(path, handle):
     "The object of each line; an empty one for a blank line, but not at the end of the file."
     blank = 0
@@ -259,6 +268,9 @@ def _json_objects(path, handle):
         blank = 0
         try:
             found = json.loads(line, parse_float=str, parse_int=str, parse_constant=lambda name: '')
+            found = _whole_characters(found) if '\\ud' in line.lower() else found
+        except RecursionError:
+            raise ValueError(f"line {number} of {path} is nested too deeply to be read. It is no row of a table: look at the line, and leave it out.") from None
         except json.JSONDecodeError as error:
             raise ValueError(f"line {number} of {path} is not JSON ({error.msg}). Each line holds one object: write it with df.to_json(path, orient='records', lines=True).") from None
         if isinstance(found, dict) and found and all(isinstance(value, dict) for value in found.values()):
@@ -427,7 +439,7 @@ def _is_object(line):
     "Is the line an object of JSON?"
     try:
         return isinstance(json.loads(line), dict)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return False
 
 def is_table(

@@ -20,6 +20,7 @@ meant = {
     ('training.sklearn_metrics', 'import_module'): "the module is 'sklearn.metrics' if it comes from a config",
     ('data.borrowed', 'import_module'): 'modules that the door names',
     ('_old_addresses', 'import_module'): 'names of rooms from its table',
+    ('exercises.core', 'import_module'): 'modules of its own wing, found by their files',
     ('applications.report', 'subprocess'): 'asks git for its state, with a list of words, no shell and a time limit',
 }
 loaders = {'pickle', 'cPickle', '_pickle', 'dill', 'cloudpickle', 'marshal', 'shelve', 'joblib', 'jsonpickle', 'yaml', 'pandas', 'pd'}

@@ -9,7 +9,7 @@ with `, short run` in its title, so that nothing better is lost; sizes at which 
 noted in benchmark_runs/all: a call that was interrupted, or ran out of its minutes, is called again and goes on; --again begins anew. The last
 table of results.md says what was run and what was not. Nothing else should run beside: times are those of the clock.
 """
-import argparse, importlib.util, json, os, shlex, subprocess, sys, time
+import argparse, importlib.util, json, os, shlex, signal, subprocess, sys, time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,4 +133,6 @@ def main(arguments=None):
         write_section('All benchmarks in one go', f'`make bench PEER=PYTHON`, {machine()}.\n\n{table(states)}')
     if wrong := [benchmark.name for benchmark, state, _ in states if state.startswith(('failed', 'stopped'))]: sys.exit(f"failed: {', '.join(wrong)}")
 
-if __name__ == '__main__': main()
+if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))      # ends the script that runs, too
+    main()

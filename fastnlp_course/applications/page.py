@@ -186,7 +186,9 @@ def in_two_sentences(
 def _models(facts):
     if not facts.get('models'): return ''
     rows, chosen = _flat_models(facts['models']), facts.get('recommended')
-    made = page_table(rows, marked=lambda row: row['model'] == chosen, caption='scores of the models')
+    last = ('seconds', 'about')                              # the mean has no correlation: columns in the order of all rows
+    columns = [key for key in dict.fromkeys(key for row in rows for key in row) if key not in last]
+    made = page_table(rows, [*columns, *last], marked=lambda row: row['model'] == chosen, caption='scores of the models')
     by_name = {row['model']: row for row in rows}
     score = next((name for name in ('accuracy', 'macro_f1', 'pearson', 'rmse') if all(_is_triple(row.get(name)) for row in rows)), None)
     if score:
@@ -232,7 +234,7 @@ def _learned(facts):
     curve = facts.get('learning_curve')
     if not curve or not curve.get('points'): return ''
     points = curve['points']
-    score = next((name for name in ('accuracy', 'macro_f1', 'pearson', 'rmse') if all(_is_triple(point.get(name)) for point in points)), None)
+    score = next((name for name in ('accuracy', 'macro_f1', 'rmse', 'pearson') if all(_is_triple(point.get(name)) for point in points)), None)
     said = f"<p>{page_text(curve['reading'])}</p>" if curve.get('reading') else ''
     picture = page_picture(lambda axes: _curve(axes, points, score), f'{_titles.get(score, score)} by training rows, with 95% intervals', '; '.join(f"{point['rows']} rows: {_in_words(score, point[score])}" for point in points)) if score else ''
     return said + page_table(points, caption='learning curve') + picture
@@ -247,6 +249,10 @@ def _thresholds(facts):
     return made + page_picture(lambda axes: _cuts(axes, _rows_of(found['rows'])), 'Precision and recall by threshold', words) + page_table(rows, marked=lambda row: row is best, caption='thresholds')
 
 # %% ../../nbs/reference/applications_page.ipynb #cell-022
+def _label(value):
+    "A label; of a number what matters."
+    return page_text(f'{value:.4g}' if isinstance(value, (float, np.floating)) else value)
+
 def _short(text, most=1200):
     text = str(text)
     return page_text(text) if len(text) <= most else f'{page_text(text[:most])} … <small>({len(text):,} characters)</small>'
@@ -277,7 +283,7 @@ def _duplicates(facts):
     if not n: return f'<p>None of the {of:,} validation rows stands in training, word for word or nearly.</p>'
     without = '; '.join(f'{_title(name)} {_in_words(name, value)}' for name, value in (found.get('without') or {}).items())
     said = f'<p>{n:,} of the {of:,} validation rows ({n/of:.1%}) stand in training, word for word or nearly: they can be answered from memory.{f" Without them: {without}." if without else ""}</p>'
-    line = lambda row: f"<li><p class=small>similarity {_number('similarity', row['similarity'])}" + (f" · labels <b>{page_text(row['label'])}</b> and, in training, <b>{page_text(row['train_label'])}</b>" if 'label' in row else '') + f"</p><blockquote dir=auto>{_short(row['text'], 400)}</blockquote>" + (f"<blockquote dir=auto>{_short(row['train_text'], 400)}</blockquote>" if row['train_text'] != row['text'] else '') + '</li>'
+    line = lambda row: f"<li><p class=small>similarity {_number('similarity', row['similarity'])}" + (f" · labels <b>{_label(row['label'])}</b> and, in training, <b>{_label(row['train_label'])}</b>" if 'label' in row else '') + f"</p><blockquote dir=auto>{_short(row['text'], 400)}</blockquote>" + (f"<blockquote dir=auto>{_short(row['train_text'], 400)}</blockquote>" if row['train_text'] != row['text'] else '') + '</li>'
     return said + f'<ul class="texts">{"".join(map(line, _rows_of(found.get("rows", ()))))}</ul>'
 
 def _suspicious(facts):
@@ -343,7 +349,7 @@ page_style = """:root{color-scheme:light dark;--paper:#fff;--ink:#1b1d21;--muted
 main{max-width:54rem;margin:0 auto;padding:1.5rem 1rem 4rem}h1{font-size:1.7rem;line-height:1.25;margin:.3rem 0 .8rem}h2{font-size:1.2rem;margin:2.4rem 0 .6rem;padding-top:.9rem;border-top:1px solid var(--line)}
 .lead{font-size:1.12rem}.small,small{color:var(--muted);font-size:.86rem}small{display:block;white-space:nowrap;overflow-wrap:normal}blockquote small{display:inline}nav{font-size:.9rem;margin:1rem 0}nav a{display:inline-block;margin:0 .9rem .2rem 0}a{color:var(--accent)}
 .notes{border-left:4px solid var(--second);background:var(--tint);padding:.6rem 1rem .6rem 2rem;margin:1rem 0}.box{overflow-x:auto;margin:.8rem 0}table{border-collapse:collapse;width:100%;font-size:.94rem}table.fit{width:auto}
-th,td{border-bottom:1px solid var(--line);padding:.4rem .7rem;text-align:start;vertical-align:top;overflow-wrap:normal;font-variant-numeric:tabular-nums}td{min-width:4rem}th{font-weight:600}.n{text-align:end;white-space:nowrap}td:first-child{overflow-wrap:anywhere;min-width:7.5rem}td.n:first-child{min-width:4rem}.pairs th{white-space:nowrap;font-weight:400;color:var(--muted)}.pairs td{overflow-wrap:anywhere;min-width:9rem}
+th,td{border-bottom:1px solid var(--line);padding:.4rem .7rem;text-align:start;vertical-align:top;overflow-wrap:normal;font-variant-numeric:tabular-nums}td{min-width:4rem}td:last-child:not(.n){min-width:9rem}th{font-weight:600}.n{text-align:end;white-space:nowrap}td:first-child{overflow-wrap:anywhere;min-width:7.5rem}td.n:first-child{min-width:4rem}.pairs th{white-space:nowrap;font-weight:400;color:var(--muted)}.pairs td{overflow-wrap:anywhere;min-width:9rem}
 .chosen td{background:var(--tint)}.shade{background:rgb(from var(--accent) r g b/var(--s))}figure{margin:1rem 0}figure svg{display:block;width:100%;max-width:36rem;height:auto}figcaption{color:var(--muted);font-size:.9rem}
 .texts{list-style:none;padding:0}.texts p{margin:1rem 0 .2rem}blockquote{margin:.2rem 0;padding:.2rem 0 .2rem .9rem;border-inline-start:3px solid var(--line);white-space:pre-line}mark{background:rgb(var(--heat)/var(--a));color:var(--ink);padding:0 .1em}mark.against{background:rgb(var(--cold)/var(--a));text-decoration:underline}
 pre{background:var(--tint);padding:.8rem 1rem;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.92rem}"""

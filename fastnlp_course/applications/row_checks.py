@@ -117,7 +117,9 @@ def suspicious_labels(
         among = probabilities[:, columns]
         sums = among.sum(1, keepdims=True)
         among = np.where(sums > 1e-12, among/np.maximum(sums, 1e-12), 1/len(columns))
-        rows = find_label_issues(np.searchsorted(columns, targets), among, return_indices_ranked_by='self_confidence', n_jobs=1).tolist()
+        with warnings.catch_warnings():                       # of classes with few rows it flags few, and says so in its own words
+            warnings.simplefilter('ignore')
+            rows = find_label_issues(np.searchsorted(columns, targets), among, return_indices_ranked_by='self_confidence', n_jobs=1).tolist()
     suggested = probabilities.argmax(1)
     found = [(row, names[targets[row]], names[suggested[row]], float(probabilities[row, targets[row]]), float(probabilities[row, suggested[row]])) for row in rows if suggested[row] != targets[row]]
     return pd.DataFrame(found, columns=['row', 'label', 'suggested', 'probability', 'suggested_probability'])
@@ -144,9 +146,18 @@ def _next_doubling(points, gain, score):
     before, after = points[-2:]
     value, low, high = gain[score]
     points_ = lambda number: f'{100*number:+.1f}'
-    said = f"From {before['rows']:,} to {after['rows']:,} training rows {score.replace('_', ' ')} changed by {points_(value)} points ({points_(low)} to {points_(high)})"
+    said = f"From {before['rows']:,} to {after['rows']:,} training rows {'macro F1' if score == 'macro_f1' else score} changed by {points_(value)} points ({points_(low)} to {points_(high)})"
     if low > 0: return said + ': more labels of this kind are likely to help.'
     if high < .01: return said + ': more labels of this kind are not likely to bring much.'
+    return said + ': these validation rows do not tell whether more labels would help.'
+
+def _next_doubling_of_numbers(points, gain, largest):
+    "The same for numbers: an error that falls is a gain."
+    before, after = points[-2:]
+    value, low, high = gain['rmse']
+    said = f"From {before['rows']:,} to {after['rows']:,} training rows the root mean squared error changed by {value:+.3g} ({low:+.3g} to {high:+.3g})"
+    if high < 0: return said + ': more labels of this kind are likely to help.'
+    if low > -.01*largest: return said + ': more labels of this kind are not likely to bring much.'
     return said + ': these validation rows do not tell whether more labels would help.'
 
 def learning_curve(
@@ -158,7 +169,7 @@ def learning_curve(
     task='classes',          # or 'several labels', 'number'
     groups=None,             # the group of each validation row
     seed=42,                 # of the parts
-)->dict:                     # points: share, rows and a (value, low, high) for each score; reading: a sentence, for classes and labels
+)->dict:                     # points: share, rows and a (value, low, high) for each score; reading: a sentence on the last step
     "Scores of models trained on parts of the rows."
     if len(shares) == 0 or list(shares) != sorted(set(shares)):
         raise ValueError(f"shares are {list(shares)}: pass rising shares such as (0.25, 0.5, 1).")
@@ -168,16 +179,20 @@ def learning_curve(
         given.append(known[share] if share in (known or {}) else fit(rows))
         points.append({'share': share, 'rows': len(rows), **score_intervals(given[-1], valid_targets, task, groups)})
     found = {'points': points}
-    if len(points) > 1 and task != 'number':
+    if len(points) > 1:
         gain = score_difference(given[-1], given[-2], valid_targets, task, groups)
-        found['reading'] = _next_doubling(points, gain, 'accuracy' if task == 'classes' else 'macro_f1')
+        found['reading'] = _next_doubling_of_numbers(points, gain, points[-2]['rmse'][0]) if task == 'number' else _next_doubling(points, gain, 'accuracy' if task == 'classes' else 'macro_f1')
     return found
 
 # %% ../../nbs/reference/applications_row_checks.ipynb #cell-022
+def _named(label):
+    "A label as text; of a number what matters."
+    return f'{label:.4g}' if isinstance(label, (float, np.floating)) else str(label)
+
 def _answer_facts(probabilities, target, labels, task):
     "The label of a row, the answer, and the probability of the label where there is one."
     if task == 'number':
-        return {'label': f'{float(target):g}', 'predicted': f'{float(np.reshape(probabilities, -1)[0]):g}'}
+        return {'label': _named(float(target)), 'predicted': _named(float(np.reshape(probabilities, -1)[0]))}
     if task == 'several labels':
         named = lambda which: ', '.join(str(label) for label, is_on in zip(labels, which) if is_on) or '(none)'
         return {'label': named(target), 'predicted': named(probabilities >= .5)}
@@ -288,7 +303,7 @@ def _duplicate_facts(table, rows, probabilities, targets, task, groups):
     judged[rows] = True
     found = near_duplicates(texts, judged)
     facts = {'looked_at': len(rows), 'count': len(found), 'rows': [
-        {'similarity': similarity, 'text': texts[valid], 'train_text': texts[train], 'label': str(table.label.iloc[valid]), 'train_label': str(table.label.iloc[train])}
+        {'similarity': similarity, 'text': texts[valid], 'train_text': texts[train], 'label': _named(table.label.iloc[valid]), 'train_label': _named(table.label.iloc[train])}
         for valid, train, similarity in found.head(10).itertuples(index=False)]}
     kept = ~np.isin(rows, found.valid_row.to_numpy(dtype=int))
     several = groups is None or len(set(np.asarray(groups)[kept])) > 1
@@ -301,6 +316,11 @@ def _suspicious_facts(texts, probabilities, targets, labels):
     try: found = suspicious_labels(probabilities, targets, labels)
     except ImportError as error: return {'note': str(error)}
     return {'looked_at': len(targets), 'count': len(found), 'rows': [{**row, 'text': texts[row['row']]} for row in found.head(10).to_dict('records')]}
+
+def _without_split(card, n):
+    "A card of rows that are all judged, part by part: what is training in one part is judged in another."
+    labels = {label: {'rows': counts['training'] + counts['validation']} for label, counts in card.get('labels', {}).items()}
+    return {**{name: value for name, value in card.items() if name != 'training'}, 'validation': n, **({'labels': labels} if labels else {})}
 
 def judged_facts(
     table,               # columns text, label, is_valid
@@ -322,6 +342,7 @@ def judged_facts(
         raise ValueError(f"{len(rows)} rows are judged, and there are {len(probabilities)} rows of probabilities and {len(targets)} targets. Pass those of the judged rows, in their order, and rows= if they are not the validation rows.")
     texts = table.text.iloc[rows].tolist()
     facts = {'data': data_card(table, source, language), 'environment': made_with()}
+    if not split: facts['data'] = _without_split(facts['data'], len(rows))
     if split:
         facts['duplicates'] = _duplicate_facts(table, rows, probabilities, targets, task, groups)
     if task != 'number':

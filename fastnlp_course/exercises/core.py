@@ -26,7 +26,7 @@ import traceback
 from contextlib import contextmanager
 from datetime import date
 from functools import lru_cache
-from numbers import Number
+from numbers import Real
 from pathlib import Path
 
 from ..files import home_path, read_json, write_json
@@ -73,7 +73,7 @@ def _is_a(library, name):
     "A test for a class of a library that may not be loaded."
     return lambda value: isinstance(value, getattr(sys.modules.get(library), name, ()))
 
-def _is_number(value): return (isinstance(value, Number) or _is_a('numpy', 'generic')(value) or _is_a('torch', 'Tensor')(value) and value.dim() == 0) and not isinstance(value, bool)
+def _is_number(value): return (isinstance(value, Real) or _is_a('numpy', 'number')(value) and not _is_a('numpy', 'complexfloating')(value) or _is_a('torch', 'Tensor')(value) and value.dim() == 0) and not isinstance(value, bool)
 
 def _is_list(value): return isinstance(value, (list, tuple)) or _is_a('fastcore.foundation', 'L')(value)
 
@@ -81,6 +81,8 @@ kinds = {
     'function': (lambda value: callable(value) and not isinstance(value, type), 'a function', '函数'),
     'class': (lambda value: isinstance(value, type), 'a class', '类'),
     'number': (_is_number, 'a number', '数'),
+    'whole': (lambda value: _is_number(value) and value == value and abs(value) != math.inf and value == int(value), 'a whole number', '整数'),
+    'texts': (lambda value: _is_list(value) and all(isinstance(part, str) for part in value), 'a list of texts', '字符串的列表'),
     'text': (lambda value: isinstance(value, str), 'a text', '字符串'),
     'list': (_is_list, 'a list', '列表'),
     'dict': (lambda value: isinstance(value, dict), 'a dictionary', '字典'),

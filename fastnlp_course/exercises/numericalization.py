@@ -44,7 +44,7 @@ def rarest_worth_a_row(answer):
         old, new = text(size, 1.1), text(size//2, .8)      # new texts hold more of what is rare
         def unknown(count, least): return sum(times for token, times in count.items() if old[token] < least)/count.total()
         while unknown(new, 1) > share: old += text(size, 1.1)
-        came = int(call(answer, old, new, share, gives='number'))
+        came = int(call(answer, old, new, share, gives='whole'))
         en, zh = f'{size} new tokens and {share:.0%}: min_freq={came}', f'{size} 个新词元，{share:.0%}：min_freq={came}'
         expect(came >= 1, f'{en}, and it should be at least 1', f'{zh}，至少应为 1')
         of_old = unknown(old, came) <= share < unknown(old, came + 1)

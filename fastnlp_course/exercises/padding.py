@@ -74,7 +74,7 @@ def places_computed(answer):
         for length in lengths:
             row = pad_chunk(torch.full((length,), 9), seq_len=seq_len, pad_len=width)
             wanted += sum(len(chunk) for chunk in row.split(seq_len) if chunk[0] != 1)
-        came = int(call(answer, list(lengths), seq_len, gives='number'))
+        came = int(call(answer, list(lengths), seq_len, gives='whole'))
         en, zh = f'lengths {brief(list(lengths), 40)}, chunks of {seq_len}', f'长度 {brief(list(lengths), 40)}，每块 {seq_len}'
         expect(came == wanted or came != sum(lengths), f'{en}: {came} is the number of tokens, but a chunk is computed whole', f'{zh}：{came} 是词元数，可一块总是整块计算')
         expect(came == wanted or came != width*len(lengths), f'{en}: {came} are all places: no chunk was left out', f'{zh}：{came} 是全部位置，一块也没有省掉')

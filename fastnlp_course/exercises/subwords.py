@@ -39,7 +39,7 @@ def greedy_word_piece(answer):
     theirs = WordPiece({piece: i for i, piece in enumerate(sorted(vocab))}, unk_token='[UNK]')
     words = ['a', 'abc', 'e', 'abe', 'eab', *(''.join(random.choices(letters, weights=(9, 9, 9, 9, 1), k=random.randint(1, 12))) for _ in range(1000))]
     for word in words:
-        came = call(answer, word, vocab, gives='list')
+        came = call(answer, word, vocab, gives='texts')
         wanted = [token.value for token in theirs.tokenize(word)]
         en, zh = f'{word!r} became {list(came)}', f'{word!r} 变成了 {list(came)}'
         expect(('[UNK]' in wanted) == ('[UNK]' in came) and (len(came) == 1 or '[UNK]' not in came), f'{en}: a word of which a part is unknown, or is not, is taken for the other kind', f'{zh}：只要有一处匹配不上，整个词才是、也必须是 [UNK]')
@@ -53,7 +53,7 @@ def greedy_word_piece(answer):
 def falls_back_to_bytes(answer):
     vocab = set('abcdefghijklmnopqrstuvwxyz ')
     for text, pieces in (('a film', 6), ('é', 2), ('caf\n', 4), ('好', 3), ('a 👩', 6), ('日本 film', 11)):
-        came = list(call(answer, text, vocab, gives='list'))
+        came = list(call(answer, text, vocab, gives='texts'))
         en, zh = f'{text!r} became {came}', f'{text!r} 变成了 {came}'
         expect(all(isinstance(piece, str) for piece in came), f'{en}: a list of texts was expected', f'{zh}：应当是字符串的列表')
         expect(all(piece in vocab or len(piece) == 6 and piece.startswith('<0x') and piece.endswith('>') for piece in came), f'{en}: a piece is neither in the vocab nor written like `<0xE5>`', f'{zh}：有的片段既不在词表里，也不是 `<0xE5>` 的写法')
@@ -77,7 +77,7 @@ def room_for_chinese(answer):
     for characters in (60, 150, 400):
         pool = [chr(0x4e00 + i) for i in random.sample(range(4000), characters)]
         texts = [''.join(random.choices(pool, k=12)) for _ in range(characters//2)] + [''.join(pool[i:i + 10]) for i in range(0, characters, 10)]
-        size = int(call(answer, texts, gives='number'))
+        size = int(call(answer, texts, gives='whole'))
         expect(size < characters + 42, f'{size} pieces for texts with {characters} different characters are more than it needs', f'文本只有 {characters} 个不同的字，{size} 个片段太多了')
         unknown = _unknown_ids(texts, size)
         expect(unknown == 0, f'with {size} pieces {unknown} ids are unknown in texts of {characters} different characters', f'{size} 个片段、{characters} 个不同的字：有 {unknown} 个未知编号')

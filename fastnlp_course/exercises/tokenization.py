@@ -18,7 +18,7 @@ def pieces_for_share(answer):
         pieces = [word for word, n in zip(random.sample('abcdefghijklmnop', len(times)), times) for _ in range(n)]
         random.shuffle(pieces)
         texts = [' '.join(pieces[:len(pieces)//2]), ' '.join(pieces[len(pieces)//2:])]
-        came = call(answer, texts, share, gives='number')
+        came = call(answer, texts, share, gives='whole')
         en, zh = f'two texts whose pieces occur {times} times, share {share}', f'两条文本，各片段出现 {times} 次，比例 {share}'
         expect(came != round(share*len(times)) or came == wanted, f'{en}: you took a share of the different pieces. Count how often each occurs', f'{zh}：你取的是不同片段数的比例，应当按出现次数来数')
         same_values(came, wanted, en, zh)

@@ -26,7 +26,7 @@ def heading(text, otherwise):
 
 def titles_of(pages):
     "Title of each page, by its address in the repository."
-    def named(path): return f'{number(path)} {title(path)}' if path.stem[0].isdigit() else title(path)
+    def named(path): return f'{number(path)} {title(path)}' if path.stem[0].isdigit() and number(path) not in title(path) else title(path)
     return {address: named(root/address) if address.endswith('ipynb') else heading((root/address).read_text(encoding='utf-8'), name) for address, name in pages.items()}
 
 def write(source, name, text):

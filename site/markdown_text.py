@@ -1,12 +1,16 @@
 "Markdown of notebooks and files, made ready for the site: links, images, line breaks between Chinese characters."
-import re
-from plan import link_to
+import posixpath, re
+from plan import link_to, root
 
 chinese = '\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff'
 wide_marks = '\u3000-\u303f\uff00-\uffef'  # full stops, commas and brackets as wide as a character
 shared_marks = '\u2014\u2018-\u201d\u2026'  # dashes and quotation marks that English has, too
 fence = re.compile(r'^([ >]*(?P<mark>`{3,}|~{3,}).*?^[ >]*(?P=mark)[`~]*[ \t]*$)', re.M | re.S)
 code_span = re.compile(r'((?<!`)(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`))', re.S)
+ending = r'<?([^)\s>]+)>?((?:\s+"[^"]*")?\))'
+image_pattern = re.compile(r'(!\[[^\]]*\]\()' + ending)
+link_pattern = re.compile(r'((?<!!)\[(?:[^\[\]]|\[[^\[\]]*\]|!\[[^\]]*\]\([^)]*\))*\]\()' + ending)
+definition_pattern = re.compile(r'^( {0,3}\[[^\]^][^\]]*\]:\s+)(\S+)(.*)$', re.M)
 starts_block = re.compile(r'\s*(?:[-*+]\s|\d+[.)]\s|#{1,6}\s|[|<>]|:{3,}|-{3,}|={3,})')
 tags = set('a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p picture pre q s samp '
            'small source span strong sub summary sup table tbody td tfoot th thead tr u ul var'.split())
@@ -65,18 +69,21 @@ def without_strange_tags(text):
     return outside_code(lambda prose: re.sub(r'</?([A-Za-z][\w-]*)(?=[\s/>])[^<>]*>', shown, prose), text)
 
 def with_links(text, address, pages, pictures=None):
-    "Links of the file at `address` as links of the site; pictures of the repository are noted in `pictures`."
-    from plan import root
-    import posixpath
-    def link(match):
-        is_picture, target = match[1].startswith('!'), match[2]
-        if not is_picture: return f'{match[1]}{link_to(target, address, pages)}{match[3]}'
+    """Links and pictures of the file at `address` as those of the site; pictures of the repository are noted in `pictures`.
+
+    Pictures come first: one may be what a link shows. Then links, and the lines `[name]: target` that links refer to.
+    """
+    def picture(target):
+        if re.match(r'[a-z][a-z+.-]*:|//', target, re.I): return target
         wanted = posixpath.normpath(posixpath.join(posixpath.dirname(address), target))
         if not (root/wanted).exists(): raise FileNotFoundError(f'{address} shows {target}, and {wanted} is not in the repository')
         if pictures is not None: pictures.add(wanted)
-        return f'{match[1]}/pictures/{wanted}{match[3]}'
-    pattern = re.compile(r'(!?\[(?:[^\[\]]|\[[^\[\]]*\]|!\[[^\]]*\]\([^)]*\))*\]\()<?([^)\s>]+)>?((?:\s+"[^"]*")?\))')
-    return outside_code_links(pattern, link, text)
+        return f'/pictures/{wanted}'
+    def link(target): return target if target.startswith('/pictures/') else link_to(target, address, pages)
+    def named(target): return picture(target) if re.search(r'\.(?:svg|png|jpe?g|gif|webp)$', target, re.I) else link(target)
+    for pattern, change in ((image_pattern, picture), (link_pattern, link), (definition_pattern, named)):
+        text = outside_code_links(pattern, lambda match: match[1] + change(match[2]) + match[3], text)
+    return text
 
 def outside_code_links(pattern, link, text):
     "Links are replaced wherever they stand but in code; the words of a link may hold code."

@@ -61,6 +61,9 @@ def test_pictures_of_the_repository_travel_and_those_of_the_web_stay_away():
     taken = set()
     assert markdown_text.ready('![A board](images/tensorboard.png)', 'nbs/28_four_loops.ipynb', pages, taken) == '![A board](/pictures/nbs/images/tensorboard.png)'
     assert taken == {'nbs/images/tensorboard.png'}
+    assert markdown_text.with_links('[![Board](images/tensorboard.png)](01_tokenization.ipynb)', 'nbs/00_first_hour.ipynb', pages) == '[![Board](/pictures/nbs/images/tensorboard.png)](/lessons/01_tokenization.ipynb)'
+    assert markdown_text.with_links('![Board][b] [next][n]\n\n[b]: images/tensorboard.png\n[n]: 01_tokenization.ipynb', 'nbs/00_first_hour.ipynb', pages) == (
+        '![Board][b] [next][n]\n\n[b]: /pictures/nbs/images/tensorboard.png\n[n]: /lessons/01_tokenization.ipynb')
     assert markdown_text.ready('[![Colab](https://x.y/badge.svg)](https://colab.z/nb) ![logo](https://x.y/l.png)', 'README.md', pages) == '[Colab](https://colab.z/nb) '
 
 def test_what_is_no_html_is_shown():

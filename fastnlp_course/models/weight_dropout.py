@@ -7,10 +7,12 @@ __all__ = []
 
 # %% ../../nbs/reference/models_weight_dropout.ipynb #cell-004
 import warnings
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
+from torch import nn
 
 from .awd_lstm import WeightDropout
 
@@ -53,3 +55,55 @@ def forward(self:WeightDropout, *args, **kwargs):
     for name in self.layer_names:         # what stays behind has no graph: it can be copied and its memory is free
         setattr(self.module, name, getattr(self.module, name).detach())
     return output
+
+# %% ../../nbs/reference/models_weight_dropout.ipynb #cell-013
+_orders = WeakKeyDictionary()     # what marks the weights of a wrapper, and their packed copy: beside the module, which is copied and pickled without it
+
+def _can_be_packed(wrapper, args, kwargs):
+    "Is this a plain LSTM on a processor, called with a batch and a state, and nobody listens?"
+    lstm = wrapper.module
+    if wrapper.training or torch.is_grad_enabled() or kwargs or len(args) != 2 or type(lstm) is not nn.LSTM or wrapper.layer_names != ['weight_hh_l0']:
+        return False
+    x, state = args
+    if type(x) is not torch.Tensor or x.ndim != 3 or not x.numel() or not isinstance(state, tuple) or torch.is_autocast_enabled('cpu'):
+        return False
+    weights = lstm.weight_ih_l0, wrapper.weight_hh_l0_raw
+    return (all(part.dtype == torch.float32 and part.device.type == 'cpu' for part in (x, *state, *weights)) and not any(weight.is_inference() for weight in weights)
+            and lstm.num_layers == 1 and lstm.bias and lstm.batch_first and not lstm.bidirectional and not lstm.proj_size
+            and not (lstm._forward_hooks or lstm._forward_pre_hooks) and not torch.jit.is_tracing() and not torch.compiler.is_compiling() and _onednn_packs)
+
+_onednn_packs = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, '_reorder_mkldnn_rnn_layer_weight')
+
+# %% ../../nbs/reference/models_weight_dropout.ipynb #cell-014
+def _mark(weight):
+    "What a changed weight would hardly leave as it is."
+    values = weight.detach().flatten()
+    return (weight.data_ptr(), weight._version), values[::max(1, len(values)//509)].clone()
+
+def _packed_weights(wrapper):
+    "The packed weights of a wrapped LSTM; None at the first call with these weights."
+    lstm = wrapper.module
+    weights = lstm.weight_ih_l0.detach(), wrapper.weight_hh_l0_raw.detach()
+    marks = [_mark(weight) for weight in (lstm.weight_ih_l0, wrapper.weight_hh_l0_raw)]
+    kept, packed = _orders.get(wrapper, (None, None))
+    if kept is None or not all(old[0] == new[0] and torch.equal(old[1], new[1]) for old, new in zip(kept, marks)):
+        _orders[wrapper] = marks, None
+        return None
+    if packed is None:
+        packed = torch.ops.mkldnn._reorder_mkldnn_rnn_layer_weight(*weights, lstm.hidden_size, False, True, False)
+        _orders[wrapper] = marks, packed
+    return packed
+
+# %% ../../nbs/reference/models_weight_dropout.ipynb #cell-015
+_unpacked_forward = WeightDropout.forward
+
+@patch
+def forward(self:WeightDropout, *args, **kwargs):
+    "Call the module with dropped weights; in evaluation with packed ones."
+    packed = _packed_weights(self) if _can_be_packed(self, args, kwargs) else None
+    if packed is None:
+        return _unpacked_forward(self, *args, **kwargs)
+    (x, (hidden, cell)), lstm = args, self.module
+    output, hidden, cell, _ = torch.ops.aten.mkldnn_rnn_layer(x.transpose(0, 1).contiguous(), *packed, lstm.bias_ih_l0, lstm.bias_hh_l0, hidden, cell,
+                                                              False, [], 2, lstm.hidden_size, 1, True, False, False, False)
+    return output.transpose(0, 1), (hidden.view(1, *hidden.shape[-2:]), cell.view(1, *cell.shape[-2:]))

@@ -101,6 +101,26 @@ def test_each_check_is_held(path):
     sources = '\n'.join(source for is_code, source in cells_of(path) if is_code)
     for name in exercises_in(cells_of(path)): assert re.search(rf'^held\({name}, solution=', sources, re.M), f'{name} is not held'
 
+def questions_in(cells):
+    "The questions of a lesson, and the cell behind the one that asks for a number."
+    asked, behind = [], None
+    for (is_code, source), following in zip(cells, [*cells[1:], (False, '')]):
+        if is_code or '<details>' not in source: continue
+        found = re.findall(r'<details><summary>(.+?)</summary>(.+?)</details>', source, re.S)
+        asked += found
+        if found and found[-1][0].startswith('Predict'): behind = following
+    return asked, behind
+
+@pytest.mark.parametrize('path', solutions, ids=lambda path: path.stem)
+def test_a_lesson_asks_eight_questions(path):
+    "Half of them ask why, one for a number that the cell behind it prints, and each has an answer below its fold."
+    asked, behind = questions_in(cells_of(root/'nbs'/path.name))
+    assert len(asked) >= 8, f'{len(asked)} questions'
+    whys = sum(bool(re.search(r'\bwhy\b', question, re.I)) for question, _ in asked)
+    assert 2*whys >= len(asked) - 1, f'{whys} of {len(asked)} ask why'
+    assert behind and behind[0], 'the last question asks to predict a number, and a code cell stands behind it'
+    assert not any('`' in text for pair in asked for text in pair), 'Markdown is not read below a fold: write <code>'
+
 def test_every_check_has_its_notebook():
     "No name is there twice, and every module of checks has its notebook."
     names = [name for path in solutions for name in exercises_in(cells_of(path))]

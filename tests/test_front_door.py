@@ -33,6 +33,9 @@ def test_figures_are_those_of_the_results(door, monkeypatch, tmp_path):
     assert door.row('Language model loader', 'few') == ['few', 'store']
     with pytest.raises(SystemExit, match='has no row many'): door.row('Language model loader', 'many')
 
+def test_limits_are_those_of_the_results(door):
+    assert door.limits() in readme and len(door.gains()) == 4 and all(re.fullmatch(r'[+−]\d+\.\d with (all|[\d,]+)', gain) for gain in door.gains())
+
 def test_install_lines_name_a_release_once_there_is_one(door, monkeypatch):
     config = dict(door.settings())
     for released, ref in (('', config['branch']), ('0.2.0', 'v0.2.0')):

@@ -91,6 +91,21 @@ def reading_time():
     total = sum(map(minutes, lessons()))
     return f'{len(lessons())} lessons, {round(total/60)} hours of reading and as much again for running, changing and understanding: an evening each. You should know Python and have trained some network once, or have read what a loss and a gradient are. Linear algebra stops at the product of two matrices. The minutes below are counted, not guessed: 180 words or 13 lines of code take one.'
 
+def gains():
+    "By how many points ULMFiT from the model that ships differs from weighted words, by number of labels."
+    title, found = 'ULMFiT stage by stage, and by number of labels', []
+    for labels in ('50', '200', '1000', 'all'):
+        words, ulmfit = (float(cell.split('%')[0]) for cell in row(title, labels)[1::2][:2])
+        found.append(f"{ulmfit - words:+.1f}".replace('-', '−') + f" with {'all' if labels == 'all' else f'{int(labels):,}'}")
+    return found
+
+def limits():
+    "What this course and its library cannot do, or have not shown."
+    return f"""- **No figure was measured on a GPU yet.** The code moves to one, and what needs one is marked; every number here and in the lessons comes from a CPU.
+- **The language models that ship are small**: 224 and 512 units wide, 13.7 million tokens read, 14 MB each. On the film reviews, the points of ULMFiT from them over weighted words are {', '.join(gains()[:-1])} and {gains()[-1]} labels ([results](benchmarks/results.md), "ULMFiT stage by stage"). `'wt103-fwd'` fetches fast.ai's, which read 103 million.
+- **English first.** Chinese and other languages are cut into sub-words and trained on; no model for them ships.
+- **A course, not a service.** It has users in mind who read its code. Interfaces are fast.ai's; where we differ on purpose, the lesson says so."""
+
 def citation():
     "How to cite, from the same settings as CITATION.cff."
     config = settings()
@@ -106,4 +121,4 @@ def citation():
 }}
 ```"""
 
-made = {'<!-- figures -->': figures, '<!-- install -->': install, '<!-- lessons -->': lesson_table, '<!-- reading time -->': reading_time, '<!-- citation -->': citation}
+made = {'<!-- figures -->': figures, '<!-- install -->': install, '<!-- lessons -->': lesson_table, '<!-- reading time -->': reading_time, '<!-- limits -->': limits, '<!-- citation -->': citation}

@@ -54,6 +54,8 @@ def predict_text(
     text,               # one text
 )->pd.DataFrame:        # one row; the note only where there is something to say
     "Answer one text."
+    if any('\ud800' <= character <= '\udfff' for character in text):       # what a terminal makes of bytes that it cannot read
+        raise ValueError(f"the text holds bytes that are not UTF-8: {text.encode('utf-8', 'backslashreplace').decode():.80}. Set the terminal to UTF-8, or put the text into a file, and pass --file and --encoding.")
     found = answer_rows(load_predictor(model), [text], pd.DataFrame({'text': [text]}))
     return found if found.iloc[0, -1] else found.iloc[:, :-1]
 

@@ -62,11 +62,12 @@ def drawn(rows, n, seed, least=2):
     return pd.concat([rows[rows.label == label].sample(count, random_state=seed) for label, count in counts.items()]).sample(frac=1, random_state=seed)
 
 def rows_of(name):
-    "(texts to draw labels from, rows that judge, rows a training looks at, language), the same for every seed."
+    "(texts to draw labels from, rows that judge, rows a training looks at, rows to choose by, language), the same for every seed."
     train, test, lang = sources[name][0]()
     pool = drawn(train[['text', 'label']], n_pool, 0, 20)
     watched = drawn(train.drop(pool.index)[['text', 'label']], n_watched, 0)
-    return pool, test[['text', 'label']].sample(min(n_test, len(test)), random_state=0), watched, lang
+    others = train.drop([*pool.index, *watched.index])[['text', 'label']]
+    return pool, test[['text', 'label']].sample(min(n_test, len(test)), random_state=0), watched, others.sample(min(n_test, len(others)), random_state=0), lang
 
 def task_of(labelled, watched):
     "The labelled rows, and a few to look at while training: nothing is chosen by them."
@@ -111,14 +112,15 @@ class Languages:
 
 def one_run(candidate, labelled, rows, lang, seed, languages, scratch):
     "A row of the table as a dict."
-    pool, test, watched = rows
+    pool, test, watched, others = rows
     task = task_of(labelled, watched)
     setting = setting_of(candidate, task, pool, lang, seed)
     shutil.rmtree(scratch, ignore_errors=True)
     seconds, about = fitted(candidate, task, setting, scratch, lambda epochs: languages(candidate, task, setting, epochs))
-    answers = load_predictor(scratch/'model' if candidate.startswith('ulmfit') else scratch).probabilities(list(test.text))
-    right = np.asarray(answers).argmax(1) == np.array([task.labels.index(label) for label in test.label])
-    return {'accuracy': float(right.mean()), 'cpu': seconds, 'about': about, 'majority': float((test.label == labelled.label.mode()[0]).mean())}
+    model = load_predictor(scratch/'model' if candidate.startswith('ulmfit') else scratch)
+    def accuracy(rows): return float((np.asarray(model.probabilities(list(rows.text))).argmax(1) == np.array([task.labels.index(label) for label in rows.label])).mean())
+    chosen_by = {'development': accuracy(others)} if lang == 'zh' and candidate.startswith('ulmfit') else {}      # characters or pieces?
+    return {'accuracy': accuracy(test), **chosen_by, 'cpu': seconds, 'about': about, 'majority': float((test.label == labelled.label.mode()[0]).mean())}
 
 def left_out(pool, lang):
     "Why `auto` leaves candidates out for this language."
@@ -128,7 +130,7 @@ def left_out(pool, lang):
 
 def cell(values): return f'{np.mean(values):.1%} ± {100*np.std(values):.1f}'
 
-def shown(candidate): return {'ulmfit, pieces': 'ULMFiT, SentencePiece', 'majority': 'the most frequent class'}.get(candidate, candidate_title(candidate))
+def shown(candidate): return {'ulmfit, pieces': 'ULMFiT, SentencePiece', 'ulmfit, characters': 'ULMFiT, characters', 'majority': 'the most frequent class'}.get(candidate, candidate_title(candidate))
 
 def table_lines(found, data):
     "A table for each data set: candidates by labels, and the seconds of the processor for the most labels."
@@ -161,7 +163,7 @@ def main():
     for seed in given.seeds:
         for n in given.labels:
             for name in data:
-                pool, test, watched, lang = loaded[name]
+                pool, test, watched, others, lang = loaded[name]
                 labelled = drawn(drawn(pool, max(label_counts), seed), n, seed) if n < max(label_counts) else drawn(pool, n, seed)
                 languages = Languages(given.runs, [name, table_hash(pool), given.runs])
                 for candidate in sources[name][1]:
@@ -170,16 +172,19 @@ def main():
                     path = Path(given.runs)/f'few-{key}.json'
                     if not path.exists():
                         if given.only_finished: continue
-                        write_json(path, one_run(candidate, labelled, (pool, test, watched), lang, seed, languages, Path(given.runs)/f'few-model-{name}'))
+                        write_json(path, one_run(candidate, labelled, (pool, test, watched, others), lang, seed, languages, Path(given.runs)/f'few-model-{name}-{seed}'))
                     run = found[name, candidate, n, seed] = read_json(path)
                     print(f"{name:8} {candidate:15} {n:>5} labels, seed {seed}: {run['accuracy']:.1%} {run['cpu']:.1f} s {run['about']}", flush=True)
-    reasons = [line for name in data if loaded[name][3] != 'en' for line in left_out(loaded[name][0], loaded[name][3])]
+    reasons = [line for name in data if loaded[name][4] != 'en' for line in left_out(loaded[name][0], loaded[name][4])]
     lines = list(table_lines(found, data))
+    for kind in ('ulmfit', 'ulmfit, pieces'):
+        told = [[run['development'] for (name, one, m, _), run in found.items() if (name, one, m) == ('hotels', kind, n) and 'development' in run] for n in given.labels]
+        if any(told): reasons.append(f"On other rows, to choose by, {shown(kind)} had {', '.join(f'{np.mean(values):.1%}' for values in told if values)} ({', '.join(f'{n:,}' for n, values in zip(given.labels, told) if values)} labels).")
     print('\n'.join([*lines, *reasons]))
     if given.write:
         seeds = {len({seed for _, _, _, seed in found})}
         text = (f"`python benchmarks/few_labels.py --write`: the candidates of `fastnlp train-classifier`, planned and trained by its functions; accuracy on 1,000 rows that stay the same, mean ± standard deviation of {max(seeds)} draws of the labels and seeds. "
-                f"The language model of ULMFiT reads the {n_pool:,} texts of the pool that the labels are drawn from (`--unlabelled`). Hotels: the first 100 characters of a review; `auto` says of the other candidates: {' '.join(reasons)} Patents: no first phrase of a judged row was trained on. Seconds are those of the processor, one thread, for the training, beside other work. {machine()}.")
+                f"The language model of ULMFiT reads the {n_pool:,} texts of the pool that the labels are drawn from (`--unlabelled`). Hotels: the first 100 characters of a review; `auto` says of the other candidates, and of what ULMFiT reads: {' '.join(reasons)} Patents: no first phrase of a judged row was trained on. Seconds are those of the processor, one thread, for the training, beside other work. {machine()}.")
         write_section(title, text + '\n' + '\n'.join(lines))
 
 if __name__ == '__main__': main()

@@ -119,7 +119,7 @@ def train_classifier(
     sep: Optional[str] = SEP,
     encoding: Optional[str] = ENCODING,
     out: Optional[Path] = typer.Option(None, help='Folder for the results; FILE_classifier without it.'),
-    fresh: bool = typer.Option(False, '--fresh', help='Start over instead of going on where an earlier run stopped.'),
+    fresh: bool = typer.Option(False, '--fresh/--resume', help='Start over; --resume, which is what happens without either, goes on where an earlier run stopped.'),
     lm_epochs: Optional[int] = typer.Option(None, min=1, help='Epochs of the language model.'),
     epochs: Optional[int] = typer.Option(None, min=1, help='Epochs of the classifier.'),
     lm_bs: Optional[int] = typer.Option(None, min=1, help='Rows per batch of the language model; fewer for little text.'),

@@ -134,3 +134,25 @@ def test_predict_keeps_columns_and_reads_the_input(films):
 def test_version():
     from fastnlp_course import __version__
     assert fastnlp('--version').output.strip() == f'fastnlp_course {__version__}'
+
+def test_a_contest_comes_out_again(films):
+    "reproduce reads report.json of a contest, with the plans in place of the minutes; a figure that somebody touched is noticed."
+    done = fastnlp('train-classifier', films/'films.csv', '--model', 'tfidf', '--model', films/'small', '--epochs', 1, '--minutes', 5, '--resume', '--out', films/'again')
+    assert done.exit_code == 0, done.output
+    told = fastnlp('reproduce', films/'again')
+    assert told.exit_code == 0 and 'equal to the last bit' in told.output, told.output
+    report = json.loads((films/'again'/'report.json').read_text(encoding='utf-8'))
+    assert set(report['plans']) == {str(films/'small')} and report['options']['models'][0] == 'tfidf'
+    report['found']['models']['majority']['accuracy'] = .9
+    (films/'again'/'report.json').write_text(json.dumps(report), encoding='utf-8')
+    told = fastnlp('reproduce', films/'again')
+    assert told.exit_code == 1 and 'majority: accuracy: 0.9 in the report' in told.output
+
+def test_pieces_for_any_language(films):
+    "SentencePiece for ULMFiT: refused where there is too little text, and where nobody would read them."
+    for options, message in ((['--model', 'tfidf', '--unit', 'pieces'], '--unit says what ulmfit cuts texts into'), (['--model', 'ulmfit', '--unit', 'words', '--lang', 'zh'], 'no spaces between words'),
+                             (['--model', 'ulmfit', '--unit', 'syllables'], 'pass one of words, characters, pieces')):
+        wrong = fastnlp('train-classifier', films/'films.csv', '--out', films/'errors', *options)
+        assert wrong.exit_code == 1 and message in wrong.output, wrong.output
+    few = fastnlp('train-classifier', films/'films.csv', '--model', 'ulmfit', '--unit', 'pieces', '--out', films/'few')
+    assert few.exit_code == 1 and '10,000 are needed' in few.output

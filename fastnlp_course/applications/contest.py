@@ -26,7 +26,7 @@ from .tables import table_hash
 from .stages import settings_hash, Stages
 from .encoders import packaged_encoder, small_encoder
 from .judging import fit_temperature, score_difference, score_intervals
-from .languages import check_unit, detect_language, language_splitter, language_unit, unknown_rate
+from .languages import check_unit, detect_language, enough_for_pieces, language_splitter, language_unit, unknown_rate
 from .frozen_model import load_frozen, TextEncoder
 from .predictors import save_calibration
 from .reviews import Recipe
@@ -218,11 +218,11 @@ def plan_candidate(
 
 def refuse_rare_words(task, setting, most=.9):
     "ULMFiT has a row for what occurs three times; where that is next to nothing, there is no point in starting."
-    if check_unit(setting.lang, setting.unit) == 'pieces': return
+    if check_unit(setting.lang, setting.unit) == 'pieces': return enough_for_pieces([*task.table.text[~task.table.is_valid], *setting.unlabelled])
     train, valid = task.table.text[~task.table.is_valid], task.table.text[task.table.is_valid]
-    rate = unknown_rate([*train, *setting.unlabelled], valid, language_splitter(setting.lang, setting.unit), min_freq=setting.recipe.min_freq, most=20_000)
-    if rate > most:
-        raise ValueError(f"{rate:.0%} of the words to judge occur less than {setting.recipe.min_freq} times in the {len(train):,} training texts, so ULMFiT would learn about none of them. Leave out --model ulmfit, pass --unit characters, or more texts with --unlabelled.")
+    rate = lambda n: unknown_rate([*train, *setting.unlabelled], valid, language_splitter(setting.lang, setting.unit), min_freq=setting.recipe.min_freq, most=n)
+    if rate(2000) > most and (share := rate(50_000)) > most:        # the quick look first
+        raise ValueError(f"{share:.0%} of the words to judge occur less than {setting.recipe.min_freq} times in the {len(train):,} training texts, so ULMFiT would learn about none of them. Leave out --model ulmfit, pass --unit characters, or more texts with --unlabelled.")
 
 def _with_start(setting, task, log):
     "The setting with the beginning that ULMFiT takes for these texts."
@@ -393,7 +393,10 @@ def run_contest(
     minutes = 20 if minutes is None and 'auto' in models else minutes
     left = lambda: None if minutes is None else max(0., 60*minutes - (time.monotonic() - began))
     if dry_run:
-        return {'plans': plan_all(names, task, setting, sources, left(), log=log)}
+        plans = plan_all(names, task, setting, sources, left(), log=log)
+        total = sum(plan['expected'] for plan in plans.values())*len(task.folds or [0])
+        log(f"In all about {in_words(total)}{'' if minutes is None else f', of {minutes:g} min'}. Nothing was trained.")
+        return {'plans': plans}
     if fresh and (out/'stages').exists():
         shutil.rmtree(out/'stages')
     return _hold(task, out, names, setting, sources, minutes, left, log, facts or {}, plans)

@@ -65,7 +65,10 @@ def brief(
     most:int=70,    # characters
 )->str:
     "A value as a hint shows it: on one line, not too long."
-    try: text = value.__name__ if inspect.isfunction(value) else re.sub(r'\s+', ' ', repr(value))
+    try:
+        if inspect.isfunction(value): text = value.__name__
+        elif isinstance(value, (set, frozenset)) and value: text = f"{{{', '.join(sorted(map(repr, value)))}}}"     # in the same order in every run
+        else: text = re.sub(r'\s+', ' ', repr(value))
     except Exception: text = f'<{type(value).__name__}>'
     return text if len(text) <= most else f'{text[:most - 1]}…'
 
@@ -129,7 +132,7 @@ def _texts_differ(came, wanted):
     return f'{brief(came)} is wrong from character {at} on', f'{brief(came)} 从第 {at} 个字符起不对'
 
 def _sets_differ(came, wanted):
-    if extra := came - wanted: return f'{brief(next(iter(extra)))} does not belong there', f'{brief(next(iter(extra)))} 不该在里面'
+    if extra := sorted(came - wanted, key=repr): return f'{brief(extra[0])} does not belong there', f'{brief(extra[0])} 不该在里面'
     return (f'{len(wanted - came)} missing', f'少了 {len(wanted - came)} 个') if came != wanted else None
 
 def _tables_differ(came, wanted, tolerance):
@@ -196,7 +199,7 @@ def explained(
     at = _own_line(frames, skip)
     if not (at or called): return Hint(f'the check cannot work with your answer: {type(error).__name__} ({message})', f'检查无法使用你的答案：{type(error).__name__}（{message}）')
     en, zh = (f', in line {at[0]}: `{at[1]}`', f'，出错的是第 {at[0]} 行：`{at[1]}`') if at else ('', '')
-    return Hint(f"{called or 'your code'} raises {type(error).__name__} ({message}){en}", f"{called or '你的代码'}抛出了 {type(error).__name__}（{message}）{zh}")
+    return Hint(f"{called or 'your code'} raises {type(error).__name__} ({message}){en}", f"{f'{called} ' if called else '你的代码'}抛出了 {type(error).__name__}（{message}）{zh}")
 
 # %% ../../nbs/reference/exercises_core.ipynb #cell-019
 def copied(value):

@@ -142,10 +142,11 @@ def from_wheel(source, wheel):
     return changed
 
 def client(nb, folder, offline):
-    "Runs `nb` in the kernel of the place; through files where there is no network between the two."
+    "Runs `nb` in the kernel of the place; through files (one absolute place for both sides) where there is no network between the two."
     config = Config()
-    if offline: config.KernelManager.transport = 'ipc'
-    return NotebookClient(nb, timeout=1800, kernel_name='place', config=config, resources={'metadata': {'path': str(folder)}})
+    if offline:
+        config.KernelManager.transport, config.KernelManager.ip = 'ipc', str(Path(tempfile.mkdtemp(dir=folder.parent))/'s')
+    return NotebookClient(nb, timeout=1800, startup_timeout=300, kernel_name='place', config=config, resources={'metadata': {'path': str(folder)}})
 
 def run(path, wheel, folder, offline):
     "Sentences on what went wrong in a lesson."
@@ -168,7 +169,9 @@ def without_network(folder, offline):
     "What the first cell says without a network, where it must install: one sentence."
     nb = nbformat.read(lessons()[0], as_version=4)
     nb.cells = [cell for cell in nb.cells if cell.cell_type == 'code' and install_mark in cell.source]
-    runner = client(nb, folder, offline)
+    content = folder/'content'
+    content.mkdir(exist_ok=True)
+    runner = client(nb, content, offline)
     try: runner.execute()
     except CellExecutionError: pass
     errors = [output for output in nb.cells[0].outputs if output.output_type == 'error']

@@ -187,7 +187,6 @@ from fastnlp_course.applications.tables import *
 from fastnlp_course.applications.stages import *
 from fastnlp_course.applications.report import *
 from fastnlp_course.applications.reviews import *
-from fastnlp_course.applications.reproduce import *
 from fastnlp_course.applications.commands import *
 from fastnlp_course.applications.cpc import *
 from fastnlp_course.applications.encoders import *
@@ -207,6 +206,7 @@ from fastnlp_course.applications.serving import *
 from fastnlp_course.applications.backbones import *
 from fastnlp_course.applications.contest import *
 from fastnlp_course.applications.train_table import *
+from fastnlp_course.applications.reproduce import *
 from fastnlp_course.applications.predict_table import *
 from fastnlp_course.applications.languages import *
 from fastnlp_course.applications.judging import *

@@ -5,7 +5,8 @@ from markdown_text import chinese, has_chinese
 def mathml(latex, as_block=False):
     "A formula in the browser's own language."
     from docutils.utils.math.latex2mathml import tex2mathml
-    return tex2mathml(latex, as_block=as_block)
+    named = re.compile(r'&(?!amp;|lt;|gt;|quot;|apos;|#)\w+;')  # books are XML and know no other names
+    return named.sub(lambda match: html.unescape(match[0]), tex2mathml(latex, as_block=as_block))
 
 def inline_formula(self, node):
     from docutils import nodes

@@ -227,6 +227,11 @@ def test_chinese_text_says_its_language():
     body = site_extension.mark_language('<h2>中文导读</h2><p>The token <code>分</code> is one of many here.</p><p class="x">先让<em>东西</em>跑起来</p>')
     assert body == '<h2 lang="zh-Hans">中文导读</h2><p>The token <code>分</code> is one of many here.</p><p class="x" lang="zh-Hans">先让<em>东西</em>跑起来</p>'
 
+def test_formulas_need_no_network_and_are_xml():
+    pytest.importorskip('docutils')
+    drawn = site_extension.mathml('-\\log p')
+    assert '<math' in drawn and '<mi>log</mi>' in drawn and '&' not in drawn
+
 def test_the_chinese_index_holds_lines_without_marks():
     entry = chinese_index.page_entry('lessons/01', 'Tokens', ['**中文导读**\n\n模型读[编号](a.ipynb)，\n不读文字。\n\nEnglish.'], ['x = 1', "text = '分词'  # cut"])
     assert entry['lines'] == ['中文导读', '模型读编号，不读文字。', "text = '分词'  # cut"]
@@ -242,7 +247,7 @@ def test_the_chinese_search_cuts_queries_into_pairs():
 
 # The checks themselves
 
-faulty = '''<!doctype html><html lang="en"><head><title>x</title><link rel="icon" href="data:,"></head><body><main><h1 id="top">Title</h1><h3>Too deep</h3><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">
+faulty = '''<!doctype html><html lang="en"><head><title>x</title><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"></head><body><main><h1 id="top">Title</h1><h3>Too deep</h3><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">
 <div style="width: 900px">wide</div><a href="gone.html">gone</a><a href="#nowhere">here</a><a href="#top">up</a></main><script>console.error('no good')</script></body></html>'''
 
 def test_dead_links_are_found(tmp_path):

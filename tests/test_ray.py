@@ -54,8 +54,9 @@ def cluster(mark):
     "Two workers on this machine, on loopback."
     os.environ['RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER'] = os.environ['RAY_USAGE_STATS_ENABLED'] = '0'   # read at import: 127.0.0.1 only
     import ray
-    started = ray.init('local', num_cpus=2, object_store_memory=1 << 27, include_dashboard=False, log_to_driver=False, logging_level='error', 
-                       runtime_env={'env_vars': {'FASTNLP_TEST_DIES': str(mark), 'PYTHONPATH': os.pathsep.join([str(Path(__file__).parent), os.environ.get('PYTHONPATH', '')])}})
+    from fastnlp_course.text import ray_blocks
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get('PYTHONPATH', '')])
+    started = ray_blocks._start(ray, tries=3, num_cpus=2, object_store_memory=1 << 27, runtime_env={'env_vars': {'FASTNLP_TEST_DIES': str(mark), 'PYTHONPATH': path}})
     assert started.address_info['node_ip_address'] == '127.0.0.1'
     yield ray
     ray.shutdown()

@@ -70,13 +70,23 @@ def _processors():
     "How many processors this process may use."
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
+def _start(ray, tries=2, **options):
+    "Ray gives itself thirty seconds to start; a busy machine may need them twice."
+    try:
+        return ray.init('local', include_dashboard=False, log_to_driver=False, logging_level='error', **options)
+    except Exception as error:
+        ray.shutdown()
+        if tries > 1:
+            return _start(ray, tries - 1, **options)
+        raise RuntimeError(f"Ray did not start on this machine ({type(error).__name__}: {str(error).strip().splitlines()[0]}). If the machine is busy, wait and call again, or leave the engine out.") from error
+
 def _start_here():
     "Ray on this machine, for this machine only."
     # read when ray is imported: with it Ray binds to 127.0.0.1, as it does on Windows and macOS anyway
     with _environment(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER='0', RAY_USAGE_STATS_ENABLED='0'):
         import ray
         n = _processors()
-        started = ray.init('local', num_cpus=n, object_store_memory=min(n, 8) << 28, include_dashboard=False, log_to_driver=False, logging_level='error')
+        started = _start(ray, num_cpus=n, object_store_memory=min(n, 8) << 28)
     if not str(started.address_info['node_ip_address']).startswith('127.'):
         ray.shutdown()
         raise RuntimeError("ray was imported before, and would now listen on every network interface, where anybody could run code. Start it yourself first: ray.init(num_cpus=2); or do not import it.")

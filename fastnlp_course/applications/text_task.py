@@ -171,6 +171,9 @@ def _as_numbers(column, name):
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(f"row {row} of column {column.name!r} in {name} is {column.iloc[row]!r}, which is no number. Fill it in, remove the row, or leave out --regression.")
+    if (large := np.abs(values) > 1e30).any():
+        row = int(large.argmax())
+        raise ValueError(f"row {row} of column {column.name!r} in {name} is {column.iloc[row]}, and models count in 32 bits, up to 1e30. Divide the column, or take its logarithm.")
     if len(set(values)) < 2:
         raise ValueError(f"all numbers of column {column.name!r} in {name} are {values[0]:g}: there is nothing to learn.")
     return pd.Series(values, index=column.index)

@@ -282,6 +282,43 @@ def model_writers():
     from fastnlp_course.applications.stages import Stages
     yield Writer('Stages.run', lambda folder, what: Stages(folder, what, log=lambda line: None).run('one', lambda: {'text': what}), old=True)
 
+def application_writers():
+    "What the commands write beside models: folders, pages, cards."
+    from types import SimpleNamespace
+    import numpy as np
+    from fastnlp_course.all import AWD_LSTM, TextDataLoaders, awd_lstm_clas_config, set_seed, text_classifier_learner
+    from fastnlp_course.applications.cards import write_card
+    from fastnlp_course.applications.contest import save_winner
+    from fastnlp_course.applications.page import write_page
+    from fastnlp_course.applications.predictors import load_predictor, save_calibration
+    from fastnlp_course.applications.space import write_space
+    from fastnlp_course.applications.tfidf_model import fit_tfidf, load_tfidf, save_tfidf
+    import pandas as pd
+    warnings.simplefilter('ignore')
+    texts, labels = {'old': ['fine film', 'dull plot']*4, 'new': ['lovely film', 'awful plot', 'fine']*4}, {'old': ['good', 'bad']*4, 'new': ['good', 'bad', 'good']*4}
+    made = Path(tempfile.mkdtemp())
+    models = {what: fit_tfidf(texts[what], labels[what]) for what in texts}
+    for what in texts: save_tfidf(models[what], None, made/'candidates'/what/'model')
+    yield Writer('save_tfidf', lambda folder, what: save_tfidf(models[what], None, folder/'model'), lambda folder: load_tfidf(folder/'model'))
+    def winner(folder, what):
+        if not (folder/'candidates').exists(): shutil.copytree(made/'candidates', folder/'candidates')
+        answer = {'probabilities': [[.9, .1], [.2, .8], [.6, .4]], 'targets': [0, 1, 1]}
+        save_winner(what, SimpleNamespace(folds=None, text_cols=['text'], delim=None, kind='classes'), answer, folder)
+    yield Writer('train-classifier: OUT/model', winner, lambda folder: load_predictor(folder/'model'))
+    yield Writer('fastnlp space', lambda folder, what: write_space(made/'candidates'/what/'model', folder/'space', title=what, log=lambda line: None), lambda folder: load_predictor(folder/'space'/'model'))
+    def card(folder, what):
+        if not (folder/'run').exists(): shutil.copytree(made/'candidates'/'old', folder/'run')
+        write_card(folder/'run'/'model', license={'old': 'other', 'new': 'mit'}[what])
+    yield Writer('fastnlp card', card)
+    yield Writer('report.html', lambda folder, what: write_page(folder, {'title': what, 'reading': what*1000}))
+    yield Writer('calibration.json', lambda folder, what: save_calibration(folder, {'old': 1., 'new': 2.}[what]))
+    dls = TextDataLoaders.from_df(pd.DataFrame({'text': texts['new']*4, 'label': labels['new']*4}), text_col='text', label_col='label', valid_pct=.2, seed=1, bs=4, seq_len=12)
+    learners = {}
+    for what, seed in (('old', 1), ('new', 2)):
+        set_seed(seed)
+        learners[what] = text_classifier_learner(dls, AWD_LSTM, config={**awd_lstm_clas_config, 'emb_sz': 4, 'n_hid': 4, 'n_layers': 1}, pretrained=False, seq_len=12)
+    yield Writer('Learner.to_onnx', lambda folder, what: learners[what].to_onnx((folder/'onnx').resolve()), lambda folder: load_predictor(folder/'onnx'))
+
 def transformers_writers():
     import logging
     from transformers import BertConfig, BertForSequenceClassification
@@ -300,7 +337,7 @@ report = Path(__file__).resolve().parent/'faults.md'
 def main(wanted=''):
     "Run the writers, keep their rows; True if nothing was lost."
     fine = True
-    for group in (light_writers, download_writers, model_writers, transformers_writers):
+    for group in (light_writers, download_writers, model_writers, application_writers, transformers_writers):
         for writer in group():
             if wanted not in writer.name: continue
             place = Path(tempfile.mkdtemp(prefix='faults-', dir=quick_disk))

@@ -102,7 +102,7 @@ def check_folder(
 ):
     "Compare the files of a folder with its manifest; what is damaged, missing or of another model is named."
     folder = Path(folder)
-    if not (folder/'manifest.json').exists():
+    if not os.path.lexists(folder/'manifest.json'):
         return
     manifest = read_json(folder/'manifest.json')
     if isinstance(manifest, dict) and manifest.get('format') != manifest_format and 'shards' in manifest:

@@ -32,3 +32,7 @@ def test_downloads(tmp_path, monkeypatch, name):
 @pytest.mark.parametrize('name', ['Learner.save(.pth)', 'Learner.export', 'save_language_model', 'export_language_model', 'save_lora', 'kaggle_folder'])
 def test_models(tmp_path, monkeypatch, name):
     survives(next(writer for writer in faults.model_writers() if writer.name == name), tmp_path, monkeypatch)
+
+@pytest.mark.parametrize('name', ['save_tfidf', 'train-classifier: OUT/model', 'fastnlp space', 'fastnlp card'])
+def test_what_commands_write(tmp_path, monkeypatch, name):
+    survives(next(writer for writer in faults.application_writers() if writer.name == name), tmp_path, monkeypatch)

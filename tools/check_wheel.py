@@ -23,11 +23,10 @@ learn.fit_one_cycle(1, 1e-2)
 print(learn.predict('A moving and funny film.'))
 """
 
-def check_contents(wheel):
-    "Embedded data inside, notebooks outside."
+def check_contents(wheel, package):
+    "Embedded data inside, notebooks outside, and every module of the package it was built from."
     names = zipfile.ZipFile(wheel).namelist()
     assert not [name for name in names if name.endswith('.ipynb')], 'the wheel holds notebooks'
-    package = root/'fastnlp_course'
     wanted = {f'fastnlp_course/{path.relative_to(package).as_posix()}' for path in [*package.rglob('*.py'), *package.glob('assets/**/*.*')]}
     assert wanted <= set(names), f'the wheel lacks {sorted(wanted - set(names))}'
     assert [name for name in names if name.startswith('fastnlp_course/assets/') and 'reviews' in name], 'the wheel lacks the embedded reviews'
@@ -53,7 +52,7 @@ def build(python, folder):
     # the wheel is built from the sdist, as it is for those who get only that
     subprocess.run([python, '-m', 'pip', 'wheel', '-q', '--no-deps', '-w', str(folder), str(sdist)], check=True)
     wheel = next(folder.glob('*.whl'))
-    check_contents(wheel)
+    check_contents(wheel, copy/'fastnlp_course')
     return wheel, sdist
 
 def main():

@@ -391,7 +391,7 @@ def run_contest(
         refuse_rare_words(task, setting)
         setting = _with_start(setting, task, log)
     minutes = 20 if minutes is None and 'auto' in models else minutes
-    left = lambda: None if minutes is None else max(0., 60*minutes - (time.monotonic() - began))
+    left = lambda: None if minutes is None else max(0., 60*minutes - max(5., 6*minutes) - (time.monotonic() - began))      # a tenth is for the report
     if dry_run:
         plans = plan_all(names, task, setting, sources, left(), log=log)
         total = sum(plan['expected'] for plan in plans.values())*len(task.folds or [0])
@@ -409,7 +409,7 @@ def _hold(task, out, names, setting, sources, minutes, left, log, facts, plans=N
     answers = {'majority': {**_all_folds(task, lambda one, part: {**fit_majority(one), 'seconds': 0.})}}
     def train(name, plan, later=0.):
         folds = iter(range(len(task.folds or [0]), 0, -1))
-        allowed = lambda: None if left() is None else max(1.1*plan['expected'], (left() - later)/next(folds))
+        allowed = lambda: None if left() is None else max(min(1.1*plan['expected'], left()), (left() - later)/next(folds))
         answers[name] = _all_folds(task, lambda one, part: run_candidate(name, one, setting, plan, sources.get(name), out, part, allowed(), log))
     train('tfidf', {'expected': 0.})
     score = main_scores[task.kind]

@@ -106,7 +106,7 @@ def kernel(place, python, folder, offline):
     spec.mkdir(parents=True)
     start = folder/'start'
     start.mkdir()
-    variables = {'OMP_NUM_THREADS': '1', 'FASTNLP_HOME': str(folder/'home'), 'MPLCONFIGDIR': str(folder/'matplotlib'), 'MPLBACKEND': 'module://matplotlib_inline.backend_inline', 'HF_HUB_DISABLE_TELEMETRY': '1'}
+    variables = {'OMP_NUM_THREADS': '1', 'FASTNLP_HOME': str(folder/'home'), 'MPLCONFIGDIR': str(folder/'matplotlib'), 'MPLBACKEND': 'module://matplotlib_inline.backend_inline', 'HF_HUB_DISABLE_TELEMETRY': '1', 'PYDEVD_DISABLE_FILE_VALIDATION': '1'}
     if place == 'colab':
         (start/'sitecustomize.py').write_text("import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')\n", encoding='utf-8')
         variables['PYTHONPATH'] = str(start)

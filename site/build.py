@@ -35,14 +35,20 @@ def write(source, name, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding='utf-8')
 
-def write_notebooks_and_files(source, pages, titles, for_book=False):
-    "Write every page that has a file in the repository; give back the Chinese they hold."
+def module_page(text, api):
+    "The page of the module that a notebook writes, or nothing."
+    found = re.search(r'#\| default_exp ([\w.]+)', text)
+    name = f'fastnlp_course.{found[1]}' if found else ''
+    return api.page_of(name) if api and name in api.modules else ''
+
+def write_notebooks_and_files(source, pages, titles, api=None):
+    "Write every page that has a file in the repository, as XML for a book, which has no API; give back the Chinese they hold."
     pictures, chinese = set(), []
     for address, name in pages.items():
         text = (root/address).read_text(encoding='utf-8')
         if address.endswith('ipynb'):
-            nb = site_notebook(json.loads(text), address, pages, bar(root/address, pages), pictures)
-            if for_book: nb = as_xml(nb)
+            nb = site_notebook(json.loads(text), address, pages, bar(root/address, pages, module_page(text, api)), pictures)
+            if api is None: nb = as_xml(nb)
             write(source, f'{name}.ipynb', json.dumps(nb, ensure_ascii=False))
             chinese.append(notebook_entry(name, titles[address], nb))
         else:
@@ -92,7 +98,7 @@ def prepare(source, only=None):
     api = Api(root, pages, titles)
     if only: api.modules = {name: module for name, module in api.modules.items() if re.search(only, api.page_of(name))}
     begin(source, side_list(pages, api, titles))
-    chinese = write_notebooks_and_files(source, pages, titles)
+    chinese = write_notebooks_and_files(source, pages, titles, api)
     (source/'_static/chinese_index.js').write_text(as_script(chinese), encoding='utf-8')
     write_made_pages(source, pages, api)
 
@@ -100,7 +106,7 @@ def prepare_book(source, only=None):
     "Write what Sphinx reads for the book: the lessons and the glossary; links to all else lead to GitHub."
     pages = {address: name for address, name in chosen_pages(only).items() if name.startswith('lessons/') or name == 'glossary'}
     begin(source, [])
-    write_notebooks_and_files(source, pages, titles_of(pages), for_book=True)
+    write_notebooks_and_files(source, pages, titles_of(pages))
     write(source, 'index.md', book_cover(pages))
 
 def run_sphinx(builder, source, target, *more):

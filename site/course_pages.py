@@ -20,14 +20,16 @@ def number(path):
     "Number of a lesson, with its letter."
     return path.stem.split('_')[0]
 
-def bar(path, pages):
-    "The line below a notebook's title: where it stands, how long it takes, where it opens."
+def bar(path, pages, module_page=''):
+    "The lines below a notebook's title: where it stands, how long it takes, where it opens, and the page of the module that it writes."
     where = address(path)
     is_lesson = pages[where].startswith('lessons/')
     wing = wing_of(path) if pages[where].startswith('reference/') else ''
     place = f'Part {part_of(path)} · about {minutes(path)} minutes' if is_lesson else f'[Reference rooms: {wing}](/reference/{wing}.md)' if wing else ''
     links = [f'[Open in Colab]({colab_url(path)})', f'[Open in Kaggle]({kaggle_url(path)})', f'[Notebook on GitHub]({on_github(where)})']
-    for folder, words in (('nbs/solutions', 'Solutions'), ('nbs/zh', '中文版'), ('nbs', 'The lesson')):
+    if module_page: links.append(f'[API](/{module_page}.md)')
+    is_chinese = pages[where].startswith('zh/')
+    for folder, words in (('nbs/solutions', '解答' if is_chinese else 'Solutions'), ('nbs/zh', '中文版'), ('nbs', 'English' if is_chinese else 'The lesson')):
         other = f'{folder}/{path.name}'
         if other != where and other in pages and not wing: links.append(f'[{words}](/{pages[other]}.ipynb)')
     return f"{{.place}}\n{place}\n\n{{.launch}}\n{' '.join(links)}" if place else f"{{.launch}}\n{' '.join(links)}"
@@ -51,11 +53,12 @@ def landing(pages, extra):
     drawn = course_map([part for part, paths in course_parts(pages)])
     total = hours(sum(minutes(path) for part, paths in course_parts(pages) for path in paths))
     first = pages[address(lessons()[0])]
-    chinese = ' [中文导读](/zh/index.md)' if 'zh/index' in pages.values() else ''
+    install = ' [Install](/start.md)' if 'start' in pages.values() else ''
+    chinese = ' [中文](/zh/index.md)' if 'zh/index' in pages.values() else ''
     return '\n\n'.join([
         '# From text to prediction', '{.promise}\nThe fast.ai NLP course, rebuilt from scratch in notebooks that are at once the lessons, the library and its tests. '
         f'Raw text walks through a row of rooms and comes out as a prediction; each lesson builds one room in front of your eyes. {total} of reading, on a laptop, with no GPU.',
-        f'{{.launch}}\n[Begin with the first hour](/{first}.ipynb) [Install](/start.md) <a href="fastnlp_course.epub">EPUB for reading offline</a>{chinese}',
+        f'{{.launch}}\n[Begin with the first hour](/{first}.ipynb){install} <a href="fastnlp_course.epub">EPUB for reading offline</a>{chinese}',
         f'<div class="map-frame">{drawn}</div>', *lesson_cards(pages),
         '## To look things up', '\n'.join(['- [Reference rooms](/reference/index.md): what is there for robustness, for speed and for fastai\'s other arguments',
             '- [API](/api/index.md): every public name with its parameters', '- [Commands](/commands.md): `fastnlp` and its options', *(f'- [{more[page]}](/{page}.md)' for page in more if page in pages.values() and page != 'start')]),

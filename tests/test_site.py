@@ -222,6 +222,7 @@ def test_the_map_stays_within_its_frame():
 def test_the_line_below_a_title_opens_colab_and_kaggle():
     bar = course_pages.bar(lessons()[1], pages)
     assert 'Part II Text to numbers · about' in bar and '[Open in Colab](https://colab.' in bar and '[Open in Kaggle](https://kaggle.' in bar
+    assert '[API](/api/text.tokenization.md)' in course_pages.bar(lessons()[1], pages, 'api/text.tokenization')
 
 def test_chinese_text_says_its_language():
     body = site_extension.mark_language('<h2>中文导读</h2><p>The token <code>分</code> is one of many here.</p><p class="x">先让<em>东西</em>跑起来</p>')

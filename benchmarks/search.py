@@ -74,6 +74,8 @@ def base(n_labels=0, **changed):
 
 def difference(trial):
     "What sets a trial apart from today's recipe, as words."
+    if trial.method == 'words':
+        return 'TF-IDF and logistic regression'
     usual = asdict(base(trial.n_labels))
     return ', '.join(f'{name}={value}' for name, value in asdict(trial).items() if value != usual[name] and name != 'seed') or "today's recipe"
 

@@ -34,7 +34,7 @@ def figures():
              ('2,000 sentences classified; one alone', f'**{many} times**; {single} times', 'inference.py --peer PYTHON --classify')]
     lines = ['| against fastai 2.8.12, same machine, same results | speed | command |', '| --- | --- | --- |']
     lines += [f'| {what} | {times} | `python benchmarks/{command}` |' for what, times, command in table]
-    return '\n'.join(lines) + f'\n\nTwo cores, no GPU; all figures are in [benchmarks/results.md](benchmarks/results.md), those where nothing is gained too: a training step in single precision, {step} times. `PYTHON` is that of an environment with fastai.'
+    return '\n'.join(lines) + f'\n\nTwo cores, no GPU; all figures are in [benchmarks/results.md](benchmarks/results.md), among them a training step of a language model in single precision, {step} times, and those where nothing is gained. `PYTHON` is that of an environment with fastai.'
 
 def requirement(extras=''):
     "What pip installs without a clone."

@@ -123,7 +123,7 @@ def learn_pieces(
     with atomic_write(file) as handle: handle.write(found.model_bytes)
     return len(found.vocab)
 
-# %% ../../nbs/reference/applications_languages.ipynb #cell-015
+# %% ../../nbs/reference/applications_languages.ipynb #cell-017
 def _counts(texts, splitter, most):
     "How often each token occurs in the first texts."
     splitter = SpacyTokenizer('en') if splitter is None else splitter

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from fastcore.basics import patch
+from torch.overrides import TorchFunctionMode
 
 from ..files import configurable, fault_point, read_json, to_config, write_json
 from ..folders import atomic_folder, check_folder
@@ -168,6 +169,12 @@ def checked_learner(
     return checked(config, lambda value, where: object_with(value, where, list(parts), **parts), 'the learner')
 
 # %% ../../nbs/reference/training_export.ipynb #cell-018
+class Unfilled(TorchFunctionMode):
+    "Parameters are made and not filled."
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        fills = getattr(func, '__name__', '') in ('normal_', 'uniform_', 'trunc_normal_', 'xavier_uniform_', 'kaiming_uniform_', 'kaiming_normal_', 'orthogonal_')
+        return (args or list(kwargs.values()))[0] if fills else func(*args, **(kwargs or {}))
+
 def check_size(
     make,        # a factory
     dls,         # its loaders
@@ -176,14 +183,14 @@ def check_size(
 ):
     "Refuse a model with more numbers than the file of its weights has bytes, before there is memory for it."
     try:
-        with torch.device('meta'):
+        with torch.device('meta'), Unfilled():
             n_parameters = sum(p.numel() for p in get_model(make(dls, **build(arguments)).model).parameters())
     except Exception:      # a model that cannot be made without memory, or not at all: making it will tell
         return
     if n_parameters > file.stat().st_size:
         raise ValueError(f"describes a model of {n_parameters:,} numbers, and {file} has {file.stat().st_size:,} bytes. They are not of the same model, or one is damaged.")
 
-# %% ../../nbs/reference/training_export.ipynb #cell-019
+# %% ../../nbs/reference/training_export.ipynb #cell-020
 def _learner_of(config, folder, device):
     "The learner that a config describes, with new weights."
     name = config.get('factory')
@@ -209,7 +216,7 @@ def _learner_of(config, folder, device):
     learn.path = folder.parent
     return learn
 
-# %% ../../nbs/reference/training_export.ipynb #cell-021
+# %% ../../nbs/reference/training_export.ipynb #cell-022
 def load_learner(
     fname:str|Path,     # the folder that `export` wrote
     cpu:bool=True,      # on the processor; False: on the best device here
@@ -234,6 +241,6 @@ def load_learner(
     learn.model.eval()
     return learn
 
-# %% ../../nbs/reference/training_export.ipynb #cell-022
+# %% ../../nbs/reference/training_export.ipynb #cell-023
 for _loss in (BaseLoss, CrossEntropyLossFlat, BCEWithLogitsLossFlat, LabelSmoothingCrossEntropyFlat, FocalLossFlat):
     configurable(_loss)

@@ -96,7 +96,7 @@ def contents(folder):
     return {name: data for name, data in files.items() if not any(part.startswith('.') for part in name.split('/')) and not name.endswith(('manifest.json', '.part', '.part.json')) and '.rank-' not in name}
 
 def left_over(folder):
-    return sorted(path.name for path in folder.rglob('*') if path.name.startswith('.') or path.name.endswith(('.part', '.part.json')) or '.rank-' in path.name)
+    return sorted(path.name for path in folder.rglob('*') if path.name.startswith('.') and path.name != '.gitattributes' or path.name.endswith(('.part', '.part.json')) or '.rank-' in path.name)
 
 def write_next(folder):
     from fastnlp_course.files import write_json

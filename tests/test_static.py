@@ -20,13 +20,14 @@ meant = {
     ('training.sklearn_metrics', 'import_module'): "the module is 'sklearn.metrics' if it comes from a config",
     ('data.borrowed', 'import_module'): 'modules that the door names',
     ('_old_addresses', 'import_module'): 'names of rooms from its table',
+    ('bridges.hf_lazy', 'import_module'): 'one room of this package, by a name that stands above; find_spec asks the finders that Python would ask',
     ('exercises.core', 'import_module'): 'modules of its own wing, found by their files',
     ('applications.report', 'subprocess'): 'asks git for its state, with a list of words, no shell and a time limit',
 }
 loaders = {'pickle', 'cPickle', '_pickle', 'dill', 'cloudpickle', 'marshal', 'shelve', 'joblib', 'jsonpickle', 'yaml', 'pandas', 'pd'}
 network = {'urlopen', 'urlretrieve', 'create_connection', 'HTTPConnection', 'HTTPSConnection'}
 # Tables that are written as they are, or have been guarded before.
-plain_tables = {('applications.kaggle', 'make_submission'): 'ids as Kaggle has given them', ('applications.app', 'answer'): 'guarded, part by part, by table_answers', ('cli', 'predict'): 'guarded, part by part',
+plain_tables = {('applications.kaggle', 'make_submission'): 'ids as Kaggle has given them', ('applications.app', 'answer'): 'guarded, part by part, by table_answers', ('applications.app', '_table_tab'): 'it makes that function', ('cli', 'predict'): 'guarded, part by part',
                 ('cli', 'sample'): 'reviews that this package ships'}
 shells = {'system', 'popen', 'execv', 'execve', 'execl', 'execvp', 'spawnv', 'spawnl', 'startfile', 'posix_spawn'}
 

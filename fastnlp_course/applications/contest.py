@@ -8,6 +8,7 @@ __all__ = ['main_scores', 'vectors_folder', 'judge_all', 'recommend', 'results_t
            'judged_at', 'judged_rows', 'save_winner', 'answers_table', 'run_contest']
 
 # %% ../../nbs/reference/applications_contest.ipynb #cell-004
+import hashlib
 import re
 import shlex
 import shutil
@@ -271,7 +272,9 @@ def _reading(title, log):
     return report
 
 def _slug(name):
-    return re.sub(r'[^\w.-]+', '_', name).strip('._') or 'model'
+    # a/b and a_b are two candidates, so what is not written out is told apart by a hash
+    plain = re.sub(r'[^\w.-]+', '_', name).strip('._')
+    return plain if plain == name else f"{plain or 'model'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 def run_candidate(
     name,            # of the candidate
@@ -305,7 +308,7 @@ def run_candidate(
         return {**found, 'seconds': found['seconds'] + language['seconds'], 'about': plan['about'] + language['stopped'] + found['stopped'], 'perplexity': language['perplexity']}
     return stages.run(stage, lambda: fit_hf(task, setting, source, out/model[0], plan, cbs(stage)), model)
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-024
+# %% ../../nbs/reference/applications_contest.ipynb #cell-025
 def _all_folds(task, run):
     "The answers of all folds behind each other, in the order of the rows."
     if task.folds is None:
@@ -345,7 +348,7 @@ def save_winner(
             save_calibration(new, _temperature(np.asarray(answer['probabilities']), np.asarray(answer['targets']), task.kind))
     return out/'model'
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-025
+# %% ../../nbs/reference/applications_contest.ipynb #cell-026
 def answers_table(
     task,            # rows
     answer,          # of a candidate
@@ -401,7 +404,7 @@ def run_contest(
         shutil.rmtree(out/'stages')
     return _hold(task, out, names, setting, sources, minutes, left, log, facts or {}, plans)
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-026
+# %% ../../nbs/reference/applications_contest.ipynb #cell-027
 def _hold(task, out, names, setting, sources, minutes, left, log, facts, plans=None):
     "Train, judge, keep."
     groups = judged_rows(task).group.tolist() if 'group' in task.table else None

@@ -1,4 +1,5 @@
 "Spelling, links and metadata of what people read; the files that GitHub shows; citation."
+import json
 import re
 import subprocess
 import sys
@@ -102,6 +103,12 @@ def test_links_in_code_are_none_and_addresses_elsewhere_are_listed(small_site):
 def test_notebooks_are_clean():
     code, said = run_tool('tools/check_notebooks.py')
     assert code == 0, said
+
+@pytest.mark.parametrize('path', sorted((root/'nbs').rglob('*.ipynb')), ids=lambda path: path.stem)
+def test_notebooks_are_what_jupyter_reads(path):
+    nbformat.validate(nbformat.read(path, as_version=4))
+    kinds = {cell['cell_type'] for cell in json.loads(path.read_text(encoding='utf-8'))['cells']}
+    assert kinds <= {'code', 'markdown'}, kinds
 
 def dirty_notebook():
     "A notebook with everything that an editor or a kernel leaves behind."

@@ -155,6 +155,7 @@ def write_graph(
     try:
         with _without_remarks(), torch.no_grad():
             torch.onnx.export(graph, example, str(file), dynamo=False, input_names=list(names), output_names=['logits'], dynamic_axes=axes, opset_version=17)
+    except OSError: raise  # a full disk is not the network's fault
     except Exception as error:
         raise ValueError(f'torch {torch.__version__} cannot write {type(getattr(graph, "model", graph)).__name__} as ONNX ({type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else "no message"}).') from error
     return [entry.name for entry in onnx.load(str(file), load_external_data=False).graph.input]

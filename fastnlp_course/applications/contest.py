@@ -217,7 +217,7 @@ def plan_candidate(
     if name == 'minilm-frozen': return _plan_frozen(task, source, name, budget)
     return plan_hf(task, setting, source, name, budget)
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-020
+# %% ../../nbs/reference/applications_contest.ipynb #cell-021
 def refuse_rare_words(task, setting, most=.9):
     "ULMFiT has a row for what occurs three times; where that is next to nothing, there is no point in starting."
     if check_unit(setting.lang, setting.unit) == 'pieces': return enough_for_pieces([*task.table.text[~task.table.is_valid], *setting.unlabelled])
@@ -233,7 +233,7 @@ def _with_start(setting, task, log):
         log(why)
     return replace(setting, recipe=replace(recipe_for(task, setting), pretrained=pretrained and setting.recipe.pretrained))
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-021
+# %% ../../nbs/reference/applications_contest.ipynb #cell-023
 def plan_all(
     names,           # candidates
     task,            # rows
@@ -260,7 +260,7 @@ def plan_all(
         left = None if left is None else max(0, left - total)
     return plans
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-025
+# %% ../../nbs/reference/applications_contest.ipynb #cell-027
 vectors_folder = 'stages/vectors'       # what a frozen encoder has read; removed at the end
 
 def _reading(title, log):
@@ -310,7 +310,7 @@ def run_candidate(
         return {**found, 'seconds': found['seconds'] + language['seconds'], 'about': plan['about'] + language['stopped'] + found['stopped'], 'perplexity': language['perplexity']}
     return stages.run(stage, lambda: fit_hf(task, setting, source, out/model[0], plan, cbs(stage)), model)
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-027
+# %% ../../nbs/reference/applications_contest.ipynb #cell-029
 def _all_folds(task, run):
     "The answers of all folds behind each other, in the order of the rows."
     if task.folds is None:
@@ -350,7 +350,7 @@ def save_winner(
             save_calibration(new, _temperature(np.asarray(answer['probabilities']), np.asarray(answer['targets']), task.kind))
     return out/'model'
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-028
+# %% ../../nbs/reference/applications_contest.ipynb #cell-030
 def answers_table(
     task,            # rows
     answer,          # of a candidate
@@ -406,7 +406,7 @@ def run_contest(
         shutil.rmtree(out/'stages')
     return _hold(task, out, names, setting, sources, minutes, left, log, facts or {}, plans)
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-029
+# %% ../../nbs/reference/applications_contest.ipynb #cell-031
 def _hold(task, out, names, setting, sources, minutes, left, log, facts, plans=None):
     "Train, judge, keep."
     groups = judged_rows(task).group.tolist() if 'group' in task.table else None

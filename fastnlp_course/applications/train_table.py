@@ -65,7 +65,7 @@ def plain_table_of(
     english = detect_language(table.text)[0] == 'en' and shipped_knows(train) >= 0.5
     return table if english else None
 
-# %% ../../nbs/reference/applications_train_table.ipynb #cell-008
+# %% ../../nbs/reference/applications_train_table.ipynb #cell-009
 def an_example(text):
     "The beginning of a text, to show how a command is used."
     words = ' '.join(str(text).split())
@@ -76,7 +76,7 @@ def beginnings(texts, n=3):
     firsts = Counter(' '.join(text.split()[:2]) for text in texts if len(text.split()) > 1)
     return tuple(words for words, _ in firsts.most_common(n)) or ('the',)
 
-# %% ../../nbs/reference/applications_train_table.ipynb #cell-009
+# %% ../../nbs/reference/applications_train_table.ipynb #cell-012
 def say_before(
     table,           # columns text, label, is_valid
     recipe,          # sizes, epochs, rates
@@ -109,7 +109,7 @@ def say_beside(
     write_json(out/'metrics.json', metrics)
     log(f"\nMacro F1: {', '.join(f'{name} {value:.3f}' for name, value in metrics['macro_f1'].items())}. Accuracy of the most frequent class: {beside['majority']['accuracy']:.1%}.")
 
-# %% ../../nbs/reference/applications_train_table.ipynb #cell-010
+# %% ../../nbs/reference/applications_train_table.ipynb #cell-014
 def train_plainly(
     table,           # of `plain_table_of`
     out,             # folder for results
@@ -133,7 +133,7 @@ def train_plainly(
         log(f"\nTF-IDF + logistic regression is {'as good' if ahead == 0 else f'{100*ahead:.1f} points ahead'} and costs less; it is kept too:\n  fastnlp predict {Path(out)/'tfidf_model'} {shlex.quote(example)}")
     return metrics
 
-# %% ../../nbs/reference/applications_train_table.ipynb #cell-011
+# %% ../../nbs/reference/applications_train_table.ipynb #cell-015
 def _refuse_idle(models, sizes, unlabelled, class_weights, regression, unit=None):
     "An option that nothing would read is a mistake."
     named = [name for name in models if name not in ('tfidf', 'minilm-frozen')]
@@ -153,7 +153,7 @@ def quiet_transformers():
     logging.disable_progress_bar()
     logging.set_verbosity_error()
 
-# %% ../../nbs/reference/applications_train_table.ipynb #cell-012
+# %% ../../nbs/reference/applications_train_table.ipynb #cell-017
 def contest_of_file(
     file,            # a table with a header
     out,             # folder for results

@@ -286,7 +286,7 @@ def _json_tables(path, handle, size, missing=''):
         names.update(dict.fromkeys(name for found in part for name in found))
         yield list(names), [[_as_text(found.get(name), missing) for name in names] for found in part]
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-026
+# %% ../../nbs/reference/text_table_files.ipynb #cell-027
 def _parquet_tables(path, size, columns, missing=''):
     "Tables of at most `size` rows of a Parquet file."
     import pyarrow
@@ -306,7 +306,7 @@ def _parquet_tables(path, size, columns, missing=''):
     except pyarrow.ArrowException as error:
         raise ValueError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}). It may be cut off: copy or write it again.") from None
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-029
+# %% ../../nbs/reference/text_table_files.ipynb #cell-030
 def _usual_separator(path):
     "What the suffix promises."
     return '\t' if {'.tsv', '.tab'} & {suffix.lower() for suffix in path.suffixes} else ','
@@ -332,7 +332,7 @@ def _find_separator(path, head, complete, encoding, columns, log):
         log(f"{path.name} is separated by {_shown(sep)}, and read so. For another separator pass sep= (in a command: --sep).")
     return sep, len(first) == 5 and first.lower().startswith('sep=')
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-030
+# %% ../../nbs/reference/text_table_files.ipynb #cell-031
 def table_parts(
     path,                # CSV, TSV, JSON lines (each also with gzip) or Parquet
     sep:str=None,        # between two cells of a CSV file; found out if left out
@@ -384,7 +384,7 @@ def _text_tables(path, kind, head, complete, sep, encoding, header, quoting, col
             handle.readline()      # Excel's line sep=;
         yield from _json_tables(path, handle, size, missing) if kind == 'JSON lines' else _csv_tables(path, handle, size, sep, quoting, header)
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-031
+# %% ../../nbs/reference/text_table_files.ipynb #cell-032
 def read_table(
     path,                # CSV, TSV, JSON lines (each also with gzip) or Parquet
     sep:str=None,        # between two cells of a CSV file; found out if left out
@@ -398,7 +398,7 @@ def read_table(
     parts = list(table_parts(path, sep, encoding, header, quoting, columns, log=log))
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True).fillna('')
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-033
+# %% ../../nbs/reference/text_table_files.ipynb #cell-034
 def later_columns(
     path,                # a table
     sep:str=None,        # as for `table_parts`
@@ -415,7 +415,7 @@ def later_columns(
             names.update(dict.fromkeys(found))
     return list(names)
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-044
+# %% ../../nbs/reference/text_table_files.ipynb #cell-045
 def line_parts(
     path,                # a text file, also with gzip
     encoding:str=None,   # UTF-8 if left out
@@ -435,7 +435,7 @@ def line_texts(
     "The lines of a text file."
     return [line for part in line_parts(path, encoding) for line in part]
 
-# %% ../../nbs/reference/text_table_files.ipynb #cell-047
+# %% ../../nbs/reference/text_table_files.ipynb #cell-048
 def _is_object(line):
     "Is the line an object of JSON?"
     try:

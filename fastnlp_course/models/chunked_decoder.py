@@ -16,7 +16,7 @@ from ..training.losses import CrossEntropyLossFlat
 from ..training.learner import TrainEvalCallback
 from ..training.full_loop import OpenOutput
 from ..training.callbacks import GradientClip
-from ..training.precision import MixedPrecision
+from ..training.precision import MixedPrecision, cpu_has_bf16
 from ..training.recorder import ProgressCallback, Recorder
 from ..training.schedules import ParamScheduler
 from ..training.checkpoint import CheckpointCallback
@@ -31,8 +31,8 @@ def quick_linear(
     weight:Tensor,        # (out, n)
     bias:Tensor=None,     # (out,)
 )->Tensor:                # (rows, out)
-    "`F.linear` without gradients, by oneDNN where torch has it."
-    if _has_onednn and x.dtype in (torch.float32, torch.bfloat16) and x.device.type == 'cpu':
+    "`F.linear` without gradients, by oneDNN where torch has it and the processor computes in this format."
+    if _has_onednn and x.device.type == 'cpu' and (x.dtype == torch.float32 or x.dtype == torch.bfloat16 and cpu_has_bf16()):
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, 'none', [], '')
     return F.linear(x, weight, bias)
 

@@ -19,7 +19,7 @@ INPUTS = settings.ini setup.py pyproject.toml $(CONSTRAINTS)
 # nbdev's commands start kernels and other commands by name, so the environment's own come first.
 export PATH := $(abspath $(BIN))$(SEPARATOR)$(PATH)
 
-.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark site site-test clean spell links notebooks-check release bench colab-check kaggle-check
+.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark site site-test clean spell links notebooks-check release bench colab-check kaggle-check anki
 
 help:
 	@echo "make demo            set up $(VENV), train on the embedded reviews, write demo_output/report.html"
@@ -44,6 +44,7 @@ help:
 	@echo "make bench           all benchmarks in an hour, into results.md; PEER=PYTHON with fastai, DRY=1 shows the plan"
 	@echo "make benchmark       what import costs"
 	@echo "make site            the course as a site, offline: _site/html/index.html"
+	@echo "make anki            the questions of all lessons as cards for Anki, and on a page to print: _site/anki"
 	@echo "make site-test       every page of the site in a headless Chromium: links, headings, contrast, phones"
 
 $(VENV)/user-ready: $(INPUTS)
@@ -153,12 +154,16 @@ $(SITE_VENV)/ready: site/requirements.txt
 site: $(SITE_VENV)/ready
 	$(SITE_RUN) site/build.py $(if $(ONLY),--only '$(ONLY)')
 
+# The questions of the lessons; genanki, which writes the .apkg, is in the environment of the site.
+anki: $(SITE_VENV)/ready
+	$(SITE_RUN) tools/anki.py
+
 # axe-core judges contrast and names; without npm or the network its test says that it was skipped.
 $(SITE_VENV)/axe.min.js: $(SITE_VENV)/ready
 	-cd $(SITE_VENV) && npm pack --silent $(AXE:axe-core-%=axe-core@%) && tar -xzf $(AXE).tgz --strip-components=1 package/axe.min.js
 
 site-test: site $(SITE_VENV)/axe.min.js
-	FASTNLP_SITE=_site/html $(SITE_RUN) -m pytest -q -p no:cacheprovider --noconftest tests/test_site.py
+	FASTNLP_SITE=_site/html $(SITE_RUN) -m pytest -q -p no:cacheprovider --noconftest tests/test_site.py tests/test_anki.py
 
 clean:
 	rm -rf .venv .venv-newest .venv-oldest .venv-site _site build dist *.egg-info

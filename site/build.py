@@ -1,7 +1,7 @@
 """Build the site: build.py [--only PATTERN] [--no-epub] [--keep-going]
 
 Notebooks are not run: their committed outputs are shown. Everything is written under _site/: source (what Sphinx reads),
-html, epub. `--only` builds the pages whose address matches, to look at a change quickly.
+html, epub, anki (the questions of the lessons, also in html/downloads). `--only` builds the pages whose address matches, to look at a change quickly.
 """
 import argparse, json, re, shutil, sys
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 here = Path(__file__).resolve().parent
 sys.path.insert(0, str(here))
 from plan import dead_links, planned, root
+from anki import write_all
 from project import references, settings, title, wings
 from api_pages import Api
 from chinese_index import as_script, notebook_entry, page_entry
@@ -60,7 +61,7 @@ def write_notebooks_and_files(source, pages, titles, api=None):
         shutil.copyfile(root/picture, source/'pictures'/picture)
     return [entry for entry in chinese if entry]
 
-def write_made_pages(source, pages, api):
+def write_made_pages(source, pages, api, downloads=()):
     "Write the pages that come from all the others."
     extra = [f'/{page}' for page in pages.values() if '/' not in page]
     for folder, words, said in (('solutions', 'Solutions', 'Worked exercises, lesson by lesson.'), ('zh', '中文', '本课程的中文页面。')):
@@ -70,7 +71,7 @@ def write_made_pages(source, pages, api):
             path = source/f'{folder}/index.md'
             path.write_text(path.read_text(encoding='utf-8') + '\n' + folder_page(words, '', names).split('\n\n', 2)[2], encoding='utf-8')
         if names or f'{folder}/index' in pages.values(): extra.append(f'/{folder}/index')
-    write(source, 'index.md', landing(pages, extra))
+    write(source, 'index.md', landing(pages, extra, downloads))
     write(source, 'reference/index.md', wings_page(pages))
     for wing in wings_with_rooms(pages): write(source, f'reference/{wing}.md', wing_page(wing, pages))
     write(source, 'api/index.md', api.index_page(wings))
@@ -91,8 +92,8 @@ def begin(source, groups):
     facts = {name: config[name] for name in ('git_url', 'version', 'author', 'copyright')} | {'groups': groups}
     (source/'facts.json').write_text(json.dumps(facts, ensure_ascii=False), encoding='utf-8')
 
-def prepare(source, only=None):
-    "Write all that Sphinx reads for the site into the folder `source`."
+def prepare(source, only=None, downloads=()):
+    "Write all that Sphinx reads for the site into the folder `source`; `downloads` are files that lie beside the pages."
     pages = chosen_pages(only)
     titles = titles_of(pages)
     api = Api(root, pages, titles)
@@ -100,7 +101,7 @@ def prepare(source, only=None):
     begin(source, side_list(pages, api, titles))
     chinese = write_notebooks_and_files(source, pages, titles, api)
     (source/'_static/chinese_index.js').write_text(as_script(chinese), encoding='utf-8')
-    write_made_pages(source, pages, api)
+    write_made_pages(source, pages, api, downloads)
 
 def prepare_book(source, only=None):
     "Write what Sphinx reads for the book: the lessons and the glossary; links to all else lead to GitHub."
@@ -121,8 +122,9 @@ def main():
     parser.add_argument('--no-epub', action='store_true', help='Leave the book out.')
     chosen = parser.parse_args()
     source = out/'source'
-    prepare(source, chosen.only)
+    prepare(source, chosen.only, write_all(out/'anki')[1])
     failed = run_sphinx('html', source, out/'html')
+    shutil.copytree(out/'anki', out/'html/downloads')
     if not chosen.no_epub:
         prepare_book(out/'book', chosen.only)
         failed = run_sphinx('epub', out/'book', out/'epub') or failed

@@ -48,8 +48,15 @@ def lesson_cards(pages):
         yield '\n'.join(['::::{container} lesson-list', *rows, '::::'])
         yield toctree([f'/{pages[address(path)]}' for path in paths])
 
-def landing(pages, extra):
-    "Markdown of the first page; `extra` are pages without a place among the lessons, for the list of contents."
+said_of = {'questions.html': 'on one page, to read or to print', 'fastnlp_course.apkg': 'as a deck for Anki', 'fastnlp_course.tsv': 'as text that Anki imports'}
+
+def questions_line(downloads):
+    "A point of a list that leads to the questions of the lessons in each form there is, or nothing."
+    links = [f'<a href="downloads/{name}">{words}</a>' for name, words in said_of.items() if name in downloads]
+    return [f"- Questions of all lessons with their answers: {', '.join(links)}"] if links else []
+
+def landing(pages, extra, downloads=()):
+    "Markdown of the first page; `extra` are pages without a place among the lessons, for the list of contents; `downloads` names of files with the questions."
     drawn = course_map([part for part, paths in course_parts(pages)])
     total = hours(sum(minutes(path) for part, paths in course_parts(pages) for path in paths))
     first = pages[address(lessons()[0])]
@@ -61,7 +68,8 @@ def landing(pages, extra):
         f'{{.launch}}\n[Begin with the first hour](/{first}.ipynb){install} <a href="fastnlp_course.epub">EPUB for reading offline</a>{chinese}',
         f'<div class="map-frame">{drawn}</div>', *lesson_cards(pages),
         '## To look things up', '\n'.join(['- [Reference rooms](/reference/index.md): what is there for robustness, for speed and for fastai\'s other arguments',
-            '- [API](/api/index.md): every public name with its parameters', '- [Commands](/commands.md): `fastnlp` and its options', *(f'- [{more[page]}](/{page}.md)' for page in more if page in pages.values() and page != 'start')]),
+            '- [API](/api/index.md): every public name with its parameters', '- [Commands](/commands.md): `fastnlp` and its options', *questions_line(downloads),
+            *(f'- [{more[page]}](/{page}.md)' for page in more if page in pages.values() and page != 'start')]),
         toctree(['/reference/index', '/api/index', '/commands', *extra])]) + '\n'
 
 def book_cover(pages):

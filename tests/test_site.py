@@ -212,6 +212,11 @@ def test_every_notebook_has_a_page_and_the_map_all_lessons():
     for path in lessons(): assert drawn.count(f'href="lessons/{path.stem}.html"') == 2, 'once for wide pages, once for phones'
     assert 'aria-label="Map of the course: I First hour, then' in drawn
 
+def test_the_landing_page_leads_to_the_questions_in_each_form():
+    line, = course_pages.questions_line(['questions.html', 'fastnlp_course.tsv'])
+    assert line.count('href="downloads/') == 2 and '.apkg' not in line and line in course_pages.landing(pages, [], ['questions.html', 'fastnlp_course.tsv'])
+    assert course_pages.questions_line([]) == []
+
 def test_the_map_stays_within_its_frame():
     from xml.etree import ElementTree
     drawn = course_map.drawing([course_map.Part(f'{name} Part of the course', '2 hours', [('01', 'A very long title of a lesson that needs two lines', 'a.html')]*3) for name in ('I', 'II', 'III', 'IV', 'V', 'VI', 'VII')], 3, 248, 'map-wide')

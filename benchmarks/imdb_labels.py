@@ -25,7 +25,7 @@ from fastnlp_course.files import read_json, write_json
 
 title = 'IMDb by number of labels'
 n_pool, max_vocab, lm_bs, lm_seq_len, lm_lr = 10_000, 12_000, 64, 72, 3e-3
-epochs_of = {100: 15, 500: 10, 2000: 6, 5000: 4}       # few labels get more epochs, and smaller batches
+epochs_of = {100: 15, 500: 8, 2000: 4, 5000: 3}       # few labels get more epochs, and smaller batches
 candidates = {'tfidf': 'TF-IDF + logistic regression', 'minilm-frozen': 'frozen MiniLM + logistic regression', 'scratch': 'the same network, random weights', 'ulmfit': 'ULMFiT'}
 
 def tables(n_unlabelled, n_test):
@@ -41,6 +41,7 @@ def encoder_of(texts, epochs, runs):
         block = TextBlock.from_df('text', is_lm=True, seq_len=lm_seq_len, max_vocab=max_vocab)
         dls = DataBlock(block, get_x=ColReader('text'), splitter=RandomSplitter(.02, seed=0)).dataloaders(texts.reset_index(drop=True), bs=lm_bs, seq_len=lm_seq_len)
         learn = language_model_learner(dls, AWD_LSTM, drop_mult=.3, metrics=[accuracy, perplexity]).to_fp16()
+        learn.unfreeze()
         folder.mkdir(parents=True, exist_ok=True)
         learn.fit_one_cycle(epochs, lm_lr, cbs=CheckpointCallback(folder/'part', minutes=2, keep=True))
         learn.save_encoder(folder/'encoder')

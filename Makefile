@@ -19,7 +19,7 @@ INPUTS = settings.ini setup.py pyproject.toml $(CONSTRAINTS)
 # nbdev's commands start kernels and other commands by name, so the environment's own come first.
 export PATH := $(abspath $(BIN))$(SEPARATOR)$(PATH)
 
-.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark site site-test clean spell links notebooks-check release bench colab-check kaggle-check anki
+.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark site site-test clean spell links notebooks-check release bench colab-check kaggle-check anki glossary
 
 help:
 	@echo "make demo            set up $(VENV), train on the embedded reviews, write demo_output/report.html"
@@ -31,6 +31,7 @@ help:
 	@echo "make fresh-check     run notebooks again: do they print what is committed? CHANGED=COMMIT for those that differ from it"
 	@echo "make badges          write badges, minutes and the install cell into the notebooks"
 	@echo "make readme          fill the tables of nbs/index.ipynb, write README.md from it"
+	@echo "make glossary        write the glossaries, English and Chinese, from tools/glossary.csv; LOOK=1 names terms used too early"
 	@echo "make spell           spelling of the prose"
 	@echo "make links           do links and anchors lead somewhere? NETWORK=1 asks addresses elsewhere too"
 	@echo "make notebooks-check notebooks without traces of the session that ran them; CLEAN=1 mends them"
@@ -96,6 +97,10 @@ readme: $(VENV)/dev-ready
 
 badges: $(VENV)/dev-ready
 	$(RUN) tools/notebook_headers.py
+
+# Terms, their Chinese, and where they are explained first; LOOK=1 only names those that are used before.
+glossary: $(VENV)/dev-ready
+	$(RUN) tools/glossary.py $(if $(LOOK),--look)
 
 # Frequent misspellings in the prose of notebooks and Markdown files; words that are right: tools/allowed_words.txt.
 spell: $(VENV)/dev-ready

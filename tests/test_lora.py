@@ -119,6 +119,21 @@ def test_values_that_are_not_finite_are_not_merged():
         merge_lora(model)
     assert torch.equal(model[0].base_layer.weight, before)
 
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_a_frozen_weight_that_is_no_number_is_refused_before_the_first_step(value):
+    "No rate mends it, so the sentence does not advise a smaller one; the adapter is what it was."
+    from fastnlp_course.training.learner import Learner
+    from fastnlp_course.training.toy import toy_data, toy_model
+    model = toy_model()
+    layer = next(name for name, one in model.named_modules() if isinstance(one, nn.Linear))
+    add_lora(model, 2, 2, [layer])
+    model.get_submodule(layer).base_layer.weight.data.view(-1)[0] = value
+    learn = Learner(toy_data(), model, loss_func=nn.CrossEntropyLoss())
+    before = [p.detach().clone() for p in model.parameters() if p.requires_grad]
+    with learn.no_bar(), learn.no_logging(), pytest.raises(FloatingPointError, match='before the first step') as error: learn.fit(1, 1e-3)
+    assert f"'{layer}.base_layer.weight', which is frozen, holds 1 of" in str(error.value) and 'smaller rate' not in str(error.value)
+    assert all(torch.equal(p, b) for p, b in zip([p for p in model.parameters() if p.requires_grad], before))
+
 def test_short_names():
     assert (lora.merge, lora.unmerge, lora.save, lora.load) == (merge_lora, unmerge_lora, save_lora, load_lora)
     assert not {'merge', 'unmerge', 'save', 'load'} & set(lora.__all__)

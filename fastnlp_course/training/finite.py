@@ -11,6 +11,7 @@ import warnings
 
 import torch
 from fastcore.basics import patch
+from torch import nn
 
 from .learner import CancelBackwardException, CancelStepException, CancelTrainException, Learner
 from .more_optimizers import OptimWrapper
@@ -50,6 +51,24 @@ def recall_numbers(
     return f'{len(sick)} weights, such as {sick[0]!r}, were no numbers any more: all are back to where this epoch began.'
 
 # %% ../../nbs/reference/training_finite.ipynb #cell-010
+def _sick(tensor, is_weight):
+    "How many numbers of a tensor are none."
+    if isinstance(tensor, nn.parameter.UninitializedTensorMixin) or tensor.is_meta or not tensor.is_floating_point(): return 0
+    return int((~torch.isfinite(tensor) if is_weight else torch.isnan(tensor)).sum())
+
+@torch.no_grad()
+def refuse_sick(
+    model,          # a model that is about to be trained
+):
+    "Say which weights are no numbers before the first step; frozen ones are weights like the others."
+    weights = [(name, p, '' if p.requires_grad else ', which is frozen,', _sick(p, True)) for name, p in model.named_parameters()]
+    found = [about for about in [*weights, *((name, b, ', a buffer,', _sick(b, False)) for name, b in model.named_buffers())] if about[-1]]
+    if found:
+        name, tensor, how, n = found[0]
+        others = f' (and {len(found) - 1} other tensors of the model likewise)' if len(found) > 1 else ''
+        raise FloatingPointError(f"before the first step, {name!r}{how} holds {n:,} of {tensor.numel():,} values that are no finite numbers{others}: nothing was trained. No rate mends that. Load the weights again from a file that is whole, or make the model again.")
+
+# %% ../../nbs/reference/training_finite.ipynb #cell-013
 def rate_of(
     learn,          # a learner with an optimizer
 ) -> float:
@@ -66,7 +85,7 @@ def stop_fit(
     raise FloatingPointError(f'{what} in {where}, at a learning rate of {rate_of(learn):.3g}: the fit stops. {recall_numbers(learn)} '
                              'Try a smaller rate (learn.lr_find()), clip the gradients (GradientClip), or look at this batch: inputs that are no numbers, targets that the loss does not know.')
 
-# %% ../../nbs/reference/training_finite.ipynb #cell-012
+# %% ../../nbs/reference/training_finite.ipynb #cell-015
 def watch_loss(
     learn,          # a learner, between its loss and the backward pass
 ):
@@ -80,7 +99,7 @@ def watch_loss(
     if scaler is None or not scaler.is_enabled():
         stop_fit(learn, f'The loss is {loss.item()}')
 
-# %% ../../nbs/reference/training_finite.ipynb #cell-013
+# %% ../../nbs/reference/training_finite.ipynb #cell-016
 @patch
 def _do_grad_opt(self:Learner):
     watch_loss(self)
@@ -88,7 +107,7 @@ def _do_grad_opt(self:Learner):
     self._with_events(self.opt.step, 'step', CancelStepException)
     self.opt.zero_grad()
 
-# %% ../../nbs/reference/training_finite.ipynb #cell-018
+# %% ../../nbs/reference/training_finite.ipynb #cell-021
 def question_rate(
     rate:float,     # a learning rate
 ):
@@ -98,10 +117,12 @@ def question_rate(
     if rate > 10:
         warnings.warn(f'A learning rate of {rate:.3g} is beyond what any optimizer of this course can use: is it meant? learn.lr_find() suggests one.')
 
-# %% ../../nbs/reference/training_finite.ipynb #cell-019
+# %% ../../nbs/reference/training_finite.ipynb #cell-022
 @patch
 def _do_epoch_train(self:Learner):
-    if not self.epoch: question_rate(rate_of(self))     # later ones are a callback's business
+    if not self.epoch:                                  # later ones are a callback's business
+        question_rate(rate_of(self))
+        refuse_sick(self.model)
     remember_numbers(self)
     try:
         self.dl = self.dls.train

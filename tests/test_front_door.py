@@ -2,6 +2,7 @@
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,46 @@ def test_what_a_first_screen_holds():
     for part in ('**The fast.ai NLP course', 'For people who', '](nbs/images/way.svg)', '<!-- figures -->'): assert part in first
     headings = re.findall(r'^## (.+)$', readme, re.M)
     assert headings[:4] == ['Two commands', 'Install', 'Your own texts', 'The course'] and {'Limits', 'Ask, contribute, cite'} <= set(headings)
+
+# README.zh.md
+
+in_chinese = (root/'README.zh.md').read_text(encoding='utf-8')
+
+def sections_of(text):
+    "What stands below each heading of the second level, without what lessons promise and without addresses."
+    text = re.sub(r'^(\| \w+ \| \[.*?\]\(.*?\) \|).*?(\| \d+ \|)', r'\1\2', text, flags=re.M)
+    return re.split(r'^## .+$', re.sub(r'^\[\w+\]: \S+$', '', text, flags=re.M), flags=re.M)
+
+def figures_of(text):
+    "All figures of a text, counted; 13.7 million and 1,370 wan are the same."
+    sizes = {'million': 10**6, '万': 10**4, '亿': 10**8}
+    found = re.findall(r'(?<![\w.])([−+]?\d[\d,]*(?:\.\d+)*)(?: (million|万|亿))?', text)
+    return Counter(str(round(float(number.replace(',', ''))*sizes[size])) if size else number.rstrip(',') for number, size in found)
+
+def test_chinese_readme_is_made_by_the_tool(monkeypatch):
+    monkeypatch.syspath_prepend(str(root/'tools'))
+    import front_door_zh
+    assert front_door_zh.readme_zh(readme) == in_chinese, 'run make readme'
+    with pytest.raises(SystemExit, match="0 blocks of README.md hold 'no such words'"): front_door_zh.block(readme, 'no such words')
+    with pytest.raises(SystemExit, match='has 2 comments, and 1 are translated'): front_door_zh.block(readme, 'make demo    #', ['one'])
+    for path in (root/'nbs').glob('[0-9]*.ipynb'): assert front_door_zh.promise(path).endswith(('。', '？', '！')), path.stem
+
+def test_both_readmes_have_the_same_commands(monkeypatch):
+    monkeypatch.syspath_prepend(str(root/'tools'))
+    from front_door_zh import blocks as all_blocks, comment
+    english, chinese = ([comment.sub('', block) for block in all_blocks(text)] for text in (readme, in_chinese))
+    assert english == chinese and len(english) > 12
+    def inline(text): return set(re.findall(r'(?<!`)`((?:fastnlp|make|pip|python|sudo|wsl)\b[^`]*)`', text))
+    assert inline(readme) == inline(in_chinese)
+
+def test_both_readmes_have_the_same_figures():
+    english, chinese = sections_of(readme), sections_of(in_chinese)
+    assert len(english) == len(chinese) == 9
+    for ours, theirs in zip(english, chinese): assert figures_of(ours) == figures_of(theirs), theirs[:60]
+    assert figures_of('13.7 million, 1,000 and −2.3 of v2') == figures_of('1,370 万、1,000 和 −2.3') == Counter(['13700000', '1,000', '−2.3'])
+
+def test_both_readmes_have_the_same_links():
+    def targets(text): return set(re.findall(r'\]\(([^)]+)\)|^\[\w+\]: (\S+)$', text, re.M))
+    own = {('README.zh.md', ''), ('README.md', ''), ('nbs/glossary.md', ''), ('nbs/glossary.zh.md', '')}
+    assert targets(readme) - own == targets(in_chinese) - own
+    assert '[中文](README.zh.md)' in readme.split('\n## ')[0] and '[English](README.md)' in in_chinese.split('\n## ')[0]

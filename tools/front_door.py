@@ -23,17 +23,22 @@ def ratio(cell):
     "The ratio at the beginning of a cell, such as 10.9 of `10.9 (10.4 to 12.5)`."
     return re.match(r'[\d.]+', cell)[0]
 
-def figures():
-    "Three figures against fastai, with the commands that measure them."
+figure_commands = ['tokenize_text.py --peer PYTHON', 'lm_loader.py --peer PYTHON', 'inference.py --peer PYTHON --classify']
+
+def measured():
+    "Ratios against fastai: tokens, batches, many texts, a single one, a training step."
     cold = ratio(row('Tokenization: 50,000 IMDb reviews', 'ours, cold')[3])
     loader = row('Language model loader', '23,767 paragraphs, 87 tokens each', 'store')[4]
     many, single = (row('Inference, classifying', '200/400/2', work)[4] for work in ('classify 2,000 sentences', 'classify a single one'))
-    step = row('Training on a CPU', '200/400/2', 'ours fp32')[4]
-    table = [('50,000 reviews to the same tokens, one process', f'**{cold} times**', 'tokenize_text.py --peer PYTHON'),
-             ('an epoch of language-model batches from a store of ids', f'**{loader} times**', 'lm_loader.py --peer PYTHON'),
-             ('2,000 sentences classified; one alone', f'**{many} times**; {single} times', 'inference.py --peer PYTHON --classify')]
+    return cold, loader, many, single, row('Training on a CPU', '200/400/2', 'ours fp32')[4]
+
+def figures():
+    "Three figures against fastai, with the commands that measure them."
+    cold, loader, many, single, step = measured()
+    table = [('50,000 reviews to the same tokens, one process', f'**{cold} times**'), ('an epoch of language-model batches from a store of ids', f'**{loader} times**'),
+             ('2,000 sentences classified; one alone', f'**{many} times**; {single} times')]
     lines = ['| against fastai 2.8.12, same machine, same results | speed | command |', '| --- | --- | --- |']
-    lines += [f'| {what} | {times} | `python benchmarks/{command}` |' for what, times, command in table]
+    lines += [f'| {what} | {times} | `python benchmarks/{command}` |' for (what, times), command in zip(table, figure_commands)]
     return '\n'.join(lines) + f'\n\nTwo cores, no GPU; all figures are in [benchmarks/results.md](benchmarks/results.md), among them a training step of a language model in single precision, {step} times, and those where nothing is gained. `PYTHON` is that of an environment with fastai.'
 
 def requirement(extras=''):

@@ -1,4 +1,4 @@
-"""Fill the tables of nbs/index.ipynb from the notebooks, settings.ini and benchmarks/results.md, and write README.md from it: make_readme.py [--check]
+"""Fill the tables of nbs/index.ipynb from the notebooks, settings.ini and benchmarks/results.md, and write README.md from it and README.zh.md from tools/readme.zh.md: make_readme.py [--check]
 
 Quarto is not needed.
 """
@@ -6,6 +6,7 @@ import re, sys
 import nbformat
 from project import notebooks_path, root, write_whole
 import front_door
+import front_door_zh
 import tables
 
 def output_text(output):
@@ -37,6 +38,7 @@ def main(check):
     before = index.read_text(encoding='utf-8')
     nb = tables.with_tables(nbformat.reads(before, as_version=4))
     wanted = {root/'README.md': readme(nb)}
+    wanted[root/'README.zh.md'] = front_door_zh.readme_zh(wanted[root/'README.md'])
     if nb != nbformat.reads(before, as_version=4): wanted[index] = nbformat.writes(nb) + '\n'
     for path, text in wanted.items():
         if path.exists() and path.read_text(encoding='utf-8') == text: continue

@@ -218,5 +218,6 @@ from fastnlp_course.applications.deploy import *
 from fastnlp_course.applications.cards import *
 from fastnlp_course.applications.contest_report import *
 from fastnlp_course.exercises.core import *
+from fastnlp_course.exercises.capstone import *
 
 register_when_loaded()      # an AWD-LSTM is known to transformers when a program loads that

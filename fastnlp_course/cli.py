@@ -436,6 +436,28 @@ def sample(
 
 @app.command()
 @say_errors
+def capstone(
+    folder: Path = typer.Argument(..., help='What train-classifier --model, card, space or export, predict, and your notes have left.'),
+    data: Optional[Path] = typer.Option(None, '--data', help='The table of the run, where it lies neither in the folder nor beside it nor where it was.'),
+    notes: bool = typer.Option(False, '--notes', help='Only begin FOLDER/notes.md with the worst answers, and a place for what is wrong with each.'),
+    result_file: Optional[Path] = typer.Option(None, '--json', help='Write the result to this file, too.'),
+):
+    """Judge the capstone of the course by ten points; exit code 0 only when all of them hold. Nothing in the folder is run.
+
+    Example: fastnlp capstone my_classifier --notes
+    """
+    from fastnlp_course.exercises.capstone import begin_notes, judge_capstone, lines_of
+    from fastnlp_course.files import write_json
+    if notes:
+        say(f'The worst answers are in {begin_notes(folder, data)}. Write what is wrong with each.')
+        return
+    result = judge_capstone(folder, data)
+    if result_file is not None: write_json(result_file, result)
+    for line in lines_of(result): say(line)
+    if result['got'] < result['of']: raise typer.Exit(1)
+
+@app.command()
+@say_errors
 def doctor():
     """Show versions, processor, accelerator, data at hand and cache sizes.
 

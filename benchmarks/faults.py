@@ -287,6 +287,8 @@ def application_writers():
     from types import SimpleNamespace
     import numpy as np
     from fastnlp_course.all import AWD_LSTM, TextDataLoaders, awd_lstm_clas_config, set_seed, text_classifier_learner
+    from fastnlp_course.files import write_json
+    from fastnlp_course.folders import model_digest
     from fastnlp_course.applications.cards import write_card
     from fastnlp_course.applications.contest import save_winner
     from fastnlp_course.applications.page import write_page
@@ -305,6 +307,10 @@ def application_writers():
         answer = {'probabilities': [[.9, .1], [.2, .8], [.6, .4]], 'targets': [0, 1, 1]}
         save_winner(what, SimpleNamespace(folds=None, text_cols=['text'], delim=None, kind='classes'), answer, folder)
     yield Writer('train-classifier: OUT/model', winner, lambda folder: load_predictor(folder/'model'))
+    def winner_and_facts(folder, what):
+        winner(folder, what)
+        write_json(folder/'facts.json', {'reading': what, 'folders': {'model': model_digest(folder/'model')}})
+    yield Writer('OUT/model, then facts.json', winner_and_facts, lambda folder: write_card(folder/'model'))
     yield Writer('fastnlp space', lambda folder, what: write_space(made/'candidates'/what/'model', folder/'space', title=what, log=lambda line: None), lambda folder: load_predictor(folder/'space'/'model'))
     def card(folder, what):
         if not (folder/'run').exists(): shutil.copytree(made/'candidates'/'old', folder/'run')

@@ -7,6 +7,8 @@ __all__ = ['manifest_format', 'write_folder_manifest', 'check_folder', 'atomic_f
 
 # %% ../nbs/reference/ground_folders.ipynb #cell-004
 import errno
+import hashlib
+import json
 import os
 import shutil
 from contextlib import contextmanager
@@ -230,3 +232,28 @@ def check_files(
     place = _manifest_of(paths[0])
     if place.exists() and _files_of(read_json(place), place) != _known(paths):
         raise ValueError(f"{' and '.join(path.name for path in paths)} in {paths[0].parent} do not belong together, or were changed: {place.name} has other checksums. Write them again; if you changed them on purpose, remove {place.name}.")
+
+# %% ../nbs/reference/ground_folders.ipynb #cell-027
+_told_about = ('README.md', 'calibration.json', 'columns.json')
+
+def model_digest(
+    folder,     # of a model
+)->str:         # 64 hexadecimal digits
+    "One checksum of the files that make a model: those of its manifest, or its config and weights; what is told about it does not count."
+    folder = Path(folder)
+    if os.path.lexists(folder/'manifest.json'):
+        known = {name: about['sha256'] for name, about in _files_of(read_json(folder/'manifest.json'), folder/'manifest.json').items()}
+    else:
+        files = [file for file in folder.rglob('*') if file.name == 'config.json' or file.suffix in ('.safetensors', '.onnx')]
+        known = {file.relative_to(folder).as_posix(): file_hash(file) for file in files}
+    return hashlib.sha256(json.dumps(sorted((name, digest) for name, digest in known.items() if name not in _told_about)).encode()).hexdigest()
+
+def check_told(
+    told,       # the checksum that was kept; None where an older version kept none
+    folder,     # of the model that is there
+    place,      # the file that tells
+    again,      # what to do
+):
+    "Refuse what is told about another model than the one that is there."
+    if told is not None and told != model_digest(folder):
+        raise ValueError(f"{place} tells of another model than the one in {folder}: a run was ended before it had written both, or one of them was exchanged. {again}")

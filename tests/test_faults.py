@@ -33,6 +33,6 @@ def test_downloads(tmp_path, monkeypatch, name):
 def test_models(tmp_path, monkeypatch, name):
     survives(next(writer for writer in faults.model_writers() if writer.name == name), tmp_path, monkeypatch)
 
-@pytest.mark.parametrize('name', ['save_tfidf', 'train-classifier: OUT/model', 'fastnlp space', 'fastnlp card'])
+@pytest.mark.parametrize('name', ['save_tfidf', 'train-classifier: OUT/model', 'OUT/model, then facts.json', 'fastnlp space', 'fastnlp card'])
 def test_what_commands_write(tmp_path, monkeypatch, name):
     survives(next(writer for writer in faults.application_writers() if writer.name == name), tmp_path, monkeypatch)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from .. import __version__
 from ..files import atomic_write, file_hash, read_json
+from ..folders import check_told, model_digest
+from ..locks import work_lock
 from .page import model_card
 from .predictors import load_predictor
 from .predict_table import pair_model_in
@@ -81,18 +83,31 @@ def _left_beside(model):
     "(facts, the file they are from) of the run that wrote the folder; ({}, None) where none is known."
     run, name = model.parent, re.sub(r'_onnx(_int8)?$', '', model.name)
     if name == 'model' and (run/'facts.json').is_file():
-        return read_json(run/'facts.json'), run/'facts.json'
+        return _told_of(read_json(run/'facts.json'), run/'facts.json', model, name), run/'facts.json'
     if name in ('model', 'tfidf_model') and (run/'metrics.json').is_file():
-        metrics = read_json(run/'metrics.json')
+        metrics = _told_of(read_json(run/'metrics.json'), run/'metrics.json', model, name)
         if isinstance(metrics, dict) and 'pearson' in metrics: return _of_pairs(metrics), run/'metrics.json'
         facts = {key: metrics[key] for key in ('models', 'reading', 'rows') if isinstance(metrics, dict) and key in metrics}
         title = 'ULMFiT' if name == 'model' else 'TF-IDF + logistic regression'
-        return {**facts, 'title': _source_of(run) + title, 'recommended': title} if 'models' in facts else {}, run/'metrics.json'
+        return {**facts, 'title': _source_of(run, metrics) + title, 'recommended': title} if 'models' in facts else {}, run/'metrics.json'
     return {}, None
 
-def _source_of(run):
-    "The name of the file that the run of lesson 18 read, from its report.json; nothing where none is named."
-    source = read_json(run/'report.json').get('source') if (run/'report.json').is_file() else None
+def _told_of(found, place, model, name):
+    "The figures, unless they are about another model than the one in the folder (of an ONNX folder: the one that it was made from)."
+    if not isinstance(found, dict) or 'folders' not in found: return found          # an older version did not say of which
+    told = found['folders'].get(name) or '' if isinstance(found['folders'], dict) else ''
+    command = f": {found['command']:.500}" if isinstance(found.get('command'), str) else ''
+    again = f"Run the command that trained it again{command}. What is finished is not trained twice. Or move {place} away: then the card says only what the model says of itself."
+    if model.name == name:
+        check_told(told, model, place, again)
+    elif (made_from := read_json(model/'config.json').get('made_from')) not in (None, told):
+        raise ValueError(f"{place} tells of another model than the one that {model} was made from ({str(made_from):.12} ...). Make it again: fastnlp export {model.with_name(name)} --onnx{' --int8' if model.name.endswith('int8') else ''}. {again}")
+    return found
+
+def _source_of(run, metrics):
+    "The name of the file that the run of lesson 18 read, from its report.json; nothing where none is named, or the report is of another run."
+    report = read_json(run/'report.json') if (run/'report.json').is_file() else None
+    source = report.get('source') if isinstance(report, dict) and report.get('folders') == metrics.get('folders') else None
     return f"{_last(source['file'])}: " if isinstance(source, dict) and source.get('file') else ''
 
 # %% ../../nbs/reference/applications_cards.ipynb #cell-012
@@ -116,7 +131,7 @@ def _facts_of(model, about):
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"{place} cannot be read as a report ({type(error).__name__}: {error}). {again}") from error
 
-# %% ../../nbs/reference/applications_cards.ipynb #cell-015
+# %% ../../nbs/reference/applications_cards.ipynb #cell-016
 _begins, _ends = '<!-- fastnlp card: what stands from here to the next such line is written anew by the command -->', '<!-- fastnlp card: end -->'
 _by_people = '''
 ## What only you know
@@ -144,7 +159,7 @@ def _front(about, facts, license):
     header = {'license': license or 'other', **({'language': [lang]} if re.fullmatch('[a-z]{2,3}', lang) else {}), 'library_name': 'fastnlp_course', 'pipeline_tag': 'sentence-similarity' if about['task'] == 'pairs' else 'text-classification', 'tags': ['fastnlp_course', about['kind']]}
     return '\n'.join(['---', *(f'{name}: {json.dumps(value)}' for name, value in header.items()), '---', ''])
 
-# %% ../../nbs/reference/applications_cards.ipynb #cell-017
+# %% ../../nbs/reference/applications_cards.ipynb #cell-018
 def _with_made_part(old, made, place):
     "A card whose made part is new."
     lines = old.split('\n')
@@ -165,7 +180,7 @@ def _checked_license(license):
         raise ValueError(f"--license is {license!r}, and the hub knows names such as mit, apache-2.0, cc-by-4.0 or other.")
     return license
 
-# %% ../../nbs/reference/applications_cards.ipynb #cell-019
+# %% ../../nbs/reference/applications_cards.ipynb #cell-020
 def write_card(
     model,           # folder of a model of texts or of pairs
     license=None,    # a name that the hub knows, such as mit; what stands there already, or 'other', if None
@@ -174,6 +189,10 @@ def write_card(
     "Write the card of a model beside its files, and read it back as the hub would."
     from huggingface_hub import ModelCard
     model = Path(os.path.realpath(model))
+    with work_lock(model, 'writing its card'):              # nobody puts another model there meanwhile
+        return _card(model, license, repo, ModelCard)
+
+def _card(model, license, repo, ModelCard):
     about, license, place = _description(model), _checked_license(license), model/'README.md'
     facts = _facts_of(model, about)
     made = _made_part(model, about, facts, repo)
@@ -191,7 +210,7 @@ def write_card(
         raise OSError(f"{place} does not read back as it was written. Look at the disk.")
     return place
 
-# %% ../../nbs/reference/applications_cards.ipynb #cell-026
+# %% ../../nbs/reference/applications_cards.ipynb #cell-027
 def _hub_says(what, call):
     "The answer of the hub, or a sentence."
     try: return call()
@@ -218,7 +237,7 @@ def _account(repo, token, hub):
         raise RuntimeError(f"the token of {user.get('name')} may only read. Make one that may write at https://huggingface.co/settings/tokens. {without}")
     return hub, repo if '/' in repo else f"{user['name']}/{repo}"
 
-# %% ../../nbs/reference/applications_cards.ipynb #cell-027
+# %% ../../nbs/reference/applications_cards.ipynb #cell-028
 def push_to_hub(
     model,           # folder of a model
     repo,            # USER/NAME; NAME alone is one of yours

@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 
 from ..files import atomic_write, read_json, write_json
-from ..folders import atomic_folder
+from ..folders import atomic_folder, model_digest
 from ..safe_output import guarded
 from .tables import table_hash
-from .stages import settings_hash, Stages
+from .stages import alone, settings_hash, Stages
 from .encoders import packaged_encoder, small_encoder
 from .judging import fit_temperature, score_difference, score_intervals
 from .languages import check_unit, detect_language, enough_for_pieces, language_splitter, language_unit, unknown_rate
@@ -345,7 +345,8 @@ def save_winner(
     source = out/'candidates'/f'{_slug(name)}{part}'/'model'
     with atomic_folder(out/'model', keep=False, manifest=False) as new:
         shutil.copytree(source, new, dirs_exist_ok=True)
-        write_json(new/'columns.json', {'text_cols': task.text_cols, 'joined_by': joined_by, 'delim': task.delim})
+        if (out/'model'/'README.md').is_file(): shutil.copy(out/'model'/'README.md', new)          # people have written into it
+        write_json(new/'columns.json', {'text_cols': task.text_cols, 'joined_by': joined_by, 'delim': task.delim, 'model_sha256': model_digest(new)})
         if task.kind != 'number':
             save_calibration(new, _temperature(np.asarray(answer['probabilities']), np.asarray(answer['targets']), task.kind))
     return out/'model'
@@ -366,6 +367,7 @@ def answers_table(
         frame['predicted'] = [task.delim.join(label for label, p in zip(task.labels, row) if p >= .5) for row in values]
     return frame.assign(**{f'p_{label}': values[:, i].round(6) for i, label in enumerate(task.labels)})
 
+@alone
 def run_contest(
     task,            # of `read_task`
     out,             # folder for results
@@ -428,6 +430,7 @@ def _hold(task, out, names, setting, sources, minutes, left, log, facts, plans=N
     judged = judge_all(answers, task.kind, groups)
     found = recommend(answers, judged, task.kind, groups)
     save_winner(found['recommended'], task, answers[found['recommended']], out)
+    if (out/'model'/'README.md').is_file(): log(f"{out/'model'/'README.md'} was there before: fastnlp card {out/'model'} writes its figures anew.")
     metrics = _written(task, out, answers, judged, found, setting, {**facts, 'plans': plans}, log)
     name = found['recommended']
     report_contest(task, out, metrics, answers[name], judged_at(task), groups, None if task.folds else _curve(task, out, name, answers[name], setting, shared, groups, log))
@@ -449,7 +452,7 @@ def _written(task, out, answers, judged, found, setting, facts, log):
     metrics = {'kind': task.kind, 'labels': task.labels, 'split': task.split, 'rows': {'train': int((~task.table.is_valid).sum()), 'judged': len(judged_rows(task))}, 'lang': setting.lang,
                'models': {candidate_title(name, task.kind): {**{key: value[0] for key, value in one['scores'].items()}, 'intervals': one['scores'], 'seconds': one['seconds'], 'about': one['about']} for name, one in judged.items()},
                'recommended': candidate_title(found['recommended'], task.kind), 'best': candidate_title(found['best'], task.kind), 'reading': ' '.join(said), 'seed': setting.seed, 'data': table_hash(task.table),
-               'answers': {candidate_title(name, task.kind): settings_hash(answer['probabilities']) for name, answer in answers.items()}, **facts}
+               'answers': {candidate_title(name, task.kind): settings_hash(answer['probabilities']) for name, answer in answers.items()}, **facts, 'folders': {'model': model_digest(out/'model')}}
     predictions = answers_table(task, answers[found['recommended']])
     with atomic_write(out/'predictions.csv', 'w', encoding='utf-8') as file:
         guarded(predictions).to_csv(file, index=False, lineterminator='\n')

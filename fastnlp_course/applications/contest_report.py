@@ -70,7 +70,7 @@ def report_contest(
     facts = judged_facts(task.table, values, np.asarray(answer['targets']), task.labels, task.kind, rows, groups, explain, metrics.get('file'), metrics['lang'], split=task.folds is None)
     models = {name: {key: value for key, value in one.items() if key != 'perplexity'} for name, one in metrics['models'].items()}
     facts |= {'title': f"{Path(metrics['file']).name if metrics.get('file') else 'Texts'}: {metrics['recommended']}", 'models': models, 'recommended': metrics['recommended'], 'reading': metrics['reading'],
-              'rows': f"{metrics['rows']['train']:,} rows to train, {metrics['rows']['judged']:,} to judge: {task.split or 'as given'}.", 'command': metrics.get('command')}
+              'rows': f"{metrics['rows']['train']:,} rows to train, {metrics['rows']['judged']:,} to judge: {task.split or 'as given'}.", 'command': metrics.get('command'), 'folders': metrics.get('folders')}
     if curve: facts['learning_curve'] = curve
     facts = {name: value for name, value in facts.items() if value is not None}
     write_json(Path(out)/'facts.json', facts)

@@ -17,7 +17,7 @@ import pandas as pd
 from torch import Tensor
 
 from ..files import atomic_write, set_seed, write_json
-from ..folders import atomic_folder
+from ..folders import atomic_folder, model_digest
 from ..safe_output import guarded
 from ..text.table_files import read_table
 from ..data.splitters import GroupSplitter
@@ -26,7 +26,7 @@ from ..training.precision import cpu_has_bf16
 from ..training.validation import bootstrap_interval, pearson
 from ..training.checkpoint import CheckpointCallback
 from .tables import table_hash
-from .stages import settings_hash
+from .stages import alone, settings_hash
 from .encoders import packaged_encoder
 from .pairs import pair_learner, PhrasePairs, predict_pairs, text_of_row
 from .pair_baselines import in_figures, judged_scores, pair_baselines, worth_of_training
@@ -133,6 +133,7 @@ def _note_shared(pairs, splits, log):
     if train & valid:
         log(f'{len(train & valid)} of the {len(valid)} groups to judge by are in training too: this split does not say what to expect on new groups')
 
+@alone
 def train_pairs(
     pairs:PhrasePairs,          # with scores
     out,                        # folder: model, predictions.csv, metrics.json
@@ -172,7 +173,7 @@ def train_pairs(
     finally:                                                    # what was trained is kept, whatever the judge says
         learn.to_fp32().export((out/'model').resolve())
     found = {'pearson': value, 'low': low, 'high': high, 'train': len(splits[0]), 'valid': len(splits[1]), 'spearman': judged_scores(preds, valid)['spearman'],
-             'baselines': {name: {key: one[key] for key in ('pearson', 'spearman')} for name, one in before.items()}, 'reading': worth_of_training(preds, before, valid), 'epochs': epochs, 'lr': lr, 'bs': bs, 'seed': seed, 'template': text_of_row(learn).template, 'model': str(model)}
+             'baselines': {name: {key: one[key] for key in ('pearson', 'spearman')} for name, one in before.items()}, 'reading': worth_of_training(preds, before, valid), 'epochs': epochs, 'lr': lr, 'bs': bs, 'seed': seed, 'template': text_of_row(learn).template, 'model': str(model), 'folders': {'model': model_digest(out/'model')}}
     with atomic_write(out/'predictions.csv', 'w', encoding='utf-8') as file:
         guarded(valid.table.assign(pred=preds)).to_csv(file, index=False, lineterminator='\n')
     write_json(out/'metrics.json', found)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..folders import model_digest
 from ..data.data_block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock
 from ..data.getters import ColReader
 from ..data.splitters import IndexSplitter
@@ -43,6 +44,7 @@ def export_onnx(
     need_onnx()
     model = Path(model)
     predictor = load_predictor(model)
+    digest = model_digest(model)
     if predictor.kind == 'onnx':
         raise ValueError(f"{model} is an ONNX folder already. Pass the folder of the model that it was made from.")
     if predictor.kind not in ('learner', 'transformers'):
@@ -50,7 +52,7 @@ def export_onnx(
                          + (' A TF-IDF model is small and quick as it is: its folder is plain numbers.' if predictor.kind == 'tfidf' else ''))
     learn = predictor.learn if predictor.kind == 'learner' else _learner_around(model, predictor)
     out = model.resolve().with_name(f'{model.resolve().name}_onnx{"_int8" if int8 else ""}') if out is None else Path(out).absolute()
-    return learn.to_onnx(out, int8=int8, temperature=predictor.temperature, thresholds=predictor.thresholds if predictor.task == 'several labels' else None)
+    return learn.to_onnx(out, int8=int8, temperature=predictor.temperature, thresholds=predictor.thresholds if predictor.task == 'several labels' else None, made_from=digest)
 
 def export_report(
     folder,         # of `export_onnx`

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..files import read_json
+from ..folders import check_told
 from ..training.export import load_learner
 from ..text.table_files import is_table, later_columns, line_parts, table_parts
 from ..text.ray_blocks import check_engine, ray_map
@@ -90,6 +91,7 @@ def _text_columns(model, predictor, text_col):
     columns, joined_by = (kept.get('text_cols', list(predictor.columns)), kept.get('joined_by')) if isinstance(kept, dict) else (None, None)
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns) or not columns or not isinstance(joined_by, (str, type(None))):
         raise ValueError(f"{place} does not say which columns make the text. Train the model again, or remove the file and pass --text-col.")
+    check_told(kept.get('model_sha256'), model, place, 'Train the model again, or remove the file and pass --text-col.')
     return ([text_col], None) if text_col is not None else (columns, joined_by)
 
 def _stdin_parts(encoding, bs):

@@ -19,6 +19,7 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 
 from ..files import read_json, write_json
+from ..folders import check_told, model_digest
 from ..data.lm_dataloader import LMDataLoader
 from ..data.new_items import test_set
 from ..training.export import load_learner
@@ -118,7 +119,7 @@ def save_calibration(
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder. Save the model first; its calibration lies beside it.")
-    found = {'temperature': float(temperature), **({} if thresholds is None else {'thresholds': np.asarray(thresholds, dtype=float).tolist()}), **more}
+    found = {'temperature': float(temperature), **({} if thresholds is None else {'thresholds': np.asarray(thresholds, dtype=float).tolist()}), **more, 'model_sha256': model_digest(folder)}
     _checked_calibration(found, folder/'calibration.json')
     write_json(folder/'calibration.json', found)
     return folder/'calibration.json'
@@ -139,7 +140,9 @@ def _checked_calibration(found, place):
 def _calibrated(predictor, folder):
     "The predictor with what calibration.json says."
     file = folder/'calibration.json'
-    temperature, thresholds = _checked_calibration(read_json(file), file) if file.exists() else (1., None)
+    kept = read_json(file) if file.exists() else {}
+    temperature, thresholds = _checked_calibration(kept, file)
+    check_told(kept.get('model_sha256'), folder, file, 'Find the temperature again and write it with save_calibration, or remove the file.')
     n = len(predictor.labels)
     if isinstance(thresholds, list) and len(thresholds) != n:
         raise ValueError(f"{file} has {len(thresholds)} thresholds, and the model {n} labels. Write it again with save_calibration.")

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from ..files import atomic_write, file_hash, write_json
+from ..folders import model_digest
 from ..sources import doctor
 
 # %% ../../nbs/reference/applications_report.ipynb #cell-009
@@ -149,6 +150,7 @@ def write_results(
     rows = f"{(~table.is_valid).sum():,} rows to train, {table.is_valid.sum():,} to validate; vocab {details['tokens']['vocab']:,}; language model perplexity {details['language model']['perplexity']:.1f}. ULMFiT's seconds include its language model."
     metrics = {'models': models, 'reading': reading(models, int(table.is_valid.sum())), 'rows': rows, 'recipe': asdict(recipe),
                'language_model': {key: details['language model'][key] for key in ('valid_loss', 'accuracy', 'perplexity', 'lr')}}
+    metrics['folders'] = {name: model_digest(Path(out)/name) for name in ('model', 'language_model') if (Path(out)/name).is_dir()}
     predictions = pd.read_csv(Path(out)/'predictions.csv', keep_default_na=False)
     write_json(Path(out)/'metrics.json', metrics)
     with atomic_write(Path(out)/'report.html', 'w', encoding='utf-8') as file:
@@ -184,7 +186,7 @@ def write_report(
     files = {name: file_hash(out/name) for name in ('predictions.csv', 'encoder.safetensors', 'vocab.json') if (out/name).is_file()}
     scores = {name: {key: row[key] for key in ('accuracy', 'log_loss')} for name, row in metrics['models'].items()}
     report = {'format': report_format, 'version': 1, **job, 'seed': job['recipe'].get('seed'), 'made_with': made_with(),
-              'found': {'models': scores, 'language_model': metrics['language_model']}, 'files': files}
+              'found': {'models': scores, 'language_model': metrics['language_model']}, 'files': files, 'folders': metrics.get('folders')}
     write_json(out/'report.json', report)
     return report
 

@@ -9,6 +9,7 @@ __all__ = ['rows_of_report', 'compare_reports', 'reproduce']
 from pathlib import Path
 
 from ..files import file_hash, read_json
+from .stages import alone
 from .report import made_with, report_format
 from .reviews import movie_reviews, Recipe, run_stages
 from .tables import csv_table, table_hash
@@ -77,6 +78,7 @@ def _with_report(report):
         raise FileNotFoundError(f"{report.parent} holds the results of a run, and no report.json that says how to do it again: an earlier version of the package made it. Run its command once more; metrics.json has it.")
     return report
 
+@alone
 def _contest_again(before, beside, out, log):
     "The contest of a report once more, with its plans in place of a time limit."
     options = {**before['options'], 'file': _found_again(before['options']['file'], beside)}
@@ -105,7 +107,11 @@ def reproduce(
     if not isinstance(before, dict) or before.get('format') != report_format:
         raise ValueError(f'{report} is not the report of a run. Pass the report.json that fastnlp demo or fastnlp train-classifier wrote.')
     out = report.parent/'reproduced' if out is None else Path(out)
-    table = rows_of_report(before, report.parent)
+    return _stages_again(before, rows_of_report(before, report.parent), out, log)
+
+@alone
+def _stages_again(before, table, out, log):
+    "The run of lesson 18 once more."
     run_stages(table, out, Recipe(**before['recipe']), scratch=before['scratch'], log=log, source=before['source'])
     found = compare_reports(before, read_json(out/'report.json'))
     for line in _said(found): log(line)

@@ -27,7 +27,7 @@ from ..models.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from ..models.rnn_callbacks import AverageWeights
 from ..models.ulmfit import language_model_learner, text_classifier_learner
 from .tables import check_table, table_hash, with_split
-from .stages import Stages
+from .stages import alone, Stages
 from .report import results_frame, write_report, write_results
 
 # %% ../../nbs/18_demo.ipynb #cell-020
@@ -289,6 +289,7 @@ def describe_tokens(
     return {'vocab': len(dls.vocab), 'train_batches': len(dls.train), 'documents': int((~table.is_valid).sum())}
 
 # %% ../../nbs/18_demo.ipynb #cell-079
+@alone    # a second process waits until the first has finished
 def run_stages(
     table,                # columns text, label, is_valid
     out,                  # folder for results; made if missing
@@ -315,6 +316,5 @@ def run_stages(
     run('ulmfit', lambda: train_ulmfit(table, out, recipe, vocab, stages.checkpoints('ulmfit')), ['model', 'predictions.csv'])
     metrics = write_results(out, table, details, recipe)
     write_report(out, {'source': source, 'recipe': asdict(recipe), 'scratch': scratch, 'data': table_hash(table)}, metrics)
-    for line in ('', results_frame(metrics).to_string(), '', metrics['reading']):
-        log(line)
+    for line in ('', results_frame(metrics).to_string(), '', metrics['reading']): log(line)
     return metrics

@@ -7,9 +7,11 @@ __all__ = ['settings_hash', 'Stages']
 
 # %% ../../nbs/reference/applications_stages.ipynb #cell-004
 import hashlib
+import inspect
 import json
 import shutil
 import time
+from functools import wraps
 from pathlib import Path
 
 from fastcore.basics import patch
@@ -123,3 +125,17 @@ def _forget_checkpoints(self:Stages, name, keep=None):
     for file in self.state_path.glob(f'{name}-*.safetensors'):
         if keep is None or not file.name.startswith(keep):
             file.unlink(missing_ok=True)
+
+# %% ../../nbs/reference/applications_stages.ipynb #cell-016
+def alone(
+    run,            # function with an argument `out`, a folder
+):                  # the same function, one at a time in each folder
+    "A second process (or thread) waits until the first has finished with the folder; a dry run writes nothing and does not wait."
+    asked = inspect.signature(run)
+    @wraps(run)
+    def waits(*args, **kwargs):
+        try: given = asked.bind(*args, **kwargs).arguments
+        except TypeError: return run(*args, **kwargs)       # Python says what is missing
+        if given.get('dry_run'): return run(*args, **kwargs)
+        with work_lock(Path(given['out']), run.__name__.strip('_').replace('_', ' ')): return run(*args, **kwargs)
+    return waits

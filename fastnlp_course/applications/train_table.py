@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 from ..files import read_json, write_json
+from ..folders import model_digest
 from .tables import check_amount, check_table, csv_table, table_hash, texts_of_file
+from .stages import alone
 from .reviews import Recipe, run_stages
 from .report import how_to_use
 from .languages import detect_language, shipped_knows
@@ -98,6 +100,7 @@ def say_beside(
     beside,          # of `say_before`
     out,             # folder of the run
     log=print,       # called with each line
+    ahead=False,     # is there a TF-IDF model in the folder, too?
 ):
     "The majority and macro F1, in metrics.json and on the screen."
     rows = pd.read_csv(out/'predictions.csv', keep_default_na=False, dtype=str)
@@ -106,10 +109,12 @@ def say_beside(
     beside = {**beside, 'ULMFiT': {'macro_f1': macro_f1(rows.predicted.map(place).to_numpy(), rows.label.map(place).to_numpy())}}
     metrics['macro_f1'] = {name: one['macro_f1'] for name, one in beside.items()}
     metrics['majority'] = beside['majority']
+    if ahead: metrics['folders'] = {**metrics.get('folders', {}), 'tfidf_model': model_digest(out/'tfidf_model')}
     write_json(out/'metrics.json', metrics)
     log(f"\nMacro F1: {', '.join(f'{name} {value:.3f}' for name, value in metrics['macro_f1'].items())}. Accuracy of the most frequent class: {beside['majority']['accuracy']:.1%}.")
 
 # %% ../../nbs/reference/applications_train_table.ipynb #cell-014
+@alone
 def train_plainly(
     table,           # of `plain_table_of`
     out,             # folder for results
@@ -125,11 +130,12 @@ def train_plainly(
     example = an_example(table.text[table.is_valid].iloc[0])
     log(how_to_use(out, example, ' '.join(example.split()[:2])))
     models = metrics['models']
-    say_beside(beside, Path(out), log)
     ahead = models['TF-IDF + logistic regression']['accuracy'] - models['ULMFiT']['accuracy']
     if ahead >= 0:
         train = table[~table.is_valid]
         save_tfidf(fit_tfidf(train.text, train.label), None, Path(out)/'tfidf_model')
+    say_beside(beside, Path(out), log, ahead >= 0)
+    if ahead >= 0:
         log(f"\nTF-IDF + logistic regression is {'as good' if ahead == 0 else f'{100*ahead:.1f} points ahead'} and costs less; it is kept too:\n  fastnlp predict {Path(out)/'tfidf_model'} {shlex.quote(example)}")
     return metrics
 
@@ -154,6 +160,7 @@ def quiet_transformers():
     logging.set_verbosity_error()
 
 # %% ../../nbs/reference/applications_train_table.ipynb #cell-017
+@alone
 def contest_of_file(
     file,            # a table with a header
     out,             # folder for results

@@ -179,8 +179,8 @@ _format = 'fastnlp_course onnx'
 _tasks = {'single_label_classification': 'classes', 'multi_label_classification': 'several labels', 'regression': 'number'}
 _shape = dict(format=one_of(_format), version=one_of(1), reads=one_of(*readers), task=one_of(*_tasks.values()), labels=several(words(10_000), 100_000, 1), temperature=number(1e-6, 1e6), thresholds=maybe(several(number(0, 1), 100_000)),
               int8=flag, pad=lambda value, where: object_with(value, where, ['input_ids'], **dict.fromkeys(('input_ids', 'token_type_ids', 'attention_mask'), whole(-100, 100_000_000))), side=one_of('left', 'right'), columns=several(words(1000), 1000),
-              lang=language, special=several(words(100), 1000), space=words(1), backwards=flag, mark_fields=flag, difference=number(0, 10))
-_needed = [name for name in _shape if name not in ('lang', 'special', 'space', 'backwards', 'mark_fields')]
+              lang=language, special=several(words(100), 1000), space=words(1), backwards=flag, mark_fields=flag, difference=number(0, 10), made_from=maybe(words(64)))
+_needed = [name for name in _shape if name not in ('lang', 'special', 'space', 'backwards', 'mark_fields', 'made_from')]
 
 _rules = ('special', 'space', 'backwards', 'mark_fields')
 
@@ -298,6 +298,7 @@ def to_onnx(self:Learner,
     int8:bool=False,        # weights in 8 bits: a quarter of the size, and faster; see what it costs on your validation rows
     temperature:float=1.,   # divides the logits, where one was fitted on validation rows
     thresholds=None,        # of several labels: from which probability on each is given; kept for whoever reads the folder
+    made_from=None,         # checksum of the folder that this learner was loaded from, so that its facts are not taken for another's
 ) -> Path:                  # the folder: model.onnx, vocab or tokenizer, config.json, run.py, requirements.txt
     "Write a classifier of texts for ONNX Runtime, with a program that needs no torch, and compare it with this learner."
     need_onnx()
@@ -317,7 +318,7 @@ def to_onnx(self:Learner,
             quantize_graph(new/'whole.onnx', new/'model.onnx')
             (new/'whole.onnx').unlink()
         config = {'format': _format, 'version': 1, 'reads': reads, 'task': task, 'labels': labels, 'temperature': float(temperature), 'thresholds': None if thresholds is None else np.asarray(thresholds, dtype=float).tolist(), 'int8': bool(int8),
-                  'pad': {name: value for name, value in pad.items() if name in used or name == 'input_ids'}, 'side': side, 'columns': columns, **settings, 'difference': 0.}
+                  'pad': {name: value for name, value in pad.items() if name in used or name == 'input_ids'}, 'side': side, 'columns': columns, **settings, 'difference': 0., **({} if made_from is None else {'made_from': made_from})}
         _write_texts(new, reads, files, self)
         write_json(new/'config.json', config)
         config['difference'] = _compared(self, new, graph, columns, task, int8)

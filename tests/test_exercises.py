@@ -144,8 +144,59 @@ except AttributeError as error: print(error)""", FASTNLP_HOME=str(tmp_path), FAS
     lines = said.splitlines()
     assert lines[0] == "['core'] True ['core']"
     assert lines[1].startswith('还没好'), lines
-    assert lines[2] == "False ['core', 'tokenization']" and 'did you mean check.mends_words?' in lines[3]
+    assert lines[2] == "False ['core', 'tokenization']" and '是不是想写 check.mends_words？' in lines[3]
     assert not list(tmp_path.iterdir()), 'a wrong answer leaves nothing behind'
+
+def in_chinese(said):
+    "Is every line Chinese, but for code, what it quotes, and the rows of the board?"
+    for line in said.splitlines():
+        if re.match(r'\d+[a-z]? +\w+ +[✓·]', line) or not line.strip(): continue
+        plain = re.sub(r'✓ \w+', '', quoted.sub('', line))
+        assert chinese.search(plain) or not plain.strip(), line
+        assert not re.search(r'\b(?:the|is|are|of|not|you|and|should|gives|exercises?|lesson)\b', plain), line
+
+@pytest.fixture
+def speaks_chinese(tmp_path, monkeypatch):
+    monkeypatch.setenv('FASTNLP_HOME', str(tmp_path))
+    monkeypatch.setenv('FASTNLP_LANG', 'zh')
+    return tmp_path
+
+@pytest.mark.parametrize('lesson', sorted({lesson for _, lesson in known_checks().values()}))
+def test_every_check_answers_in_chinese(lesson, speaks_chinese, capsys):
+    "Whatever comes: nothing, things of the wrong kind, functions that fail, that give nothing or nonsense."
+    def fails(*_, **__): raise RuntimeError('')
+    for name in [name for name, (_, where) in known_checks().items() if where == lesson]:
+        made = getattr(check, name)
+        for answer in (None, ..., 0, 'x', [], {}, fails, lambda *_, **__: None, lambda *_, **__: 'x'): assert made(answer) is False, name
+        said = capsys.readouterr().out
+        assert said.count('还没好：') == 9
+        in_chinese(re.sub(r'\b\w+Error\b', '', said))
+        assert chinese.search(repr(made)) and made.task.zh in repr(made)
+
+def test_the_board_and_its_faults_speak_chinese(speaks_chinese, capsys):
+    check.progress()
+    check.progress('01')
+    check.progress('99')
+    check.reset()
+    (speaks_chinese/'progress.json').write_text('{"solved": []}', encoding='utf-8')
+    check.progress('01')
+    said = capsys.readouterr().out
+    said = said.replace(str(speaks_chinese), '')
+    for words in ('已完成 0/', '没有练习', '重新打开', '无法读取进度记录', '不是进度记录'): assert words in said
+    in_chinese(said)
+    assert '道练习' in repr(check) and '第 01 课的练习' in repr(check.mends_words)
+    with pytest.raises(ValueError, match='既不是课的编号'): check.reset('no_such')
+    with pytest.raises(AttributeError, match='没有名为'): check.nothing_like_it_at_all
+    (speaks_chinese/'progress.json.damaged').unlink()
+    Exercise(lambda answer: None, '01', hint('a', '甲'), None, 1)(3)
+    assert capsys.readouterr().out == '✓ <lambda>\n'
+
+@pytest.mark.parametrize('language, first', [('', 'not yet'), ('en', 'not yet'), ('zh', '还没好'), ('zh_CN', '还没好'), ('ZH-Hans', '还没好')])
+def test_the_language_is_asked_for_at_each_call(language, first, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('FASTNLP_HOME', str(tmp_path))
+    monkeypatch.setenv('FASTNLP_LANG', language)
+    check.mends_words(None)
+    assert capsys.readouterr().out.startswith(first)
 
 @pytest.fixture
 def solved_board(tmp_path, monkeypatch):

@@ -296,7 +296,7 @@ class Exercise:
         self.run, self.lesson, self.task, self.wants, self.seconds = run, lesson, task, wants, seconds
         self.name, self.__name__, self.__doc__ = run.__name__, run.__name__, f'{task.en}\n{task.zh}'
 
-    def __repr__(self): return f'<exercise {self.name} of lesson {self.lesson}: {self.task}>'
+    def __repr__(self): return str(Hint(f'<exercise {self.name} of lesson {self.lesson}: {self.task.en}>', f'<第 {self.lesson} 课的练习 {self.name}：{self.task.zh}>'))
 
     def judge(self, answer):
         "(is it right?, hint), without printing or noting anything."
@@ -311,7 +311,7 @@ class Exercise:
     def __call__(self, answer=None):
         "Print what is to be said about an answer, note it on the score board if it is right, and return True or False."
         right, said = self.judge(answer)
-        print(f'✓ {self.name}  {said}'.rstrip() if right else f"{'还没好' if speaks_chinese() else 'not yet'}: {said}")
+        print(f'✓ {self.name}  {said}'.rstrip() if right else Hint(f'not yet: {said.en}', f'还没好：{said.zh}'))
         if right: note_solved(self.name)
         return right
 
@@ -332,7 +332,7 @@ def solved()->dict: # name -> day
     if not path.exists(): return {}
     try:
         found = read_json(path)
-        if not (isinstance(found, dict) and isinstance(found.get('solved'), dict) and all(isinstance(day, str) for day in found['solved'].values())): raise ValueError(f'{path} holds no score board')
+        if not (isinstance(found, dict) and isinstance(found.get('solved'), dict) and all(isinstance(day, str) for day in found['solved'].values())): raise ValueError(Hint(f'{path} holds no score board', f'{path} 不是进度记录'))
         return found['solved']
     except (ValueError, OSError) as error:
         aside = path.with_name('progress.json.damaged')
@@ -369,13 +369,16 @@ class Checks:
     "The checks of all lessons: `check.NAME(answer)`, `check.progress()`, `check.reset()`."
     def __dir__(self): return ['progress', 'reset', *known_checks()]
 
-    def __repr__(self): return f'<check: {len(known_checks())} exercises; check.NAME(answer), check.progress(), dir(check) for the names>'
+    def __repr__(self):
+        n = len(known_checks())
+        return str(Hint(f'<check: {n} exercises; check.NAME(answer), check.progress(), dir(check) for the names>', f'<check：{n} 道练习；check.NAME(答案)、check.progress()，用 dir(check) 查看名字>'))
 
     def __getattr__(self, name):
         if name.startswith('_'): raise AttributeError(name)
         if name not in known_checks():
             near = difflib.get_close_matches(name, known_checks(), 1, .5)
-            raise AttributeError(f"no check is called {name!r}{f': did you mean check.{near[0]}?' if near else '.'} `dir(check)` lists all {len(known_checks())}.")
+            en, zh = (f': did you mean check.{near[0]}?', f'：是不是想写 check.{near[0]}？') if near else ('.', '。')
+            raise AttributeError(Hint(f'no check is called {name!r}{en} `dir(check)` lists all {len(known_checks())}.', f'没有名为 {name!r} 的检查{zh}用 `dir(check)` 可以列出全部 {len(known_checks())} 个。'))
         return getattr(importlib.import_module(f'{home}.{known_checks()[name][0]}'), name)
 
     def progress(self,
@@ -396,7 +399,8 @@ class Checks:
     ):
         "Open exercises again."
         wrong = [name for name in names if name not in known_checks() and name not in {lesson for _, lesson in known_checks().values()}]
-        if wrong: raise ValueError(f"neither a lesson nor an exercise: {', '.join(map(repr, wrong))}. `dir(check)` lists the names; pass nothing to open all.")
+        if said := ', '.join(map(repr, wrong)):
+            raise ValueError(Hint(f'neither a lesson nor an exercise: {said}. `dir(check)` lists the names; pass nothing to open all.', f'{said} 既不是课的编号，也不是练习的名字。用 `dir(check)` 查看名字；不传参数则全部重新打开。'))
         before = solved()
         kept = {name: day for name, day in before.items() if names and name not in names and known_checks().get(name, ('', ''))[1] not in names}
         if kept != before: write_solved(kept)

@@ -41,7 +41,10 @@ def read_once(read):
         return value
     return property(get)
 
-def _again(place): return hint(f'{place} is not there. Train with: fastnlp train-classifier my.csv --model tfidf --model ulmfit --out {place.parent}', f'没有 {place}。请先训练：fastnlp train-classifier my.csv --model tfidf --model ulmfit --out {place.parent}')
+def _again(place, run=None):
+    "What to do where a run has not left a file."
+    said = f'fastnlp train-classifier my.csv --model tfidf --model ulmfit --out {run or place.parent}'
+    return hint(f'{place} is not there. Train with: {said}', f'没有 {place}。请先训练：{said}')
 
 def need_folder(folder):
     "The path of a folder that is there."
@@ -319,7 +322,7 @@ _can_run = ('.pkl', '.pickle', '.pt', '.pth', '.bin', '.joblib', '.npy', '.h5', 
 @point('model', '模型')
 def _whole(left):
     manifest = left.model/'manifest.json'
-    if not (left.model/'config.json').is_file(): raise _again(left.model/'config.json')
+    if not (left.model/'config.json').is_file(): raise _again(left.model/'config.json', left.folder)
     expect(manifest.is_file(), f'{manifest} is not there, so nobody can tell whether the model is whole. Copy the folder anew, or train again', f'没有 {manifest}，无法判断模型是否完整。请重新复制文件夹，或重新训练')
     check_folder(left.model)
     found = left.predictor
@@ -375,7 +378,7 @@ def _something_new(left, most=1000):
     before = [f'{float(cell):.4g}' if left.task.kind == 'number' else cell for cell in table.predicted.iloc[new]]
     other = [i for i, one, now in zip(new, before, said) if one.lstrip("'") != now.lstrip("'")]
     expect(not other, f'row {other[:1]} of {place} has another answer than the model gives now. Ask again: fastnlp predict', f'{place} 第 {other[:1]} 行的答案与模型现在给出的不同。请重新运行 fastnlp predict')
-    return hint(f'{len(new)} texts that the data have not, answered as the model answers now.', f'{len(new)} 条数据里没有的文本，答案与模型现在给出的一致。')
+    return hint(f'{len(new)} text{"s"*(len(new) > 1)} that the data have not, answered as the model answers now.', f'{len(new)} 条数据里没有的文本，答案与模型现在给出的一致。')
 
 # %% ../../nbs/reference/exercises_capstone.ipynb #cell-051
 def _look(look, left):

@@ -118,7 +118,7 @@ def shares_unlabelled(answer):
         expect(np.isclose(came.sum(), 1, atol=1e-3), f'{en}: your shares add up to {came.sum():.3g}', f'{zh}：你的占比加起来是 {came.sum():.3g}')
         mean, counted = probabilities.mean(0), np.bincount(probabilities.argmax(1), minlength=len(here))/len(probabilities)
         known = {'mean': mean, 'counted': counted}
-        far = {name: np.abs(values - true).max() > .02 and np.allclose(came, values, atol=.002) for name, values in known.items()}
+        far = {name: np.abs(values - true).max() > .02 and np.allclose(came, values, atol=1e-5) for name, values in known.items()}
         expect(not far['mean'], f'{en}: this is the mean of the probabilities, one round. It still leans towards the shares of training: go on', f'{zh}：这是概率的平均值，只迭代了一轮，还偏向训练时的占比：继续迭代')
         expect(not far['counted'], f'{en}: you counted the likeliest classes. Mistakes do not cancel where classes are rare', f'{zh}：你数的是概率最大的类；类别稀少时，错误不会互相抵消')
         odd = int(np.abs(came - true).argmax())

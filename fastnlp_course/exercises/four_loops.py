@@ -108,14 +108,15 @@ def logs_as_lightning_two(answer):
     for name, zh_name, parts in (('the check of two batches before training', '训练前的两批检查', rows[:2]), ('the first epoch', '第一轮', rows), ('the second epoch', '第二轮', rows)):
         if parts == rows:
             lightning.noted = []
+            for hook in ('on_train_start', 'on_train_epoch_start')[name == 'the second epoch':]: lightning.hook(hook)
             loss = lightning.hook('training_step', batches[0], 0, needed=True)
             loss = loss.get('loss') if isinstance(loss, dict) else loss
             need_kind(loss, 'tensor', 'the loss that training_step gives', 'training_step 给出的损失')
             expect(loss.requires_grad, 'no gradient can flow through the loss of training_step', '梯度无法通过 training_step 的损失传播')
             expect(lightning.logged('train_loss') is not None, 'training_step logs no train_loss: Lightning 2 does not read what it returns beside the loss', 'training_step 没有记录 train_loss：除了损失，Lightning 2 不看它返回的内容')
             same_values(lightning.logged('train_loss'), F.cross_entropy(module(batches[0][0]), batches[0][1]), 'the logged train_loss', '记录的 train_loss', tolerance=1e-5)
-            lightning.hook('on_train_epoch_end')
         came = lightning.validated(batches[:len(parts)])
+        if parts == rows: lightning.hook('on_train_epoch_end')
         expect(came is not None, f'{name}: no val_accuracy is logged in any hook that Lightning 2 calls', f'{zh_name}：在 Lightning 2 会调用的钩子里，没有记录 val_accuracy')
         means = sum(good/of for of, good in parts)/len(parts)
         wanted = sum(good for _, good in parts)/sum(of for of, _ in parts)
@@ -169,6 +170,7 @@ def _done(method, *inputs):
 def _engine_that_notes(answer, stop_at=None):
     "An engine, and the list in which its handlers note (event, epoch, iteration, output)."
     notes = []
+    for name in ('on', 'run', 'stop'): expect(callable(getattr(answer, name, None)), f'there is no method {name}', f'没有方法 {name}')
     engine = call(answer, lambda engine, batch: notes.append(('step', getattr(engine, 'epoch', '?'), getattr(engine, 'iteration', '?'), batch)) or 10*batch)
     for event in _events:
         _done(engine.on, event, lambda engine, event=event: notes.append((event, getattr(engine, 'epoch', '?'), getattr(engine, 'iteration', '?'), getattr(engine, 'output', '?'))))

@@ -140,7 +140,7 @@ def pairs_in_bounded_memory(answer):
     documents = _made_documents(800)
     whole = _peak(lambda: Counter(pair for document in documents for pair in itertools.pairwise(document)))[1]
     came, most = _peak(lambda: call(answer, lambda: iter(documents), 5, 8, gives='list'))
-    expect(most < .5*whole, f'800 documents, 8 passes: at its peak it needs {most/whole:.0%} of the memory of one Counter of everything', f'800 个文档，读 8 遍：内存峰值是一个总 Counter 的 {most/whole:.0%}')
+    expect(most < .6*whole, f'800 documents, 8 passes: at its peak it needs {most/whole:.0%} of the memory of one Counter of everything', f'800 个文档，读 8 遍：内存峰值是一个总 Counter 的 {most/whole:.0%}')
     return hint(f'At its peak it needs {most/whole:.0%} of the memory of one Counter of everything.', f'内存峰值是一个总 Counter 的 {most/whole:.0%}。')
 
 # %% ../../nbs/solutions/29_scaling.ipynb #cell-032
@@ -163,7 +163,7 @@ class _Machine:
 
     def run(self, answer, blocks, folder):
         "How many blocks it says, or None where it was killed."
-        def my_store(): return answer(iter(blocks), folder, self.encode, self.write)
+        def my_store(): return answer(iter(blocks), Path(folder), self.encode, self.write)
         try: return call(my_store, gives='whole')
         except Killed: return None
 
@@ -192,7 +192,7 @@ def _says_of_others(answer, blocks, changed):
     "Is another text in a finished block an error?"
     with tempfile.TemporaryDirectory() as folder:
         _Machine().run(answer, blocks, folder)
-        try: answer(iter(changed), folder, _Machine().encode, _Machine().write)
+        try: answer(iter(changed), Path(folder), _Machine().encode, _Machine().write)
         except ValueError: return True
     return False
 
@@ -207,8 +207,6 @@ def survives_a_kill(answer):
             same_values(_in_store(folder), wanted, f'{en}, the files', f'{zh}，文件')
             same_values(n, len(blocks), f'{en}, what it gives', f'{zh}，返回值')
             expect(machine.writes >= len(blocks), f'{en}: write was called {machine.writes} times. Every file is written with it', f'{zh}：write 只被调用了 {machine.writes} 次；每个文件都要用它来写')
-            left = sorted(path.name for path in Path(folder).iterdir() if not path.name.endswith('.bin') and path.stat().st_size == 0)
-            expect(not left, f'{en}: the empty file {left[:1]} was not written with write', f'{zh}：空文件 {left[:1]} 不是用 write 写的')
         at = next(at for at in itertools.count(1) if at > 40 or not _stopped_and_gone_on(answer, blocks, at, wanted))
         changed = [['one', 'twO'], *blocks[1:]] if len(blocks) > 1 else [['ab', ' c']]
         expect(_says_of_others(answer, blocks, changed), f'{blocks} are stored, then it is called with {changed}: nothing is said about other texts', f'存的是 {blocks}，再用 {changed} 调用：文本不同，却没有报错')

@@ -23,16 +23,16 @@ def tidy_outputs(cell):
     kept = []
     for output in cell.get('outputs', []):
         if is_widget(output): continue
-        output.pop('metadata', None) if output.output_type == 'stream' else None
         if output.output_type == 'stream':
-            output['text'] = drop_progress(output['text'])
-            if not output['text'].strip(): continue
+            output.pop('metadata', None)
             if kept and kept[-1].output_type == 'stream' and kept[-1]['name'] == output['name']:
                 kept[-1]['text'] += output['text']
                 continue
         if 'execution_count' in output: output['execution_count'] = None
         kept.append(output)
-    if 'outputs' in cell: cell['outputs'] = kept
+    for output in kept:         # pieces of a line arrive in parts: they are joined first
+        if output.output_type == 'stream': output['text'] = drop_progress(output['text'])
+    if 'outputs' in cell: cell['outputs'] = [output for output in kept if output.output_type != 'stream' or output['text'].strip()]
     if 'execution_count' in cell: cell['execution_count'] = None
 
 def tidy(nb):

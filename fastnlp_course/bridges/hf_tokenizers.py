@@ -40,8 +40,11 @@ def word_piece_tokenizer(
     "A WordPiece tokenizer as BERT has one, trained on `texts`."
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertTokenizerFast
-    raw = BertWordPieceTokenizer(lowercase=True)
-    raw.train_from_iterator(texts, vocab_size=vocab_size, min_frequency=2, show_progress=False)
+    raw, texts = BertWordPieceTokenizer(lowercase=True), list(texts)
+    words = (word for text in texts for word, _ in raw.pre_tokenizer.pre_tokenize_str(raw.normalizer.normalize_str(text)))
+    inside = sorted({f'##{letter}' for word in words for letter in word[1:]})
+    # numbered first: the library would number them in a random order, and break ties between pairs by these numbers
+    raw.train_from_iterator(texts, vocab_size=vocab_size, min_frequency=2, show_progress=False, special_tokens=['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *inside])
     return BertTokenizerFast(vocab=raw.get_vocab(), **kwargs)
 
 # %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-010

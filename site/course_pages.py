@@ -29,6 +29,8 @@ def bar(path, pages, module_page=''):
     links = [f'[Open in Colab]({colab_url(path)})', f'[Open in Kaggle]({kaggle_url(path)})', f'[Notebook on GitHub]({on_github(where)})']
     if module_page: links.append(f'[API](/{module_page}.md)')
     is_chinese = pages[where].startswith('zh/')
+    glossary = 'zh/glossary' if is_chinese else 'glossary'
+    if (is_lesson or is_chinese) and glossary in pages.values(): links.append(f"[{'术语表' if is_chinese else 'Glossary'}](/{glossary}.md)")
     for folder, words in (('nbs/solutions', '解答' if is_chinese else 'Solutions'), ('nbs/zh', '中文版'), ('nbs', 'English' if is_chinese else 'The lesson')):
         other = f'{folder}/{path.name}'
         if other != where and other in pages and not wing: links.append(f'[{words}](/{pages[other]}.ipynb)')

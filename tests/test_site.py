@@ -227,6 +227,7 @@ def test_the_map_stays_within_its_frame():
 def test_the_line_below_a_title_opens_colab_and_kaggle():
     bar = course_pages.bar(lessons()[1], pages)
     assert 'Part II Text to numbers · about' in bar and '[Open in Colab](https://colab.' in bar and '[Open in Kaggle](https://kaggle.' in bar
+    assert '[Glossary](/glossary.md)' in bar and 'Glossary' not in course_pages.bar(references()[0], pages)
     assert '[API](/api/text.tokenization.md)' in course_pages.bar(lessons()[1], pages, 'api/text.tokenization')
 
 def test_chinese_text_says_its_language():

@@ -125,7 +125,10 @@ def anchor(heading):
     "The anchor of a heading on GitHub and in the site."
     return next(found for found in sorted(slugs(heading)) if found == re.sub(r'[^\w\- ]', '', heading.replace('`', '').replace('*', '').strip().lower()).replace(' ', '-'))
 
-def head(term, is_chinese): return f'{term.chinese} {term.term}' if is_chinese and term.chinese != term.term else term.term if term.chinese == term.term else f'{term.term} {term.chinese}'
+def head(term, is_chinese):
+    "The heading of a term: both names, or the one that holds the other."
+    if term.chinese.lower().startswith(term.term.lower()): return term.chinese
+    return f'{term.chinese} {term.term}' if is_chinese else f'{term.term} {term.chinese}'
 
 def entry(term, is_chinese):
     "A term, its meaning, and the place where it is explained."

@@ -29,7 +29,7 @@ help:
 	@echo "make avx2-test       the notebooks that compute in bf16, as on a processor without AVX-512"
 	@echo "make fuzz            100,000 hostile files and configs: each is read, or refused in a sentence"
 	@echo "make fresh-check     run notebooks again: do they print what is committed? CHANGED=COMMIT for those that differ from it"
-	@echo "make badges          write badges, minutes and the install cell into the notebooks"
+	@echo "make badges          write badges, minutes and the install cell into the notebooks, and their code into the Chinese ones"
 	@echo "make readme          fill the tables of nbs/index.ipynb, write README.md from it"
 	@echo "make glossary        write the glossaries, English and Chinese, from tools/glossary.csv; LOOK=1 names terms used too early"
 	@echo "make spell           spelling of the prose"
@@ -90,6 +90,7 @@ fresh-check: $(VENV)/dev-ready
 
 notebooks: $(VENV)/dev-ready
 	$(RUN) tools/notebook_headers.py
+	$(RUN) tools/chinese.py
 	$(RUN) tools/run_notebooks.py
 
 readme: $(VENV)/dev-ready
@@ -97,6 +98,7 @@ readme: $(VENV)/dev-ready
 
 badges: $(VENV)/dev-ready
 	$(RUN) tools/notebook_headers.py
+	$(RUN) tools/chinese.py
 
 # Terms, their Chinese, and where they are explained first; LOOK=1 only names those that are used before.
 glossary: $(VENV)/dev-ready

@@ -9,7 +9,7 @@ import argparse, re, sys
 from pathlib import Path
 import nbformat
 from project import address, notebooks_path, root, write_whole
-from run_notebooks import bar, drop_stderr, is_widget, tidy
+from run_notebooks import bar, drop_stderr, is_widget, kept_metadata, tidy
 
 wanted = {'kernelspec': {'display_name': 'python3', 'language': 'python', 'name': 'python3'}, 'language_info': {'name': 'python'}}
 own_place = re.compile(rf'{re.escape(str(root))}|/home/\w+/|/Users/\w+/|[A-Z]:\\Users\\|/root/')
@@ -30,7 +30,7 @@ def faults_of_output(output):
 
 def faults_of_cell(cell, i):
     "What is wrong with a cell."
-    if cell.get('metadata'): yield f"metadata {dict(cell['metadata'])}"
+    if set(cell.get('metadata', {})) - kept_metadata: yield f"metadata {dict(cell['metadata'])}"
     if cell.get('id') != f'cell-{i:03d}': yield f"the id {cell.get('id')}, not cell-{i:03d}"
     if cell.get('execution_count') is not None: yield 'an execution count'
     if cell.get('attachments'): yield 'attachments: pictures lie in nbs/images'

@@ -79,7 +79,7 @@ def notes(folder, version):
 def prepare(clone, version, day):
     "Write the release into a clone, and what the tools make from it."
     for name, text in edits(clone, version, day).items(): (clone/name).write_text(text, encoding='utf-8')
-    for tool in ('notebook_headers.py', 'make_readme.py'):
+    for tool in ('notebook_headers.py', 'chinese.py', 'make_readme.py'):
         if (clone/'tools'/tool).exists(): run(sys.executable, clone/'tools'/tool, cwd=clone)
 
 def run(*command, cwd):

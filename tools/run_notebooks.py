@@ -6,6 +6,8 @@ from nbclient import NotebookClient
 
 notebooks_path = Path(__file__).resolve().parent.parent/'nbs'
 
+# what cells of a translation say of themselves: the hash of the English (tools/chinese.py)
+kept_metadata = {'translates'}
 # a line of a progress bar
 bar = re.compile(r'\d+%\||it/s\]|s/it\]|\x1b\[A')
 
@@ -39,7 +41,7 @@ def tidy(nb):
     "Stable cell ids, no run times, no kernel details: a re-run changes only what really changed."
     for i, cell in enumerate(nb.cells):
         cell['id'] = f'cell-{i:03d}'
-        cell['metadata'] = {}
+        cell['metadata'] = {name: value for name, value in cell.get('metadata', {}).items() if name in kept_metadata}
         tidy_outputs(cell)
     nb['metadata'] = {'kernelspec': {'display_name': 'python3', 'language': 'python', 'name': 'python3'}, 'language_info': {'name': 'python'}}
     nb['nbformat'], nb['nbformat_minor'] = 4, 5

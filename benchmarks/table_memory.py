@@ -1,0 +1,64 @@
+"""How much memory do the candidates of `fastnlp train-classifier` need for a large table?
+
+    python benchmarks/table_memory.py --write
+    python benchmarks/table_memory.py --rows 2000       a quick look
+
+IMDb's reviews, all 100,000 (labels by chance for those that have none: memory does not ask). Each step in a process of its
+own: the table alone, TF-IDF fitted and asked, ULMFiT's two pairs of loaders built one after the other, as the command does, and
+ten steps of training. What is counted is the largest resident memory of the process.
+"""
+import argparse, resource, subprocess, sys
+from common import machine, write_section
+import numpy as np
+import pandas as pd
+
+title = 'Memory for a table of 100,000 rows'
+steps = {'table': 'the table, read and split', 'tfidf': 'TF-IDF: fitted on 80%, asked about 20%', 'ulmfit': "ULMFiT: both stages' loaders and ten steps of each"}
+
+def reviews(n):
+    "The first `n` reviews of IMDb as the command's table."
+    from fastnlp_course.all import get_data
+    data = get_data('imdb')
+    table = pd.concat([data[name] for name in ('train', 'test', 'unsup')], ignore_index=True).head(n)
+    return pd.DataFrame({'text': table.text.astype(str), 'label': np.where(np.arange(len(table))%2, 'neg', 'pos'), 'is_valid': np.arange(len(table))%5 == 0})
+
+def fit_some(learn, n=10):
+    "A few steps of training."
+    from fastnlp_course.all import ShortEpochCallback
+    with learn.no_bar(), learn.no_logging(): learn.fit(1, 1e-3, cbs=ShortEpochCallback(n/len(learn.dls.train)))
+
+def work(step, n):
+    "One step; prints megabytes at most, and of text."
+    table = reviews(n)
+    if step == 'tfidf':
+        from fastnlp_course.applications.tfidf_model import fit_tfidf, tfidf_model
+        train = table[~table.is_valid]
+        model = tfidf_model(fit_tfidf(train.text, (train.label == 'pos').astype(int).to_numpy(), 'classes'), ['neg', 'pos'])
+        model.probabilities(table.text[table.is_valid])
+    if step == 'ulmfit':
+        from fastnlp_course.applications.backbones import Setting, ulmfit_classifier, ulmfit_language_loaders
+        from fastnlp_course.applications.reviews import language_model
+        from fastnlp_course.applications.text_task import TextTask
+        task, setting = TextTask(table, 'classes', ['neg', 'pos']), Setting()
+        learn = language_model(ulmfit_language_loaders(task, setting), setting.recipe)
+        fit_some(learn)
+        vocab = list(learn.dls.vocab)
+        del learn
+        fit_some(ulmfit_classifier(task, setting, vocab))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss//1000, round(table.text.str.len().sum()/1e6))
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--rows', type=int, nargs='*', default=[25_000, 100_000])
+    parser.add_argument('--write', action='store_true', help='write the section of results.md')
+    parser.add_argument('--work', choices=list(steps), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.work: return work(given.work, given.rows[0])
+    def ask(step, n): return [int(part) for part in subprocess.run([sys.executable, __file__, '--work', step, '--rows', str(n)], capture_output=True, text=True, check=True).stdout.split()[-2:]]
+    found = {(step, n): ask(step, n) for n in given.rows for step in steps}
+    lines = ['| step | ' + ' | '.join(f"{n:,} rows ({found['table', n][1]} MB of text)" for n in given.rows) + ' |', '| --- '*(1 + len(given.rows)) + '|']
+    lines += [f"| {name} | {' | '.join(f'{found[step, n][0]:,} MB' for n in given.rows)} |" for step, name in steps.items()]
+    print('\n'.join(lines))
+    if given.write: write_section(title, f"`python benchmarks/table_memory.py --write`: largest resident memory of a process, python, torch and the table included; IMDb's reviews. {machine()}.\n\n" + '\n'.join(lines))
+
+if __name__ == '__main__': main()

@@ -168,7 +168,18 @@ def file_hash(
             digest.update(piece)
     return digest.hexdigest()
 
-# %% ../nbs/reference/ground_files.ipynb #cell-031
+# %% ../nbs/reference/ground_files.ipynb #cell-024
+@contextmanager
+def no_panic(
+    what,     # that is read, for the sentence
+):
+    "A library written in Rust ends with a panic, which is no Exception, where a file makes no sense to it: that becomes a sentence."
+    try: yield
+    except BaseException as error:
+        if type(error).__name__ != 'PanicException': raise
+        raise ValueError(f"{what} makes no sense to the library that reads it ({str(error):.200}). It is damaged; get it again.") from None
+
+# %% ../nbs/reference/ground_files.ipynb #cell-033
 class _ListsAndStrings(pickle.Unpickler):
     "Admits plain containers; the one class it knows is fastcore's L, read as a list."
     def find_class(self, module, name):
@@ -181,7 +192,7 @@ class _read_l(list):
     def __init__(self, *args): super().__init__(*args[:1])
     def __setstate__(self, state): self[:] = state.get('items', list(self)) if isinstance(state, dict) else list(self)
 
-# %% ../nbs/reference/ground_files.ipynb #cell-032
+# %% ../nbs/reference/ground_files.ipynb #cell-034
 def _plain(obj, seen):
     "Lists instead of what stood in for fastcore's L; what is there twice is made once."
     if not isinstance(obj, (list, tuple, dict)): return obj
@@ -210,7 +221,7 @@ def safe_unpickle(
     except Exception as error:
         raise ValueError(f"{path} was not read: {error}. Only lists, dicts, strings and numbers are admitted from pickles; ask for the vocab as text or JSON.") from None
 
-# %% ../nbs/reference/ground_files.ipynb #cell-036
+# %% ../nbs/reference/ground_files.ipynb #cell-038
 def in_notebook():
     "Does a notebook's kernel show what we display?"
     ipython = sys.modules.get('IPython')
@@ -221,7 +232,7 @@ def bar_stream():
     "Where a progress bar is drawn: stdout in a notebook, stderr elsewhere."
     return sys.stdout if in_notebook() else sys.stderr
 
-# %% ../nbs/reference/ground_files.ipynb #cell-039
+# %% ../nbs/reference/ground_files.ipynb #cell-041
 def set_seed(
     s,                    # the seed
     reproducible=False,   # also make cuDNN deterministic
@@ -237,7 +248,7 @@ def set_seed(
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
 
-# %% ../nbs/reference/ground_files.ipynb #cell-042
+# %% ../nbs/reference/ground_files.ipynb #cell-044
 def cpu_features()->dict: # model, cores, and which instructions matter to us
     "What the processor can do, as far as the system tells."
     model, flags = platform.processor() or platform.machine(), set()
@@ -251,5 +262,5 @@ def cpu_features()->dict: # model, cores, and which instructions matter to us
     return {'model': model, 'cores': os.cpu_count(), 'avx2': 'avx2' in flags, 'avx512': 'avx512f' in flags,
             'bf16': bool({'avx512_bf16', 'bf16'} & flags), 'amx': 'amx_bf16' in flags}
 
-# %% ../nbs/reference/ground_files.ipynb #cell-045
+# %% ../nbs/reference/ground_files.ipynb #cell-047
 from fastnlp_course.registry import configurable, from_config, to_config   # they were born in this room, and are still found here

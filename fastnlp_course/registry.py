@@ -130,7 +130,7 @@ def slice_of(check):
 _count, _id, _axis, _rate, _share, _text = whole(1, 100_000_000), whole(0, 100_000_000), whole(-8, 8), number(0, 1e6), number(0, 1), words(200)
 _label, _rules = either(flag, whole(-2**63, 2**63), number(), words(1000)), several(function('rule'), 100)
 _tokens, _labels, _column = several(words(1000), 100_000_000), several(_label, 10_000_000), either(words(1000), whole(-10_000, 10_000))
-_special, _size = maybe(several(words(100), 1000)), several(whole(1, 10_000), 2, 2)
+_special, _size = maybe(several(words(100, r'[^\ud800-\udfff]*', 'a text that UTF-8 can hold'), 1000)), several(whole(1, 10_000), 2, 2)
 
 _add_parts('splitter', 'text.tokenization', BaseTokenizer=fields(split_char=words(10)), SpacyTokenizer=fields(lang=language, special_toks=_special, buf_sz=whole(1, 1_000_000)))
 _add_parts('splitter', 'text.subwords', CharacterTokenizer=fields(special_toks=_special),
@@ -166,8 +166,14 @@ _add_parts('step', 'bridges.hf_tokenizers', TransformersTokenizer=_hf_tokenizer)
 _add_parts('step', 'bridges.hf_batches', HFTokenize=fields(['tokenizer', 'max_length', 'keep'], tokenizer=_hf_tokenizer, max_length=whole(1, 10**9), keep=flag),
     PadRows=fields(['values'], values=table(whole(-100, 100_000_000), 50, public_name), side=one_of('left', 'right')))
 _add_parts('step', 'bridges.vision', FileLabeller=fields(label_func=maybe(_labeller), by_name=flag))
+def _statistics(value, where):
+    "Means and deviations of channels, one of each."
+    found = fields(['mean', 'std'], mean=several(number(-1e6, 1e6), 64, 1), std=several(number(1e-12, 1e6), 64, 1))(value, where)
+    if len(found['mean']) != len(found['std']): refuse(found['std'], f'std of {where}', f"a number for each of the {len(found['mean'])} means")
+    return found
+
 _add_parts('step', 'bridges.image_config', OpenImage=fields(['cls'], cls=one_of('PILImage', 'PILImageBW', 'Image')), IntToFloatTensor=fields(div=number(1e-6, 1e6)),
-    Normalize=fields(mean=maybe(several(number(-1e6, 1e6), 64)), std=maybe(several(number(0, 1e6), 64))),
+    Normalize=_statistics,
     Resize=fields(['size'], size=_size, method=one_of('crop', 'pad', 'squish'), pad_mode=one_of('zeros', 'border', 'reflection')))
 _add_parts('step', 'bridges.augment', ResizeBatch=fields(['size'], size=_size), Augment=fields(do_flip=flag, flip_vert=flag, max_rotate=number(0, 360), max_zoom=number(0.1, 100),
     max_lighting=number(0, 1), p_affine=_share, p_lighting=_share))

@@ -18,7 +18,8 @@ import torch
 from fastcore.basics import patch
 from fastcore.foundation import L
 
-from ..files import read_json, write_json
+from ..fields import shown
+from ..files import no_panic, read_json, write_json
 from ..folders import check_told, model_digest
 from ..data.lm_dataloader import LMDataLoader
 from ..data.new_items import test_set
@@ -223,7 +224,7 @@ def _probe(predictor, folder):
     "Ask once: what cannot answer a text is no predictor."
     rows = [{name: text for name in predictor.columns} for text in ('a text', '')] if len(predictor.columns) > 1 else ['a text', '']
     try:
-        shape = predictor.probabilities(rows).shape
+        with no_panic(folder): shape = predictor.probabilities(rows).shape
     except Exception as error:
         raise ValueError(f"{folder} does not answer a text ({type(error).__name__}: {str(error)[:200]}). Pass a model that was trained on texts.") from error
     if shape != (2, len(predictor.labels)):
@@ -232,8 +233,9 @@ def _probe(predictor, folder):
 # %% ../../nbs/reference/applications_predictors.ipynb #cell-026
 def _transformers_predictor(folder, config):
     "A folder of transformers with a head for whole texts."
-    if not any('SequenceClassification' in str(name) for name in config.get('architectures') or []):
-        raise ValueError(f"{folder} is a model of transformers without a head that labels texts ({config.get('architectures')}). Fine-tune it first: fastnlp train-classifier FILE --model {folder}")
+    architectures = config.get('architectures')
+    if not isinstance(architectures, list) or not any('SequenceClassification' in str(name) for name in architectures):
+        raise ValueError(f"{folder} is a model of transformers without a head that labels texts ({shown(architectures)}). Fine-tune it first: fastnlp train-classifier FILE --model {folder}")
     model = load_hf_model(folder, 'AutoModelForSequenceClassification', whole=True).eval()
     tokenizer, n_rows = open_tokenizer(folder), model.get_input_embeddings().num_embeddings
     if max(tokenizer.get_vocab().values()) >= n_rows:

@@ -6,9 +6,13 @@
 __all__ = ['rows_of_report', 'compare_reports', 'reproduce']
 
 # %% ../../nbs/reference/applications_reproduce.ipynb #cell-004
+from dataclasses import fields as fields_of
 from pathlib import Path
 
+from ..fields import encoding, flag, maybe, number, several, whole, words
 from ..files import file_hash, read_json
+from ..registry import checked
+from ..data.data_config import object_with
 from .stages import alone
 from .report import made_with, report_format
 from .reviews import movie_reviews, Recipe, run_stages
@@ -62,7 +66,23 @@ def compare_reports(
     machine = {name: (one.get(name), other.get(name)) for name in ('versions', 'system', 'processor', 'accelerator', 'git') if one.get(name) != other.get(name)}
     return {'same': not figures and not files, 'figures': figures, 'files': files, 'made_with': machine}
 
-# %% ../../nbs/reference/applications_reproduce.ipynb #cell-011
+# %% ../../nbs/reference/applications_reproduce.ipynb #cell-010
+_name = maybe(words(1000))
+_options = dict(file=words(10_000), text_cols=several(words(1000), 100, 1), label_cols=several(words(1000), 10_000, 1), models=several(words(1000), 100), lang=maybe(words(10)), valid_col=_name, valid_pct=maybe(number(0, 1)), kfold=maybe(whole(2, 20)),
+                group_col=_name, time_col=_name, class_weights=flag, delim=maybe(words(100)), regression=flag, unlabelled=maybe(words(10_000)), unit=maybe(words(20)), seed=whole(0, 2**63), sep=maybe(words(10)), encoding=maybe(encoding),
+                sizes=lambda value, where: object_with(value, where, (), **dict.fromkeys(('lm_epochs', 'epochs', 'lm_bs', 'bs'), whole(1, 1_000_000))))
+
+def _checked_options(options):
+    "What a report says that a contest was told, each value of the kind that the command takes."
+    return checked(options, lambda value, where: object_with(value, where, ('file', 'text_cols', 'label_cols', 'models'), **_options), 'the options of the report')
+
+def _checked_recipe(recipe):
+    "The same for the recipe of lesson 18: each value is of the kind of its default."
+    kinds = {bool: flag, int: whole(0, 2**63), float: number(0, 1e6)}
+    sizes = {'emb_sz': whole(1, 20_000), 'n_hid': whole(1, 20_000), 'n_layers': whole(1, 100)}
+    return checked(recipe, lambda value, where: object_with(value, where, (), **{**{field.name: kinds[type(field.default)] for field in fields_of(Recipe)}, **sizes}), 'the recipe of the report')
+
+# %% ../../nbs/reference/applications_reproduce.ipynb #cell-012
 def _said(found):
     "Lines for the terminal."
     if found['same']:
@@ -81,8 +101,8 @@ def _with_report(report):
 @alone
 def _contest_again(before, beside, out, log):
     "The contest of a report once more, with its plans in place of a time limit."
-    options = {**before['options'], 'file': _found_again(before['options']['file'], beside)}
-    if options['unlabelled']: options['unlabelled'] = _found_again(options['unlabelled'], beside)
+    options = {**_checked_options(before['options']), 'file': _found_again(before['options']['file'], beside)}
+    if options.get('unlabelled'): options['unlabelled'] = _found_again(options['unlabelled'], beside)
     contest_of_file(**options, out=out, log=log, note=log, plans=before['plans'], data=before['data'])
     again = read_json(out/'report.json')
     found = compare_reports(before, again)
@@ -102,11 +122,18 @@ def reproduce(
     report = Path(report)
     report = report/'report.json' if report.is_dir() else report
     before = read_json(_with_report(report))
+    try: return _again(before, report, out, log)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"{report} cannot be run again ({type(error).__name__}: {str(error):.200}). It is damaged, or of another version of the package: run its command once more.") from error
+
+def _again(before, report, out, log):
+    "The run of a report once more, of either kind."
     if isinstance(before, dict) and before.get('format') == contest_format:
         return _contest_again(before, report.parent, report.parent/'reproduced' if out is None else Path(out), log)
     if not isinstance(before, dict) or before.get('format') != report_format:
         raise ValueError(f'{report} is not the report of a run. Pass the report.json that fastnlp demo or fastnlp train-classifier wrote.')
     out = report.parent/'reproduced' if out is None else Path(out)
+    _checked_recipe(before['recipe'])
     return _stages_again(before, rows_of_report(before, report.parent), out, log)
 
 @alone

@@ -89,7 +89,7 @@ def open_tokenizer(source, **options):
     check_hf_folder(source)
     with said_of(source):
         tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False, **options)
-    if not (isinstance(tokenizer.model_max_length, (int, float)) and tokenizer.model_max_length >= 1):
+    if not (isinstance(tokenizer.model_max_length, (int, float)) and 1 <= tokenizer.model_max_length <= 1e31):
         raise ValueError(f"{source} has model_max_length {tokenizer.model_max_length!r:.80} in tokenizer_config.json, and a number of tokens is expected. It is damaged; copy the folder again.")
     if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):
         raise ValueError(f"{source} has no vocab for its tokenizer: it would read every text as unknown. Copy tokenizer.json (or vocab.txt) into the folder too.")

@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 
 from ..fields import flag, language, maybe, number, one_of, several, whole, words
-from ..files import need_file, read_json, write_json
+from ..files import need_file, no_panic, read_json, write_json
 from ..folders import atomic_folder, check_folder
 from ..registry import checked
 from ..text.subwords import CharacterTokenizer, SentencePieceTokenizer
@@ -222,7 +222,7 @@ def load_onnx(
     checked(config, lambda value, where: object_with(value, where, _needed, **_shape), 'the config of an ONNX classifier')
     _check_parts(folder, config)
     try:
-        return _ask_once(OnnxClassifier(folder, readers[config['reads']], threads), folder)
+        with no_panic(folder): return _ask_once(OnnxClassifier(folder, readers[config['reads']], threads), folder)
     except ValueError: raise
     except Exception as error:     # of ONNX Runtime, spaCy, SentencePiece, tokenizers
         said = next(iter(str(error).strip().splitlines()), '')

@@ -8,7 +8,7 @@ __all__ = ['gpt_sizes', 'n_weights_of', 'save_gpt', 'load_gpt']
 # %% ../../nbs/reference/models_transformer_files.ipynb #cell-004
 from pathlib import Path
 
-from ..files import atomic_write, read_json, write_json
+from ..files import atomic_write, no_panic, read_json, write_json
 from ..folders import atomic_folder, check_folder
 from ..training.saving import load_into, load_weights, save_weights
 from .transformer import GPT
@@ -73,7 +73,18 @@ def load_gpt(
     check_folder(folder, ['config.json', 'model.safetensors'])
     model = GPT(**checked_sizes(config, folder))
     load_into(model, {name: weight.float() for name, weight in load_weights(folder/'model.safetensors')[0].items()}, folder/'model.safetensors')
-    if not (folder/'tokenizer.json').exists():
-        return model.eval(), None
+    return model.eval(), _tokenizer_of(folder, config['vocab_sz']) if (folder/'tokenizer.json').exists() else None
+
+def _tokenizer_of(folder, vocab_sz):
+    "The tokenizer of the folder, if all its ids have a row in the model."
     from tokenizers import Tokenizer
-    return model.eval(), Tokenizer.from_file(str(folder/'tokenizer.json'))
+    read_json(folder/'tokenizer.json')                                    # a sentence for what is no JSON
+    try:
+        with no_panic(folder/'tokenizer.json'):
+            found = Tokenizer.from_file(str(folder/'tokenizer.json'))
+            found.encode('A text.')
+    except Exception as error:
+        raise ValueError(f"{folder/'tokenizer.json'} is no tokenizer ({str(error):.200}). It is damaged; get the folder again.") from None
+    if max(found.get_vocab().values(), default=0) >= vocab_sz:
+        raise ValueError(f"{folder/'tokenizer.json'} makes ids up to {max(found.get_vocab().values()):,}, and the model has {vocab_sz:,} rows. They do not belong together; get the folder again.")
+    return found

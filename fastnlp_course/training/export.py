@@ -10,6 +10,7 @@ import json
 import random
 import warnings
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from ..files import configurable, fault_point, read_json, to_config, write_json
 from ..folders import atomic_folder, check_folder
 from ..sources import default_device
 from ..text.tokenization import defaults
-from ..fields import either, flag, maybe, number, one_of, refuse, several, whole
+from ..fields import either, flag, maybe, number, one_of, refuse, several, shown, whole
 from ..registry import arguments_of, build, checked, function, part, slice_of
 from ..data.data_config import checked_dls, dls_from_config, object_with
 from .losses import BaseLoss, BCEWithLogitsLossFlat, CrossEntropyLossFlat, FocalLossFlat, LabelSmoothingCrossEntropyFlat
@@ -195,7 +196,7 @@ def _learner_of(config, folder, device):
     "The learner that a config describes, with new weights."
     name = config.get('factory')
     if not isinstance(name, str) or name not in _factories:
-        raise ValueError(f'{folder} was made by {name!r}, which is not known here: known are {sorted(_factories)}. Import the module that registers it.')
+        raise ValueError(f'{folder} was made by {shown(name)}, which is not known here: known are {sorted(_factories)}. Import the module that registers it.')
     try:
         found = checked_learner(config)
         check_folder(folder, ['config.json', 'model.safetensors'])
@@ -235,12 +236,27 @@ def load_learner(
     if not isinstance(config, dict) or config.get('format') != 'fastnlp_course learner':
         raise ValueError(f"{folder/'config.json'} does not describe a learner of fastnlp_course. Pass the folder that learn.export returned.")
     if config.get('version') != 1:
-        raise ValueError(f"{folder} has format version {config.get('version')}, and this fastnlp_course reads version 1. Update fastnlp_course.")
+        raise ValueError(f"{folder} has format version {shown(config.get('version'))}, and this fastnlp_course reads version 1. Update fastnlp_course.")
     learn = _learner_of(config, folder, 'cpu' if cpu else default_device())
     load_into(learn.model, load_weights(folder/'model.safetensors')[0], folder/'model.safetensors', allow_nan=allow_nan)
     learn.model.eval()
+    learn.loaded_from = folder
     return learn
 
-# %% ../../nbs/reference/training_export.ipynb #cell-023
+# %% ../../nbs/reference/training_export.ipynb #cell-024
+def _in_a_sentence(get_preds):
+    "What torch says about a learner that came from a folder names the folder."
+    @wraps(get_preds)
+    def asked(self, *args, **kwargs):
+        try: return get_preds(self, *args, **kwargs)
+        except (RuntimeError, IndexError) as error:
+            folder = self.__dict__.get('loaded_from')
+            if folder is None or isinstance(error, (torch.OutOfMemoryError, NotImplementedError, RecursionError)): raise
+            raise ValueError(f"the learner of {folder} cannot answer ({str(error):.300}). Its steps and its network do not fit each other, or these items do not fit them: pass items like those of training, or export it again.") from error
+    return asked
+
+Learner.get_preds = _in_a_sentence(Learner.get_preds)
+
+# %% ../../nbs/reference/training_export.ipynb #cell-025
 for _loss in (BaseLoss, CrossEntropyLossFlat, BCEWithLogitsLossFlat, LabelSmoothingCrossEntropyFlat, FocalLossFlat):
     configurable(_loss)

@@ -152,5 +152,5 @@ def adapter_from_training(answer):
         if is_near(change): continue
         expect(not is_near(-change), f'{en}: it has the wrong sign, and leads from the trained weight back', f'{zh}：符号反了，它从训练后的权重又走了回去')
         expect(not is_near(after), f'{en}: you took the trained weight apart, not what training changed', f'{zh}：你分解的是训练后的权重，不是训练带来的变化')
-        expect(abs(product.norm() - (scale**2 - least**2)**.5) < .05*scale, f'{en}: the product is {product.norm():.3g} large and the change {scale:.3g}. Where are the singular values, once and not twice?', f'{zh}：乘积的大小是 {product.norm():.3g}，变化的大小是 {scale:.3g}；奇异值乘了吗？是不是乘了两次？')
+        expect(abs(product.norm() - (scale**2 - least**2)**.5) < .05*scale, f'{en}: the product is {product.norm():.3g} large and the change {scale:.3g}. If it comes from a singular value decomposition: are the largest singular values in it, and once?', f'{zh}：乘积的大小是 {product.norm():.3g}，变化的大小是 {scale:.3g}；如果用的是奇异值分解：乘上最大的那些奇异值了吗？是否只乘了一次？')
         expect(False, f'{en}: {(change - product).norm()/scale:.0%} of the change is left over, and less is possible', f'{zh}：变化还剩下 {(change - product).norm()/scale:.0%}，可以更少')

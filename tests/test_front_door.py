@@ -100,7 +100,7 @@ in_chinese = (root/'README.zh.md').read_text(encoding='utf-8')
 def sections_of(text):
     "What stands below each heading of the second level, without what lessons promise and without addresses."
     text = re.sub(r'^(\| \w+ \| \[.*?\]\(.*?\) \|).*?(\| \d+ \|)', r'\1\2', text, flags=re.M)
-    return re.split(r'^## .+$', re.sub(r'^\[\w+\]: \S+$', '', text, flags=re.M), flags=re.M)
+    return re.split(r'^## .+$', re.sub(r'^\[\w+\]: \S+$|\(nbs/zh/[^)]*\)', '', text, flags=re.M), flags=re.M)
 
 def figures_of(text):
     "All figures of a text, counted; 13.7 million and 1,370 wan are the same."
@@ -133,5 +133,6 @@ def test_both_readmes_have_the_same_figures():
 def test_both_readmes_have_the_same_links():
     def targets(text): return set(re.findall(r'\]\(([^)]+)\)|^\[\w+\]: (\S+)$', text, re.M))
     own = {('README.zh.md', ''), ('README.md', ''), ('nbs/glossary.md', ''), ('nbs/glossary.zh.md', '')}
+    own |= {(path.relative_to(root).as_posix(), '') for path in (root/'nbs/zh').glob('*.ipynb')}
     assert targets(readme) - own == targets(in_chinese) - own
     assert '[中文](README.zh.md)' in readme.split('\n## ')[0] and '[English](README.md)' in in_chinese.split('\n## ')[0]

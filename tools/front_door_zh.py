@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 import nbformat
 import front_door
-from project import colab_url, kaggle_url, lessons, minutes, part_of, parts, parts_in_chinese
+from project import address, colab_url, kaggle_url, lessons, minutes, notebooks_path, part_of, parts, parts_in_chinese, title
 from tables import hours, linked, reference_table
 
 template = Path(__file__).resolve().parent/'readme.zh.md'
@@ -71,6 +71,11 @@ def lesson_table():
             addresses += [f'[c{number}]: {colab_url(path)}', f'[k{number}]: {kaggle_url(path)}']
     return '\n'.join([*rows, '', '[c]: nbs/images/colab.svg', '[k]: nbs/images/kaggle.svg', *addresses])
 
+def whole_lessons():
+    "The lessons that are whole in Chinese."
+    paths = sorted((notebooks_path/'zh').glob('[0-9]*.ipynb'))
+    return f"全文译成中文的课：{'、'.join(f'[{title(path)}]({address(path)})' for path in paths)}。"
+
 def reading_time():
     "How many lessons there are, and how long they take."
     return (f'{len(lessons())} 课，阅读 {round(sum(map(minutes, lessons()))/60)} 小时，运行、改动和想明白还要同样多的时间：每课一个晚上。你需要会 Python，并且训练过某个网络，或者读过损失和梯度是什么。'
@@ -87,7 +92,7 @@ def limits():
 
 def readme_zh(readme):
     "The text of README.zh.md, given that of README.md."
-    made = {'figures': figures, 'install': lambda: install(readme), 'reading time': reading_time, 'lessons': lesson_table, 'reference rooms': reference_table,
+    made = {'figures': figures, 'install': lambda: install(readme), 'reading time': reading_time, 'lessons': lesson_table, 'whole lessons': whole_lessons, 'reference rooms': reference_table,
             'limits': limits, 'citation': lambda: block(readme, '@software')}
     def filled(match):
         name, *lines = match[1].strip().split('\n')

@@ -45,9 +45,8 @@ def make_classifier(folder):
     text_classifier_learner(dls, AWD_LSTM, config={**awd_lstm_clas_config, **sizes}, pretrained=False, seq_len=8).export(folder)
 
 def _language_model():
-    from fastnlp_course.all import AWD_LSTM, TextDataLoaders, awd_lstm_lm_config, language_model_learner
-    dls = TextDataLoaders.from_df(rows, text_col='text', is_lm=True, valid_pct=.1, seed=1, bs=2, seq_len=5)
-    return language_model_learner(dls, AWD_LSTM, config={**awd_lstm_lm_config, **sizes}, pretrained=False)
+    from fastnlp_course.all import AWD_LSTM, awd_lstm_lm_config, language_model_learner
+    return language_model_learner(_loaders(), AWD_LSTM, config={**awd_lstm_lm_config, **sizes}, pretrained=False)
 
 def make_language_model(folder): _language_model().export(folder)
 
@@ -191,10 +190,14 @@ def loads_language_model(folder):
     from fastnlp_course.all import load_language_model
     return next(load_language_model(folder)[0].parameters())
 
+@cache
+def _loaders():
+    from fastnlp_course.all import TextDataLoaders
+    return TextDataLoaders.from_df(rows, text_col='text', is_lm=True, valid_pct=.1, seed=1, bs=2, seq_len=5)
+
 def starts_from(folder):
-    from fastnlp_course.all import AWD_LSTM, TextDataLoaders, awd_lstm_lm_config, language_model_learner
-    dls = TextDataLoaders.from_df(rows, text_col='text', is_lm=True, valid_pct=.1, seed=1, bs=2, seq_len=5)
-    return next(language_model_learner(dls, AWD_LSTM, config={**awd_lstm_lm_config, **sizes}, pretrained=folder).model.parameters())
+    from fastnlp_course.all import AWD_LSTM, awd_lstm_lm_config, language_model_learner
+    return next(language_model_learner(_loaders(), AWD_LSTM, config={**awd_lstm_lm_config, **sizes}, pretrained=folder).model.parameters())
 
 def scores_pairs(folder):
     from fastnlp_course.applications.pairs import PhrasePairs, predict_pairs

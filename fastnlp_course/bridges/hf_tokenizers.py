@@ -96,7 +96,8 @@ def model_of_description(
         raise ValueError(f"the configuration is not one of {architecture}, whose model_type is {cls.config_class.model_type!r}. The file is damaged. Do not trust it.")
     try:
         return cls(cls.config_class(**config))
-    except (TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError, ZeroDivisionError, ImportError) as error:
+    except (OSError, MemoryError): raise
+    except Exception as error:          # of transformers, of torch, of the checks of huggingface_hub
         raise ValueError(f"{architecture} cannot be made from this configuration ({type(error).__name__}: {str(error)[:150]}). The file is damaged, or of another version of transformers.") from error
 
 # %% ../../nbs/reference/bridges_hf_tokenizers.ipynb #cell-017

@@ -48,7 +48,19 @@ def encoder(self:AWDLSTMConfig):
         check(getattr(self, name, None), f'{name} of config.json')
     return _new_encoder(self)
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-012
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-010
+_plain_from_dict = AWDLSTMConfig.from_dict.__func__
+
+def _from_dict(cls, config_dict, **kwargs):
+    "As transformers does it; what it cannot read is said in a sentence."
+    try: return _plain_from_dict(cls, config_dict, **kwargs)
+    except (OSError, MemoryError): raise
+    except Exception as error:
+        raise ValueError(f"config.json does not describe an AWD-LSTM ({type(error).__name__}: {str(error):.200}). It is damaged; copy the folder again.") from error
+
+AWDLSTMConfig.from_dict = classmethod(_from_dict)
+
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-014
 def _tokenizer_step(dls):
     "The step of the pipeline that makes tokens."
     for step in text_steps_of(dls):
@@ -90,7 +102,7 @@ def _settings_of(learn):
     return AWDLSTMForSequenceClassification, {**settings, **head, 'id2label': {i: str(label) for i, label in enumerate(labels)}, 'label2id': {str(label): i for i, label in enumerate(labels)},
                                              'tie_word_embeddings': False}
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-013
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-015
 def _compare_answers(own, model):
     "Refuse a network that was changed where the names of weights do not show it."
     ids = torch.arange(model.config.vocab_size)[-12:][None]        # (1, 12)
@@ -107,7 +119,7 @@ def _compare_answers(own, model):
     if ours.shape != theirs.shape or not torch.allclose(ours, theirs, atol=1e-4, rtol=1e-3):
         raise ValueError('This network answers otherwise than a ULMFiT of its settings and weights: a part without weights was changed. Use learn.export, or learn.save and learn.load.')
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-014
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-016
 def to_hf(
     learn:TextLearner,   # of `language_model_learner` or `text_classifier_learner`
 )->tuple:                # model and tokenizer of transformers
@@ -154,7 +166,7 @@ def from_hf(
     load_into(learn.model, {name: matched[name if is_lm else name.replace('0.module.', '0.', 1)] for name in ours}, 'the model of transformers')
     return learn
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-015
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-017
 @patch
 def save_pretrained(self:TextLearner,
     folder,      # is made

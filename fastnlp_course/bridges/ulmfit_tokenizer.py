@@ -101,7 +101,10 @@ _plain_from_pretrained = PreTrainedTokenizer._from_pretrained.__func__
 def _from_pretrained(cls, resolved_vocab_files, *args, **kwargs):
     "As transformers does it, with the vocab of the folder and no other."
     kwargs.setdefault('vocab_file', resolved_vocab_files.get('vocab_file'))
-    return _plain_from_pretrained(cls, resolved_vocab_files, *args, **kwargs)
+    try: return _plain_from_pretrained(cls, resolved_vocab_files, *args, **kwargs)
+    except (TypeError, KeyError, AttributeError, IndexError) as error:
+        place = resolved_vocab_files.get('tokenizer_config_file') or resolved_vocab_files.get('vocab_file') or 'tokenizer_config.json'
+        raise ValueError(f"{place} does not describe a tokenizer ({type(error).__name__}: {str(error):.200}). It is damaged; copy the folder again.") from error
 
 AWDLSTMTokenizer._from_pretrained = classmethod(_from_pretrained)
 

@@ -1,7 +1,7 @@
 "Pages that are made from all others: the landing page with its map, the wings, the list beside each page."
 import html, posixpath
 from plan import root
-from project import address, badges, colab_url, kaggle_url, lessons, minutes, part_of, parts, promise, references, title, wing_of, wings
+from project import address, colab_url, kaggle_url, lessons, minutes, notebooks_path, part_of, parts, parts_in_chinese, promise, references, title, wing_of, wings
 from tables import hours
 from api_pages import toctree
 from course_map import Part, course_map
@@ -26,9 +26,11 @@ def bar(path, pages, module_page=''):
     is_lesson = pages[where].startswith('lessons/')
     wing = wing_of(path) if pages[where].startswith('reference/') else ''
     place = f'Part {part_of(path)} · about {minutes(path)} minutes' if is_lesson else f'[Reference rooms: {wing}](/reference/{wing}.md)' if wing else ''
-    links = [f'[Open in Colab]({colab_url(path)})', f'[Open in Kaggle]({kaggle_url(path)})', f'[Notebook on GitHub]({on_github(where)})']
-    if module_page: links.append(f'[API](/{module_page}.md)')
     is_chinese = pages[where].startswith('zh/')
+    if is_chinese: place = f'{parts_in_chinese[part_of(path)]} · 阅读约 {minutes(notebooks_path/path.name)} 分钟'
+    words = ['在 Colab 中打开', '在 Kaggle 中打开', 'GitHub 上的笔记本'] if is_chinese else ['Open in Colab', 'Open in Kaggle', 'Notebook on GitHub']
+    links = [f'[{said}]({url})' for said, url in zip(words, (colab_url(path), kaggle_url(path), on_github(where)))]
+    if module_page: links.append(f'[API](/{module_page}.md)')
     glossary = 'zh/glossary' if is_chinese else 'glossary'
     if (is_lesson or is_chinese) and glossary in pages.values(): links.append(f"[{'术语表' if is_chinese else 'Glossary'}](/{glossary}.md)")
     for folder, words in (('nbs/solutions', '解答' if is_chinese else 'Solutions'), ('nbs/zh', '中文版'), ('nbs', 'English' if is_chinese else 'The lesson')):

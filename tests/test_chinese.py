@@ -80,6 +80,24 @@ def test_links_lead_somewhere():
     done = subprocess.run([sys.executable, 'tools/check_links.py', *map(chinese.address, paths)], cwd=root, capture_output=True, text=True, encoding='utf-8')
     assert done.returncode == 0, done.stdout + done.stderr
 
+def test_the_site_shows_and_finds_them(monkeypatch):
+    if not paths: pytest.skip('no lesson in Chinese')
+    monkeypatch.syspath_prepend(str(root/'site'))
+    import chinese_index, course_pages, plan
+    pages = plan.planned()
+    for path in paths:
+        address = chinese.address(path)
+        assert pages[address] == f'zh/{path.stem}'
+        bar = course_pages.bar(path, pages)
+        for words in ('分钟', f'[English](/lessons/{path.stem}.ipynb)', '[术语表](/zh/glossary.md)', f'nbs/zh/{path.name})'): assert words in bar, words
+        assert f'[中文版](/zh/{path.stem}.ipynb)' in course_pages.bar(root/'nbs'/path.name, pages)
+        entry = chinese_index.notebook_entry(pages[address], 'title', json.loads(path.read_text(encoding='utf-8')))
+        assert len(entry['lines']) > 50 and any('词元' in line for line in entry['lines'])
+
+def test_readme_names_them():
+    text = (root/'README.zh.md').read_text(encoding='utf-8')
+    for path in paths: assert f'[{chinese.title(path)}]({chinese.address(path)})' in text, 'run make readme'
+
 # the tool
 
 def test_english_is_seen():

@@ -122,7 +122,7 @@ def gap_with_limits(answer):
         n, gap = len(ours), 100*(ours.mean() - theirs.mean())
         came = call(answer, ours, theirs, 2000, gives=('list', 'array', 'tensor'))
         en, zh = f'{counts[0]} rows right in both, {counts[1]} in ours only, {counts[2]} in theirs only, {counts[3]} in none', f'{counts[0]} 行两者都对，{counts[1]} 行只有 ours 对，{counts[2]} 行只有 theirs 对，{counts[3]} 行都错'
-        expect(len(came) == 2 and all(kinds['number'][0](end) for end in came), f'{en}: two limits were expected, and {brief(came)} came', f'{zh}：这里需要上下两个界限，得到的是 {brief(came)}')
+        expect(getattr(came, 'ndim', 1) == 1 and len(came) == 2 and all(kinds['number'][0](end) for end in came), f'{en}: two limits were expected, and {brief(came)} came', f'{zh}：这里需要上下两个界限，得到的是 {brief(came)}')
         low, high = map(float, came)
         width, apart = (high - low)/2, _half_width(ours.var(), theirs.var(), n=n)
         right = _half_width((ours*1. - theirs*1.).var(), n=n)

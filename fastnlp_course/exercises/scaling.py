@@ -18,6 +18,17 @@ from pathlib import Path
 from .core import call, exercise, expect, hint, same_values
 
 # %% ../../nbs/solutions/29_scaling.ipynb #cell-008
+class _Named(type(Path())):
+    "A path of which a hint shows the name alone."
+    def __repr__(self): return f'Path({self.name!r})'
+
+class _Stream:
+    "Texts, one after the other, that say in each run the same of themselves."
+    def __init__(self, texts): self.texts = iter(texts)
+    def __iter__(self): return self
+    def __next__(self): return next(self.texts)
+    def __repr__(self): return '<stream of texts>'
+
 def _taken(gives, n):
     "The first `n` of what a generator function of the learner gives; a hint where it gives a list."
     def first_ones(): return list(itertools.islice(gives, n))
@@ -27,7 +38,7 @@ def _taken(gives, n):
 @exercise('29', 'Write `my_texts(path)`: yields the value of `text` of each line of a `.jsonl` file, one line at a time.', '写函数 `my_texts(path)`：逐行产出 `.jsonl` 文件每一行的 `text` 字段，一次只读一行。')
 def texts_line_by_line(answer):
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)/'texts.jsonl'
+        path = _Named(folder)/'texts.jsonl'
         for texts in (['a', 'b c'], ['', '好看', 'a\nb'], ['one\u2028two', 'tab\x0bfeed\x0c', 'next\x85line'], [f'text {i}' for i in range(5)]):
             lines = [json.dumps({'label': 1, 'text': text}, ensure_ascii=False) for text in texts]
             path.write_bytes('\n\n'.join(lines).encode('utf-8'))
@@ -57,7 +68,7 @@ def blocks_of_rank(answer):
         blocks = _blocks(sizes, per_block)
         for world in (1, 2, 3):
             for rank in range(world):
-                came = call(answer, iter(sum(blocks, [])), room, rank, world, as_they_are=True, may_change=True)
+                came = call(answer, _Stream(sum(blocks, [])), room, rank, world, as_they_are=True, may_change=True)
                 en, zh = f'texts of {sizes} characters, room {room}, rank {rank} of {world}', f'各文本字符数 {sizes}，room 为 {room}，共 {world} 个进程中的 rank {rank}'
                 expect(hasattr(came, '__iter__'), f'{en}: what it gives cannot be gone through', f'{zh}：它给出的东西无法遍历')
                 expect(not isinstance(came, (list, tuple)), f'{en}: it gives a list. Yield a block as soon as it is full', f'{zh}：它给出的是列表；一块满了就要产出')
@@ -70,7 +81,7 @@ def blocks_of_rank(answer):
                 same_values(given, blocks[rank::world], f'{en}, the blocks', f'{zh}，各块')
                 same_values(numbers, own, f'{en}, the numbers', f'{zh}，编号')
     read = itertools.count()
-    came = call(answer, (str(next(read) % 10) for _ in itertools.repeat(0)), 10, 1, 2, as_they_are=True, may_change=True)
+    came = call(answer, _Stream(str(next(read) % 10) for _ in itertools.repeat(0)), 10, 1, 2, as_they_are=True, may_change=True)
     same_values([list(block) for _, block in _taken(came, 2)], [list('56789')]*2, 'texts without end, the first two blocks of rank 1', '没有尽头的文本，rank 1 的前两块')
     expect(next(read) <= 20, 'texts without end: you have read beyond the block before you give it', '没有尽头的文本：产出一块之前，你读到了后面')
 

@@ -78,7 +78,7 @@ def _checked_positions(places, mask, n_read, en, zh):
     expect(not n_read or wanted[at_tokens].equal(places[at_tokens]) or places[:, 0].any(), f'{en}: the positions begin at 0 again, behind {n_read} columns', f'{zh}：已读 {n_read} 列，位置却又从 0 开始')
     same_values(places[at_tokens], wanted[at_tokens], f'{en}, the positions at tokens', f'{zh}，词元的位置')
 
-@exercise('24', 'Write `my_inputs(input_ids, attention_mask, n_read)`: what GPT-2 should get for the next step, a dictionary of `input_ids`, `attention_mask` and `position_ids`.', '写函数 `my_inputs(input_ids, attention_mask, n_read)`：GPT-2 下一步应得到的输入，返回含 `input_ids`、`attention_mask` 和 `position_ids` 的字典。')
+@exercise('24', 'Write `my_inputs(input_ids, attention_mask, n_read)`: what GPT-2 should get for the next step, a dictionary of `input_ids`, `attention_mask` and `position_ids`.', '写函数 `my_inputs(input_ids, attention_mask, n_read)`：GPT-2 下一步应得到的输入，返回含 `input_ids`、`attention_mask` 和 `position_ids` 的字典。', seconds=60)
 def left_padded_gpt2(answer):
     model = _tiny_gpt2()
     for lengths in ((3, 3), (2, 5, 1), (4, 2)):
@@ -130,7 +130,7 @@ def _written(answer, parts, ids, **how):
     texts = call(lambda: model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, min_new_tokens=6, max_new_tokens=6, **how))
     return texts, sum(columns)
 
-@exercise('24', 'Write `my_forward(self, input_ids, past_key_values=None, **kwargs)` for a language model with `self.embedding`, `self.gru` (batch first, three layers) and `self.decoder`', '为一个语言模型写函数 `my_forward(self, input_ids, past_key_values=None, **kwargs)`；模型有 `self.embedding`、`self.gru`（批次在前，三层）和 `self.decoder`')
+@exercise('24', 'Write `my_forward(self, input_ids, past_key_values=None, **kwargs)` for a language model with `self.embedding`, `self.gru` (batch first, three layers) and `self.decoder`', '为一个语言模型写函数 `my_forward(self, input_ids, past_key_values=None, **kwargs)`；模型有 `self.embedding`、`self.gru`（批次在前，三层）和 `self.decoder`', seconds=60)
 def gru_goes_on(answer):
     parts, ids = _gru_parts(), torch.randint(3, 12, (3, 7))
     at_once = _scores_at_once(parts, ids)
@@ -206,7 +206,7 @@ def beams_with_states(answer):
         for beam in beams: expect(len(beam) == n_words + 1, f'{en}: a beam has {len(beam) - 1} tokens. The one you began with does not count', f'{zh}：有一束含 {len(beam) - 1} 个词元；起始词元不算')
         expect(all(0 <= word < step.vocab for beam in beams for word in beam), f'{en}: a beam holds what is no token', f'{zh}：有一束含有不存在的词元')
         expect(len(set(beams)) == n_beams, f'{en}: two beams are the same. How many are there in the beginning?', f'{zh}：有两束相同；一开始有几束？')
-        expect(step.rows <= n_beams*n_words, f'{en}: `step` read {step.rows} tokens. A state holds what was read: no word is read twice', f'{zh}：`step` 读了 {step.rows} 个词元。状态里已有读过的内容，不必重读')
+        expect(step.rows <= n_beams*n_words + 1, f'{en}: `step` read {step.rows} tokens. A state holds what was read: no word is read twice', f'{zh}：`step` 读了 {step.rows} 个词元。状态里已有读过的内容，不必重读')
         read = set(step.texts.values())
         lost = [list(beam[1:]) for beam in beams if beam[:-1] not in read]
         expect(not lost, f'{en}: the words of {lost[:1]} were never read one after the other. Its state was that of another beam', f'{zh}：{lost[:1]} 的词从没有接连读过，它用的是别的束的状态')

@@ -99,7 +99,7 @@ def _known_aucs():
     yield ('all scores equal', '得分全部相同', torch.tensor([.3, .3, .3, .3]), yes, .5, ('a tie counts one half', '得分相同算一半'))
     yield ('three of four pairs right', '四对中三对正确', torch.tensor([.1, .7, .5, .9]), yes, .75, ('count the pairs', '请数一数这些对'))
 
-@exercise('23', 'Write `my_auc(scores, targets)` without scikit-learn: the mean over the labels of the share of pairs, one text with the label and one without, in which the text that has it scores higher.', '不用 scikit-learn，写函数 `my_auc(scores, targets)`：对每个标签，取一条有它的文本和一条没有它的文本配成对，算出前者得分更高的比例，再对标签取平均。')
+@exercise('23', 'Write `my_auc(scores, targets)` without scikit-learn: the mean over the labels of the share of pairs, one text with the label and one without, in which the text that has it scores higher.', '不用 scikit-learn，写函数 `my_auc(scores, targets)`：对每个标签，取一条有它的文本和一条没有它的文本配成对，算出前者得分更高的比例，再对标签取平均。', seconds=60)
 def auc_by_pairs(answer):
     from sklearn.metrics import roc_auc_score
     used = {'roc_auc_score', 'mean_auc'} & set(getattr(getattr(answer, '__code__', None), 'co_names', ()))
@@ -145,12 +145,12 @@ def _explained_threshold(threshold, probs, has, en, zh):
     expect(((probs > threshold).long() == has).double().mean() < right - 1e-9, f'{en}: F1 is {came:.3f}, and could be higher. Your threshold is best for the accuracy, which praises silence', f'{zh}：F1 是 {came:.3f}，还可以更高；你的阈值使准确率最高，而准确率偏爱沉默')
     expect(False, f'{en}: F1 is {came:.3f} at {threshold:.3g}, and another threshold gives more. Which ones did you try?', f'{zh}：阈值 {threshold:.3g} 时 F1 是 {came:.3f}，还有更好的阈值；你试了哪些？')
 
-@exercise('23', 'Write `my_thresholds(probs, targets)`: for each label the threshold at which its F1 on these texts is highest, as a list.', '写函数 `my_thresholds(probs, targets)`：为每个标签找出使它在这些文本上 F1 最高的阈值，返回列表。')
+@exercise('23', 'Write `my_thresholds(probs, targets)`: for each label the threshold at which its F1 on these texts is highest, as a list.', '写函数 `my_thresholds(probs, targets)`：为每个标签找出使它在这些文本上 F1 最高的阈值，返回列表。', seconds=60)
 def threshold_per_label(answer):
     for n, scales, shares in ((80, (1.,), (.5,)), (400, (.9, .4, .06), (.4, .15, .1)), (400, (.5, .02, .3, .7), (.2, .1, .05, 0))):
         probs, targets = _quiet_labels(n, scales, shares)
         seen, unseen = slice(0, n//2), slice(n//2, n)
-        came = list(call(answer, probs[seen], targets[seen], gives=('list', 'array', 'tensor')))
+        came = list(call(answer, probs[seen], targets[seen], gives='list'))
         en, zh = f'{n//2} texts, {len(shares)} labels', f'{n//2} 条文本，{len(shares)} 个标签'
         same_values(len(came), len(shares), f'{en}: how many thresholds', f'{zh}：阈值的个数')
         for threshold in came: need_kind(threshold, 'number', f'{en}: a threshold', f'{zh}：一个阈值')

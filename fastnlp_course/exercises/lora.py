@@ -43,7 +43,7 @@ def _bert_of_twelve():
     from transformers import BertConfig, BertForSequenceClassification
     with torch.device('meta'): return BertForSequenceClassification(BertConfig(vocab_size=4, hidden_size=4, num_hidden_layers=12, num_attention_heads=1, intermediate_size=4, max_position_embeddings=4))
 
-@exercise('25', 'Write `my_targets`: a regular expression, for `targets` as a string, that chooses the query and the value of the last four of twelve layers of a BERT, and nothing else.', '写出 `my_targets`：一个作为字符串传给 `targets` 的正则表达式，选出十二层 BERT 最后四层的 query 和 value，别的都不选。', wants='text')
+@exercise('25', 'Write `my_targets`: a regular expression, for `targets` as a string, that chooses the query and the value of the last four of twelve layers of a BERT, and nothing else.', '写出 `my_targets`：一个作为字符串传给 `targets` 的正则表达式，选出十二层 BERT 最后四层的 query 和 value，别的都不选。', wants='text', seconds=60)
 def last_four_by_name(answer):
     try: re.compile(answer)
     except re.error as error: expect(False, f'that is no regular expression: {error}', f'这不是正则表达式：`{error}`')

@@ -69,9 +69,9 @@ export-check: $(VENV)/dev-ready
 lessons-check: $(VENV)/dev-ready
 	$(RUN) tools/check_lessons.py
 
-# A hundred thousand files that nobody would write, in about ten minutes; `make test` takes 2,000 of them.
+# A hundred thousand files that nobody would write, in about ten minutes, then every field of every kind of model; `make test` takes 2,000 of them.
 fuzz: $(VENV)/dev-ready
-	FASTNLP_FUZZ=100000 OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(WORKERS) tests/test_fuzz.py
+	FASTNLP_FUZZ=100000 OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(WORKERS) tests/test_fuzz.py tests/test_mutations.py
 
 # One torch thread for each worker: more would fight for the same cores.
 notebook-test: $(VENV)/dev-ready

@@ -315,5 +315,7 @@ def load_predictor(
         raise ValueError(f"{folder/'config.json'} describes no model of texts that is known here. Pass the folder 'model' of a finished run.")
     if len(set(found.labels)) != len(found.labels):
         raise ValueError(f"{folder} has a label twice: {sorted(label for label in set(found.labels) if found.labels.count(label) > 1)[:5]}. Its config is damaged; export the model again.")
+    if odd := [label for label in found.labels if any('\ud800' <= character <= '\udfff' for character in label)]:
+        raise ValueError(f"{folder} has the label {odd[0]!r:.100}, which holds half of a character: no file of answers could hold it. Its config is damaged; export the model again.")
     if found.learn is None: _probe(found, folder)
     return _calibrated(found, folder)

@@ -244,19 +244,26 @@ def load_learner(
     return learn
 
 # %% ../../nbs/reference/training_export.ipynb #cell-024
+def _is_of_a_library(error):
+    "Was it raised deep inside of torch or transformers, or there by Python?"
+    last = error.__traceback__
+    while last.tb_next is not None: last = last.tb_next
+    return last.tb_frame.f_globals.get('__name__', '').split('.')[0] in ('torch', 'transformers', 'huggingface_hub', 'tokenizers')
+
 def _in_a_sentence(get_preds):
     "What torch says about a learner that came from a folder names the folder."
     @wraps(get_preds)
     def asked(self, *args, **kwargs):
         try: return get_preds(self, *args, **kwargs)
-        except (RuntimeError, IndexError) as error:
+        except (RuntimeError, IndexError, TypeError, KeyError, AttributeError) as error:
             folder = self.__dict__.get('loaded_from')
             if folder is None or isinstance(error, (torch.OutOfMemoryError, NotImplementedError, RecursionError)): raise
-            raise ValueError(f"the learner of {folder} cannot answer ({str(error):.300}). Its steps and its network do not fit each other, or these items do not fit them: pass items like those of training, or export it again.") from error
+            if not isinstance(error, (RuntimeError, IndexError)) and not _is_of_a_library(error): raise       # ours, in words of its own
+            raise ValueError(f"the learner of {folder} cannot answer ({type(error).__name__}: {str(error):.300}). Its steps and its network do not fit each other, or these items do not fit them: pass items like those of training, or export it again.") from error
     return asked
 
 Learner.get_preds = _in_a_sentence(Learner.get_preds)
 
-# %% ../../nbs/reference/training_export.ipynb #cell-025
+# %% ../../nbs/reference/training_export.ipynb #cell-026
 for _loss in (BaseLoss, CrossEntropyLossFlat, BCEWithLogitsLossFlat, LabelSmoothingCrossEntropyFlat, FocalLossFlat):
     configurable(_loss)

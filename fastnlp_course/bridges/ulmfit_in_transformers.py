@@ -46,6 +46,7 @@ def encoder(self:AWDLSTMConfig):
     "A new encoder of these sizes, if a model can have them."
     for name, check in _in_range.items():
         check(getattr(self, name, None), f'{name} of config.json')
+    whole(0, self.vocab_size - 1)(self.pad_token_id, 'pad_token_id of config.json')
     return _new_encoder(self)
 
 # %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-010

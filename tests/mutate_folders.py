@@ -324,9 +324,8 @@ def names_it(said, folder, file, path):
     names = [folder.name, Path(file).name, *(part.rstrip('s') for part in path if isinstance(part, str))]
     return any(name and name in said for name in [*names, *(name.replace('_', '-') for name in names), 'report'])
 
-def what_is_wrong(read, folder, file, path, limit=10):
+def what_is_wrong(read, folder, file, path, limit=30):
     "None if the folder is read to finite numbers, or refused in a sentence that names what is wrong with it; else a description."
-    began = time.monotonic()
     try:
         with at_most(limit), warnings.catch_warnings():
             warnings.simplefilter('ignore')
@@ -336,15 +335,14 @@ def what_is_wrong(read, folder, file, path, limit=10):
         if len(said.split()) < 6 or len(said) > 3000 or not names_it(said, folder, file, path): return f'{type(error).__name__}, which is no sentence: {said[:300]}'
         return None
     except TooSlow: return f'takes more than {limit} s'
-    except Exception as error:
-        return _not_as_ours_say_it(error, read)
+    except Exception as error: return _not_as_ours_say_it(error, read)
     return None if is_finite(found) else f'numbers that are none: {str(found)[:100]}'
 
 def _not_as_ours_say_it(error, read):
     "None for advice on data that do not fit, and for what transformers says before anything of ours is asked; else a description."
     frames, at = [], error.__traceback__
     while at is not None: frames, at = [*frames, at.tb_frame.f_globals.get('__name__', '')], at.tb_next
-    theirs = read is opens_in_transformers and not any(name.startswith('fastnlp_course') for name in frames)
+    theirs = read is opens_in_transformers and not isinstance(error, MemoryError) and not any(name.startswith('fastnlp_course') for name in frames)
     advice = isinstance(error, (TypeError, KeyError)) and re.search(r'\b(pass|Pass|correct|Correct) ', str(error))
     return None if theirs or advice else f'{type(error).__name__}: {str(error)[:300]}'
 

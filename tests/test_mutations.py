@@ -17,7 +17,7 @@ spec.loader.exec_module(mutate)
 
 pytestmark = pytest.mark.skipif('fork' not in multiprocessing.get_all_start_methods(), reason='needs fork')
 n_cases = int(os.environ.get('FASTNLP_FUZZ', 2000))
-shares = {} if n_cases >= 100_000 else {**dict.fromkeys(mutate.kinds, 15), 'in_transformers': 6, 'report': 5}      # these two take a second for each
+shares = {} if n_cases >= 100_000 else {**dict.fromkeys(mutate.kinds, 10), 'in_transformers': 4, 'report': 3}      # these two take a second for each
 
 def in_child(work):
     "What `work` returns, from a process of its own that may take 3 GB."

@@ -128,7 +128,8 @@ def _facts_of(model, about):
         if facts.get('command'): found['command'] = _named_words(facts['command'])
         model_card(found)                                  # whatever else cannot be read is found here
         return found if facts else {}
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
+        if str(place) in str(error): raise                 # a sentence already
         raise ValueError(f"{place} cannot be read as a report ({type(error).__name__}: {error}). {again}") from error
 
 # %% ../../nbs/reference/applications_cards.ipynb #cell-016

@@ -124,7 +124,7 @@ def test_a_frozen_weight_that_is_no_number_is_refused_before_the_first_step(valu
     "No rate mends it, so the sentence does not advise a smaller one; the adapter is what it was."
     from fastnlp_course.training.learner import Learner
     from fastnlp_course.training.toy import toy_data, toy_model
-    model = toy_model()
+    model = nn.Sequential(toy_model())
     layer = next(name for name, one in model.named_modules() if isinstance(one, nn.Linear))
     add_lora(model, 2, 2, [layer])
     model.get_submodule(layer).base_layer.weight.data.view(-1)[0] = value

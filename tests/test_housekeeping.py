@@ -155,3 +155,15 @@ def test_addresses_in_templates_come_from_settings(config):
 def test_a_lesson_can_be_called_unclear():
     form = yaml.safe_load((root/'.github'/'ISSUE_TEMPLATE'/'1-lesson-unclear.yml').read_text(encoding='utf-8'))
     assert 'unclear' in form['name'] and {'lesson', 'sentence', 'understood'} <= {item.get('id') for item in form['body']}
+
+def test_fresh_check_compares_numbers_but_no_times():
+    "Numbers count whatever their length; columns of seconds, hashes and file names do not."
+    import sys
+    sys.path.insert(0, str(root/'tools'))
+    from fresh_check import difference
+    assert difference('score 0.6931068301200867', 'score 0.69310683012', .01) == []
+    assert difference('score 0.6931068301200867', 'score 0.8931068301200867', .01) == ['0.693107 is 0.893107 now']
+    assert difference('sha256 0123456789abcdef0123', 'sha256 ffff456789abcdef0123', .01) == []
+    table = ['    accuracy  seconds', 'a       0.61       60', 'b       0.62        7']
+    assert difference('\n'.join(table), '\n'.join(table).replace('60', '82').replace('7', '1'), .01) == []
+    assert difference('\n'.join(table), '\n'.join(table).replace('0.61', '0.71'), .01)

@@ -132,7 +132,7 @@ def _checked_calibration(found, place):
     temperature, thresholds = found.get('temperature', 1.), found.get('thresholds')
     is_number = lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number(temperature) or temperature <= 0:
-        raise ValueError(f"the temperature in {place} is {temperature!r}, and a number above 0 is expected. Write it with save_calibration.")
+        raise ValueError(f"the temperature in {place} is {shown(temperature)}, and a number above 0 is expected. Write it with save_calibration.")
     several = thresholds if isinstance(thresholds, list) else [] if thresholds is None else [thresholds]
     if not all(is_number(value) and 0 <= value <= 1 for value in several):
         raise ValueError(f"the thresholds in {place} are {thresholds!r:.200}, and numbers from 0 to 1 are expected. Write them with save_calibration.")

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ..folders import atomic_folder, check_folder
-from ..fields import either, maybe, number, pattern_text, several, whole, words
+from ..fields import either, maybe, number, pattern_text, several, shown, whole, words
 from ..files import read_json, write_json
 from ..training.saving import load_weights, save_weights
 from .lora import add_lora, check_lora, find_layers, is_or_ends_with, layer_sizes, lora_layers, LoRALinear
@@ -172,7 +172,7 @@ def _read_config(folder):
     config = read_json(file)
     if not isinstance(config, dict) or config.get('peft_type') != 'LORA':
         found = config.get('peft_type') if isinstance(config, dict) else type(config).__name__
-        raise ValueError(f'{file} describes {found!r}, not a LoRA adapter (peft_type LORA). Load it with the library that wrote it.')
+        raise ValueError(f'{file} describes {shown(found)}, not a LoRA adapter (peft_type LORA). Load it with the library that wrote it.')
     missing = [key for key in ('r', 'lora_alpha', 'target_modules') if not config.get(key)]
     if missing:
         raise ValueError(f'{file} does not say {missing[0]!r}. It is damaged, or from another program; save the adapter again.')

@@ -8,6 +8,7 @@ __all__ = ['gpt_sizes', 'n_weights_of', 'save_gpt', 'load_gpt']
 # %% ../../nbs/reference/models_transformer_files.ipynb #cell-004
 from pathlib import Path
 
+from ..fields import shown
 from ..files import atomic_write, no_panic, read_json, write_json
 from ..folders import atomic_folder, check_folder
 from ..training.saving import load_into, load_weights, save_weights
@@ -53,11 +54,11 @@ def checked_sizes(config, folder):
     if not isinstance(config, dict) or config.get('format') != 'fastnlp_course gpt':
         raise ValueError(f"{folder/'config.json'} does not describe a GPT. Pass a folder that save_gpt wrote.")
     if config.get('version') != 1:
-        raise ValueError(f"{folder/'config.json'} has version {config.get('version')!r}, and this package reads version 1. Update the package, or save the model again.")
+        raise ValueError(f"{folder/'config.json'} has version {shown(config.get('version'))}, and this package reads version 1. Update the package, or save the model again.")
     sizes = {name: config.get(name) for name in ('vocab_sz', 'n_positions', 'width', 'n_layers', 'n_heads', 'dropout')}
     wrong = [name for name, value in sizes.items() if isinstance(value, bool) or (not isinstance(value, (int, float)) or not 0 <= value < 1 if name == 'dropout' else not isinstance(value, int) or value < (name != 'n_layers'))]
     if wrong:
-        raise ValueError(f"{folder/'config.json'} says {wrong[0]} is {sizes[wrong[0]]!r}, which can't be. It is damaged; get the folder again.")
+        raise ValueError(f"{folder/'config.json'} says {wrong[0]} is {shown(sizes[wrong[0]])}, which can't be. It is damaged; get the folder again.")
     n_bytes = (folder/'model.safetensors').stat().st_size
     if n_weights_of(sizes) > n_bytes:                                     # a weight takes a byte at the very least
         raise ValueError(f"{folder/'config.json'} describes {n_weights_of(sizes):,} weights, but model.safetensors has {n_bytes:,} bytes. They do not belong together; get the folder again.")

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
+from ..fields import shown
 from ..files import atomic_write, fault_point, file_hash, need_file, read_json, write_json
 from ..locks import work_lock
 
@@ -300,7 +301,7 @@ def _is_part(part):
     if not isinstance(part, dict) or not all(isinstance(part.get(name), int) for name in ('documents', 'tokens')):
         return False
     files = [part.get(kind) for kind in ('ids', 'offsets')]
-    return all(isinstance(file, dict) and isinstance(file.get('file'), str) and Path(file['file']).name not in ('', '..') and isinstance(file.get('bytes'), int) and 'sha256' in file for file in files)
+    return all(isinstance(file, dict) and isinstance(file.get('file'), str) and len(file['file']) < 1000 and Path(file['file']).name not in ('', '..') and len(Path(file['file']).name) < 200 and isinstance(file.get('bytes'), int) and 'sha256' in file for file in files)
 
 def _check_manifest(manifest, path, vocab, settings):
     "Raise if the store is of another format, vocab or tokenizer."
@@ -310,9 +311,9 @@ def _check_manifest(manifest, path, vocab, settings):
         raise ValueError(f"{path/'manifest.json'} is damaged: a shard is not described as one. Write the store again.")
     for name in ('documents', 'tokens'):
         if manifest.get(name) != (found := sum(part[name] for part in manifest['shards'])):
-            raise ValueError(f"{path/'manifest.json'} says {manifest.get(name)} {name}, and its shards have {found}: it is damaged, or not of one save. Write the store again.")
+            raise ValueError(f"{path/'manifest.json'} says {shown(manifest.get(name))} {name}, and its shards have {found}: it is damaged, or not of one save. Write the store again.")
     if manifest.get('format') != store_format:
-        raise ValueError(f"{path} has format {manifest.get('format')}, this version reads {store_format}. Write the store again.")
+        raise ValueError(f"{path} has format {shown(manifest.get('format'))}, this version reads {store_format}. Write the store again.")
     if vocab is not None and manifest['vocab_hash'] not in (None, vocab_hash(vocab)):
         raise ValueError(f"{path} was written with another vocab. Pass the vocab it was made with, or write it again.")
     if settings is not None and manifest['settings'] != json.loads(json.dumps(settings)):

@@ -258,7 +258,8 @@ def _in_a_sentence(get_preds):
         except (RuntimeError, IndexError, TypeError, KeyError, AttributeError) as error:
             folder = self.__dict__.get('loaded_from')
             if folder is None or isinstance(error, (torch.OutOfMemoryError, NotImplementedError, RecursionError)): raise
-            if not isinstance(error, (RuntimeError, IndexError)) and not _is_of_a_library(error): raise       # ours, in words of its own
+            in_words = len(str(error).split()) > 2 and not _is_of_a_library(error)
+            if not isinstance(error, (RuntimeError, IndexError)) and in_words: raise       # ours
             raise ValueError(f"the learner of {folder} cannot answer ({type(error).__name__}: {str(error):.300}). Its steps and its network do not fit each other, or these items do not fit them: pass items like those of training, or export it again.") from error
     return asked
 

@@ -360,3 +360,13 @@ def fails_on_rare7(text):
 def test_a_rule_that_fails_names_the_document(tmp_path):
     number = next(number for number, text in enumerate(texts) if 'rare7' in text)
     with pytest.raises(RuntimeError, match=f'document {number} .*could not be tokenized: KeyError'): build_store(texts, tmp_path/'store', **{**small, 'rules': [fails_on_rare7]})
+
+def test_a_note_that_cannot_be_removed_is_left(tmp_path, monkeypatch):
+    "What only an interrupted call needs goes at the end; where it cannot, the store is whole all the same."
+    build_store(texts, tmp_path/'whole', **small)
+    def refuse(path, missing_ok=False): raise OSError(errno.EACCES, 'Permission denied')
+    monkeypatch.setattr(Path, 'unlink', refuse)
+    store = build_store(texts, tmp_path/'store', **small)
+    left = {name for name in contents(tmp_path/'store') if name not in contents(tmp_path/'whole')}
+    assert len(store) == len(texts) and left and all(re.fullmatch(r'\d+\.json', name) for name in left)
+    assert {name: data for name, data in contents(tmp_path/'store').items() if name not in left} == contents(tmp_path/'whole')

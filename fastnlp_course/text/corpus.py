@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 import warnings
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import chain
 from pathlib import Path
 
@@ -351,7 +351,7 @@ def _join(path, parts):
 def _clean(path, work=None):
     "Remove what only an interrupted call needs, and what a killed one left half-written."
     for left in chain(path.glob('[0-9]*.json'), path.glob('.*.tmp')):
-        left.unlink(missing_ok=True)
+        with suppress(OSError): left.unlink()          # the store is whole without it
     if work is not None:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -78,18 +78,22 @@ def torch_version():
     "The version of torch in constraints.txt."
     return re.search(r'^torch==(\S+)', (root/'constraints.txt').read_text(encoding='utf-8'), re.M)[1]
 
-def lesson_table():
-    "Number, title, promise, minutes and badges of every lesson, by part; addresses stand below the table."
-    rows, addresses = ['| | lesson | what you get | minutes | open in |', '| --- | --- | --- | ---: | --- |'], []
+def lessons_by_part(head, name_of, promise, time):
+    "A table of every lesson by part, below the two lines of `head`; addresses of the badges stand below the table."
+    rows, addresses = list(head), []
     for part in parts:
         paths = [path for path in lessons() if part_of(path) == part]
         if not paths: continue
-        rows.append(f'| | **{part}** | | {hours(sum(map(minutes, paths)))} | |')
+        rows.append(f'| | **{name_of(part)}** | | {time(sum(map(minutes, paths)))} | |')
         for path in paths:
             number = path.stem.split('_')[0]
             rows.append(f'| {number} | {linked(path)} | {promise(path)} | {minutes(path)} | [![Colab][c]][c{number}] [![Kaggle][k]][k{number}] |')
             addresses += [f'[c{number}]: {colab_url(path)}', f'[k{number}]: {kaggle_url(path)}']
     return '\n'.join([*rows, '', '[c]: nbs/images/colab.svg', '[k]: nbs/images/kaggle.svg', *addresses])
+
+def lesson_table():
+    "Number, title, promise, minutes and badges of every lesson, by part."
+    return lessons_by_part(['| | lesson | what you get | minutes | open in |', '| --- | --- | --- | ---: | --- |'], str, promise, hours)
 
 def reading_time():
     "How many lessons there are, and how long they take."

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 import nbformat
 import front_door
-from project import address, colab_url, kaggle_url, lessons, minutes, notebooks_path, part_of, parts, parts_in_chinese, title
-from tables import hours, linked, reference_table
+from project import address, lessons, minutes, notebooks_path, parts_in_chinese, title
+from tables import hours, reference_table
 
 template = Path(__file__).resolve().parent/'readme.zh.md'
 comment = re.compile(r'(?<=\S)( +)# (.+)$', re.M)
@@ -60,16 +60,7 @@ def promise(path):
 
 def lesson_table():
     "Number, title, what it is about, minutes and badges of every lesson, by part."
-    rows, addresses = ['| | 课 | 讲什么 | 分钟 | 打开 |', '| --- | --- | --- | ---: | --- |'], []
-    for part in parts:
-        paths = [path for path in lessons() if part_of(path) == part]
-        if not paths: continue
-        rows.append(f'| | **{parts_in_chinese[part]}** | | {time(sum(map(minutes, paths)))} | |')
-        for path in paths:
-            number = path.stem.split('_')[0]
-            rows.append(f'| {number} | {linked(path)} | {promise(path)} | {minutes(path)} | [![Colab][c]][c{number}] [![Kaggle][k]][k{number}] |')
-            addresses += [f'[c{number}]: {colab_url(path)}', f'[k{number}]: {kaggle_url(path)}']
-    return '\n'.join([*rows, '', '[c]: nbs/images/colab.svg', '[k]: nbs/images/kaggle.svg', *addresses])
+    return front_door.lessons_by_part(['| | 课 | 讲什么 | 分钟 | 打开 |', '| --- | --- | --- | ---: | --- |'], parts_in_chinese.get, promise, time)
 
 def whole_lessons():
     "The lessons that are whole in Chinese."

@@ -159,11 +159,12 @@ def write_results(
 
 # %% ../../nbs/reference/applications_report.ipynb #cell-028
 def state_of_git(folder=None):
-    "The commit of the working copy that a folder lies in, and whether files have changed since; None elsewhere."
+    "The commit of the working copy whose files a folder holds, and whether they have changed since; None elsewhere."
     folder = Path(find_spec('fastnlp_course').origin).parent if folder is None else folder
     def ask(*words):
         return subprocess.run(['git', '-C', str(folder), *words], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     try:
+        if not ask('ls-files', '--', '.'): return None       # an environment inside somebody's project
         return {'commit': ask('rev-parse', 'HEAD'), 'changed': bool(ask('status', '--porcelain', '--untracked-files=no', '--', '.'))}
     except (OSError, subprocess.SubprocessError):
         return None

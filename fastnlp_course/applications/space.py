@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from ..folders import atomic_folder
 from ..safe_output import visible
 from .predictors import load_predictor
 from .app import plain
+from .report import state_of_git
 
 # %% ../../nbs/reference/applications_space.ipynb #cell-007
 _beside = ('manifest.json', 'calibration.json', 'columns.json')
@@ -51,9 +52,22 @@ def gradio_version():
     except PackageNotFoundError:
         return _tried_gradio
 
+def installed_from(
+    note=None,   # what pip wrote down about the installation (direct_url.json); read where it lies without it
+    git=None,    # commit of the working copy and whether it has changes; asked without it
+)->tuple:        # (name of the state: a commit or the tag of the version, a sentence about it or None)
+    "Which state of the package this is, as pip and git name it."
+    try: found = json.loads(note or distribution('fastnlp_course').read_text('direct_url.json') or '{}')
+    except PackageNotFoundError: found = {}      # on the path, not installed
+    if commit := found.get('vcs_info', {}).get('commit_id'): return commit, None
+    git = git or state_of_git() or {}
+    if not git.get('commit'): return f'v{__version__}', None
+    changed = ' It has changes that no commit holds: commit them first.' if git['changed'] else ''
+    return git['commit'], f"The Space installs the commit {git['commit'][:12]} of this working copy from {repository}, so it must be there.{changed}"
+
 def _requirements(kind):
     extras = 'app,onnx' if kind == 'onnx' else 'app'
-    return f'fastnlp_course[{extras}] @ git+{repository}@v{__version__}\ngradio=={gradio_version()}\n'
+    return f'fastnlp_course[{extras}] @ git+{repository}@{installed_from()[0]}\ngradio=={gradio_version()}\n'
 
 _app = '''"The page of a Hugging Face Space: a text in, labels with probabilities out. At home: python app.py"
 from pathlib import Path
@@ -122,5 +136,6 @@ def write_space(
         if not _same_answers(predictor, load_predictor(new/'model')):
             raise ValueError(f"the copy of the model answers differently from {model}. This is a fault of the package: please report it.")
     log(f"Copied from {model}: {', '.join(copied)}. Words of the training texts are among them; look before you make it public.")
+    if said := installed_from()[1]: log(said)
     if left: log(f"Not copied, because no part of the model: {', '.join(left[:20])}{' ...' if len(left) > 20 else ''}.")
     return folder

@@ -9,7 +9,8 @@ root = Path(__file__).resolve().parent.parent
 def fastnlp(*arguments):
     return subprocess.run([sys.executable, '-m', 'fastnlp_course.cli', *map(str, arguments)], capture_output=True, text=True, encoding='utf-8')
 
-def test_a_space_names_the_repository_and_the_version(tmp_path):
+def test_a_space_names_the_repository_and_what_is_installed(tmp_path):
+    from fastnlp_course.applications.space import installed_from
     from fastnlp_course.applications.tfidf_model import fit_tfidf, save_tfidf
     save_tfidf(fit_tfidf(['a fine film']*9 + ['a dull bore']*9, ['good']*9 + ['bad']*9), None, tmp_path/'run'/'model')
     done = fastnlp('space', tmp_path/'run'/'model', tmp_path/'space', '--title', 'Films', '--license', 'mit')
@@ -18,7 +19,7 @@ def test_a_space_names_the_repository_and_the_version(tmp_path):
     settings = ConfigParser(delimiters=['='])
     settings.read(root/'settings.ini', encoding='utf-8')
     settings = settings['DEFAULT']
-    assert f"fastnlp_course[app] @ git+{settings['git_url']}@v{settings['version']}" in (tmp_path/'space'/'requirements.txt').read_text(encoding='utf-8')
+    assert f"fastnlp_course[app] @ git+{settings['git_url']}@{installed_from()[0]}" in (tmp_path/'space'/'requirements.txt').read_text(encoding='utf-8')
     assert {'app_requirements', 'onnx_requirements'} <= set(settings)          # the extras that it asks for
     assert 'title: "Films"' in (tmp_path/'space'/'README.md').read_text(encoding='utf-8')
 

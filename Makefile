@@ -35,7 +35,7 @@ help:
 	@echo "make spell           spelling of the prose"
 	@echo "make links           do links and anchors lead somewhere? NETWORK=1 asks addresses elsewhere too"
 	@echo "make notebooks-check notebooks without traces of the session that ran them; CLEAN=1 mends them"
-	@echo "make colab-check     lessons as Colab runs them, from the first cell on; NAMES=\"00 04\" for some; kaggle-check likewise"
+	@echo "make colab-check     lessons as Colab runs them, from the first cell on; NAMES=\"00 04\" for some; CUDA=1 takes 5 GB; kaggle-check likewise"
 	@echo "make wheel-test      build wheel and sdist and use them in an environment without nbdev"
 	@echo "make release         VERSION=0.2.0: build, try, write notes, commit and tag; DRY=1 changes nothing"
 	@echo "make nbdev3-test     export and test the notebooks under nbdev 3"
@@ -119,12 +119,15 @@ notebooks-check: $(VENV)/dev-ready
 release: $(VENV)/dev-ready
 	$(RUN) tools/release.py $(VERSION) $(if $(DRY),--dry-run)
 
-# Lessons in environments like those of today; NAMES="00 04 12" for some. What they have stands in tools/places/.
+# Lessons in environments like those of today; NAMES="00 04 12" for some. What they have stands in tools/places/. A place's Python
+# whose torch there is only with CUDA (5 GB) is replaced by this one, unless CUDA=1; PLACES=folder keeps the environments elsewhere.
+PLACE_OPTIONS = $(if $(CUDA),--cuda) $(if $(PLACES),--envs $(PLACES)) $(NAMES)
+
 colab-check: $(VENV)/dev-ready
-	$(RUN) tools/check_places.py colab $(NAMES)
+	$(RUN) tools/check_places.py colab $(PLACE_OPTIONS)
 
 kaggle-check: $(VENV)/dev-ready
-	$(RUN) tools/check_places.py kaggle $(NAMES)
+	$(RUN) tools/check_places.py kaggle $(PLACE_OPTIONS)
 
 wheel-test:
 	$(PYTHON) tools/check_wheel.py

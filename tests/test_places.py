@@ -40,8 +40,42 @@ def test_what_a_reader_would_stumble_over(places):
 def test_the_first_cell_takes_the_wheel(places, tmp_path, monkeypatch):
     from install_cell import install_source
     wheel = tmp_path/'small-1.0-py3-none-any.whl'
-    assert f"'fastnlp_course[hf] @ {wheel.as_uri()}'" in places.from_wheel(install_source(['hf']), wheel)
-    with pytest.raises(SystemExit, match='names no address'): places.from_wheel('print(1)', wheel)
+    source = places.from_wheel(install_source(['hf']), wheel, ('127.0.0.1', 80))
+    assert f"'fastnlp_course[hf] @ {wheel.as_uri()}'" in source and "create_connection(('127.0.0.1', 80), timeout=10)" in source
+    with pytest.raises(SystemExit, match='names no address'): places.from_wheel('print(1)', wheel, ('127.0.0.1', 80))
+    with pytest.raises(SystemExit, match='looks for no network'): places.from_wheel("'small @ git+https://a.b/c'", wheel, ('127.0.0.1', 80))
+
+def test_where_the_own_server_is_not_reached_this_computer_answers(places, monkeypatch):
+    import socket
+    connect, asked = socket.create_connection, []
+    def none(address, **options):
+        asked.append(address)
+        raise OSError('no route')
+    monkeypatch.setattr(socket, 'create_connection', none)
+    with places.a_server() as (reached, own):
+        assert asked == [('github.com', 443)] and not own and reached[0] == '127.0.0.1'
+        connect(reached, timeout=5).close()
+    from types import SimpleNamespace
+    monkeypatch.setattr(socket, 'create_connection', lambda address, **options: SimpleNamespace(close=lambda: None))
+    with places.a_server() as found: assert found == (('github.com', 443), True)
+
+def test_an_environment_is_made_once(places, tmp_path):
+    import json
+    assert places.made_before(tmp_path, ['3.13'], False) is None
+    def stamp(differs): (tmp_path/'like.json').write_text(json.dumps({'lines': ['3.13'], 'differs': differs}))
+    stamp(['Python 3.11 in place of 3.13'])
+    assert places.made_before(tmp_path, ['3.13'], False) and not places.made_before(tmp_path, ['3.13'], True) and not places.made_before(tmp_path, ['3.12'], False)
+    stamp([])
+    assert places.made_before(tmp_path, ['3.13'], True) and places.made_before(tmp_path, ['3.13'], False)
+
+def test_the_first_cell_alone(places, tmp_path):
+    from install_cell import install_source
+    (tmp_path/'a.ipynb').write_text(nbformat.writes(notebook(('stdout', 'old'), source=install_source([]))))
+    nb = places.to_run(tmp_path/'a.ipynb', tmp_path/'small-1.0-py3-none-any.whl', ('127.0.0.1', 80))
+    (cell,) = places.install_cells(nb).cells
+    assert len(nb.cells) == 2 and cell.source == nb.cells[1].source and nb.cells[1].outputs == [] and 'git+' not in cell.source
+    cell.outputs.append(1)
+    assert nb.cells[1].outputs == []
 
 def test_interpreters(places):
     assert places.version_of(sys.executable) == f'{sys.version_info[0]}.{sys.version_info[1]}' and places.version_of('/no/python') is None
@@ -58,9 +92,10 @@ def test_torch_that_brings_cuda_is_refused(places, monkeypatch):
         return SimpleNamespace(returncode=0)
     monkeypatch.setattr(places, 'pip', pip)
     names = ['torch', 'nvidia-cublas-cu12']
-    assert places.light_torch('python', 'torch==2.11.*') is None and len(asked) == 2
+    assert places.find_torch('python', 'torch==2.11.*') is None and len(asked) == 2
+    assert places.find_torch('python', 'torch==2.11.*', cuda=True) == ['torch==2.11.*']
     names = ['torch', 'sympy']
-    assert places.light_torch('python', 'torch==2.11.*') == ['torch==2.11.*']
+    assert places.find_torch('python', 'torch==2.11.*') == ['torch==2.11.*']
 
 def test_versions_are_read(places):
     found = dict(places.loaded_versions(sys.executable))
@@ -71,7 +106,7 @@ def test_a_kernel_of_each_place(places, tmp_path):
     import json
     for place, offline in (('colab', None), ('kaggle', ['unshare', '--net'])):
         (tmp_path/place).mkdir()
-        spec = json.loads((places.kernel(place, sys.executable, tmp_path/place, offline)/'kernels'/'place'/'kernel.json').read_text())
+        spec = json.loads((places.kernel(place, sys.executable, tmp_path/place, offline)/'kernels'/place/'kernel.json').read_text())
         assert spec['argv'][:len(offline or [])] == (offline or []) and '{connection_file}' in spec['argv']
         assert ('PYTHONPATH' in spec['env']) == (place == 'colab') and ('KAGGLE_KERNEL_RUN_TYPE' in spec['env']) == (place == 'kaggle')
     start = tmp_path/'colab'/'start'

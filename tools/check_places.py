@@ -1,17 +1,21 @@
-"""Run lessons as Colab or Kaggle would: check_places.py colab|kaggle [NAME ...] [--envs FOLDER]
+"""Run lessons as Colab or Kaggle would: check_places.py colab|kaggle [NAME ...] [--cuda] [--envs FOLDER] [--keep FOLDER]
 
 Makes an environment from the list in tools/places/ (the place's Python, torch, pandas, fastcore ...; what this computer cannot have is
 replaced by the nearest, and said), and runs each lesson in an empty folder, from its first cell, which installs a wheel of this checkout
 with pip. A lesson passes if no cell fails or writes to standard error, if bars stay on one line, and if numpy, pandas and torch are the
-same afterwards. In the place `kaggle` the network is off (by a network namespace, where the system allows it) and /kaggle/input can only
-be read. Without names: all lessons. An environment is made once and kept in --envs.
+same afterwards. In the place `kaggle` the first cell runs with the network on; then the network is off (by a network namespace, where the
+system allows it) for the whole lesson, and /kaggle/input can only be read. Without names: all lessons.
+
+An environment is made once and kept in --envs. It gets a torch without CUDA. Where the place's Python has none (PyPI has those of Linux
+only with CUDA, 5 GB with its libraries), the Python that runs this takes its place, unless --cuda allows the big one.
 """
-import argparse, json, os, re, shutil, subprocess, sys, tempfile, time
+import argparse, contextlib, json, os, re, shutil, socket, subprocess, sys, tempfile, time
 from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from traitlets.config import Config
+from urllib.parse import urlsplit
 from check_wheel import build
 from install_cell import kept
 from project import install_mark, lessons, root, settings
@@ -42,40 +46,45 @@ def pip(python, *arguments, **options):
     "pip of an environment."
     return subprocess.run([str(python), '-m', 'pip', *map(str, arguments)], capture_output=True, text=True, **options)
 
-def light_torch(python, wanted):
-    "How pip gets this torch without CUDA: its arguments; None if it cannot."
+def find_torch(python, wanted, cuda=False):
+    "How pip gets this torch: its arguments; None if it cannot, or if it would bring CUDA and may not."
     for source in (['--index-url', cpu_index], []):
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder)/'report.json'
             done = pip(python, 'install', '-q', '--dry-run', '--retries', '0', '--timeout', '20', '--report', report, *source, wanted)
             if done.returncode or not report.exists(): continue
             names = [item['metadata']['name'].lower() for item in json.loads(report.read_text(encoding='utf-8'))['install']]
-        if not any(name.startswith(('nvidia', 'triton', 'cuda')) for name in names): return [*source, wanted]
+        if cuda or not any(name.startswith(('nvidia', 'triton', 'cuda')) for name in names): return [*source, wanted]
     return None
 
 def venv_python(folder):
     return next(path for path in (folder/'bin'/'python', folder/'Scripts'/'python.exe') if path.exists())
 
-def environment(place, folder, say):
-    "The Python of an environment like the place's, made if it is not there; and in what it differs."
+def made_before(folder, demanded, cuda):
+    "What is known of an environment in `folder`, if it is the one wanted: with CUDA allowed, one that differs is made anew."
     stamp = folder/'like.json'
+    known = json.loads(stamp.read_text(encoding='utf-8')) if stamp.exists() else None
+    return known if known and known['lines'] == demanded and not (cuda and known['differs']) else None
+
+def environment(place, folder, say, cuda=False):
+    "The Python of an environment like the place's, made if it is not there; and in what it differs."
     version, lines = demands(place)
-    if stamp.exists() and (known := json.loads(stamp.read_text(encoding='utf-8')))['lines'] == [version, *lines]: return venv_python(folder), known['differs']
+    if known := made_before(folder, [version, *lines], cuda): return venv_python(folder), known['differs']
     shutil.rmtree(folder, ignore_errors=True)
     own = re.search(r'^torch==(\S+)', (root/'constraints.txt').read_text(encoding='utf-8'), re.M)[1]
     torch = next((line for line in lines if line.startswith('torch')), 'torch')
     tries = [(python, line) for python in (interpreter(version), sys.executable) if python for line in dict.fromkeys((torch, f'torch=={own}'))]
     for python, line in tries:
         subprocess.run([python, '-m', 'venv', '--clear', str(folder)], check=True)
-        if source := light_torch(venv_python(folder), line): break
-        say(f'{line} for Python {version_of(python)} would bring CUDA, or is not to be had here')
-    else: raise SystemExit(f'no torch without CUDA for {place} on this computer')
+        if source := find_torch(venv_python(folder), line, cuda): break
+        say(f'{line} for Python {version_of(python)} {"is not to be had here" if cuda else "would bring CUDA (--cuda allows it), or is not to be had here"}')
+    else: raise SystemExit(f'no torch {"" if cuda else "without CUDA "}for {place} on this computer')
     differs = [f'Python {version_of(python)} in place of {version}']*(version_of(python) != version) + [f'{line} in place of {torch}']*(line != torch and torch != 'torch')
     here, (listing, libraries) = venv_python(folder), requirements([demand for demand in lines if not demand.startswith('torch')], folder)
     for arguments in (source, ['-c', listing, *libraries]):
         done = pip(here, 'install', '-q', *arguments)
         if done.returncode: raise SystemExit(f'the environment of {place} cannot be made: {done.stderr[-2000:]}')
-    stamp.write_text(json.dumps({'lines': [version, *lines], 'differs': differs}), encoding='utf-8')
+    (folder/'like.json').write_text(json.dumps({'lines': [version, *lines], 'differs': differs}), encoding='utf-8')
     return here, differs
 
 def requirements(lines, folder):
@@ -101,8 +110,8 @@ def offline_prefix():
     except OSError: return None
 
 def kernel(place, python, folder, offline):
-    "A kernel like the place's, as Jupyter finds it: the folder to put into JUPYTER_PATH."
-    spec = folder/'jupyter'/'kernels'/'place'
+    "A kernel like the place's, called as its folder is, as Jupyter finds it: the folder to put into JUPYTER_PATH."
+    spec = folder/'jupyter'/'kernels'/folder.name
     spec.mkdir(parents=True)
     start = folder/'start'
     start.mkdir()
@@ -135,27 +144,47 @@ def faults_of(nb):
         if said := streams(cell, 'stderr').strip(): yield f'cell {i} writes to standard error: {said.splitlines()[0][:300]}'
         if lines := bars_on_several_lines(streams(cell, 'stdout')): yield f'cell {i}: a bar on {len(lines) + 1} lines'
 
-def from_wheel(source, wheel):
-    "The cell that installs, with a wheel in place of the address."
+def from_wheel(source, wheel, reached):
+    "The cell that installs, with a wheel in place of the address, and `reached` in place of where it looks for a network."
     changed, n = re.subn(r" @ git\+[^']+'", f" @ {wheel.as_uri()}'", source)
     if n != 1: raise SystemExit('the install cell names no address')
+    changed, n = re.subn(r"create_connection\(\('[^']+', \d+\)", f'create_connection({reached!r}', changed)
+    if n != 1: raise SystemExit('the install cell looks for no network')
     return changed
+
+@contextlib.contextmanager
+def a_server():
+    "What the first cell finds of a network: its own server, or this computer in its place where that one is not reached; and whether it is."
+    own = urlsplit(settings()['git_url']).hostname, 443
+    try:
+        socket.create_connection(own, timeout=10).close()
+        yield own, True
+    except OSError:
+        with socket.create_server(('127.0.0.1', 0), backlog=128) as server: yield server.getsockname(), False
 
 def client(nb, folder, offline):
     "Runs `nb` in the kernel of the place; through files (one absolute place for both sides) where there is no network between the two."
     config = Config()
     if offline:
         config.KernelManager.transport, config.KernelManager.ip = 'ipc', str(Path(tempfile.mkdtemp(dir=folder.parent))/'s')
-    return NotebookClient(nb, timeout=1800, startup_timeout=300, kernel_name='place', config=config, resources={'metadata': {'path': str(folder)}})
+    return NotebookClient(nb, timeout=1800, startup_timeout=300, kernel_name=folder.parent.name, config=config, resources={'metadata': {'path': str(folder)}})
 
-def run(path, wheel, folder, offline):
-    "Sentences on what went wrong in a lesson."
+def to_run(path, wheel, reached):
+    "A lesson without outputs whose first cell installs the wheel."
     nb = nbformat.read(path, as_version=4)
     for cell in nb.cells:
-        if cell.cell_type == 'code' and install_mark in cell.source: cell.source = from_wheel(cell.source, wheel)
+        if cell.cell_type == 'code' and install_mark in cell.source: cell.source = from_wheel(cell.source, wheel, reached)
         if 'outputs' in cell: cell['outputs'] = []
+    return nb
+
+def install_cells(nb):
+    "A copy of a notebook with nothing but the cell that installs."
+    return nbformat.from_dict({**nb, 'cells': [dict(cell) for cell in nb.cells if cell.cell_type == 'code' and install_mark in cell.source]})
+
+def execute(nb, folder, offline):
+    "Runs a notebook in an empty folder, on a computer that has kept nothing: sentences on what went wrong."
     content = folder/'content'
-    shutil.rmtree(content, ignore_errors=True)
+    for kept_here in (content, folder/'home'): shutil.rmtree(kept_here, ignore_errors=True)
     content.mkdir()
     runner = client(nb, content, offline)
     try:
@@ -165,47 +194,64 @@ def run(path, wheel, folder, offline):
     except (CellExecutionError, DeadKernelError) as error: return [f'cell {i} fails: {re.sub(chr(27) + r"[^m]*m", "", str(error)).strip().splitlines()[-1][:300]}', *faults_of(nb)]
     return list(faults_of(nb))
 
+def run(path, wheel, reached, folder, offline, keep=None):
+    "Sentences on what went wrong in a lesson; with the network off, the first cell has run before with the network on."
+    nb = to_run(path, wheel, reached)
+    if offline and (found := execute(install_cells(nb), folder/'online', None)): return found
+    found = execute(nb, folder/'offline' if offline else folder/'online', offline)
+    if keep: nbformat.write(nb, keep/path.name)
+    return found
+
 def without_network(folder, offline):
     "What the first cell says without a network, where it must install: one sentence."
-    nb = nbformat.read(lessons()[0], as_version=4)
-    nb.cells = [cell for cell in nb.cells if cell.cell_type == 'code' and install_mark in cell.source]
-    content = folder/'content'
-    content.mkdir(exist_ok=True)
-    runner = client(nb, content, offline)
-    try: runner.execute()
-    except CellExecutionError: pass
+    nb = install_cells(nbformat.read(lessons()[0], as_version=4))
+    execute(nb, folder, offline)
     errors = [output for output in nb.cells[0].outputs if output.output_type == 'error']
     text = '\n'.join(errors[0].traceback) if errors else ''
     return [] if text.startswith('NotInstalled: the network is off') and '\n' not in text else [f'the first cell without a network says: {text or nb.cells[0].outputs}']
 
-def main(arguments=None):
+def parse(arguments):
+    "What was asked for on the command line."
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('place', choices=['colab', 'kaggle'])
     parser.add_argument('names', nargs='*', metavar='NAME', help='lessons, by the start of their names; all if left out')
+    parser.add_argument('--cuda', action='store_true', help="take the torch with CUDA (5 GB) where the place's Python has no other")
     parser.add_argument('--envs', type=Path, default=root/'tmp'/'places', help='folder for the environments')
+    parser.add_argument('--keep', type=Path, metavar='FOLDER', help='where the lessons are left as they ran')
     given = parser.parse_args(arguments)
-    paths = [path for path in lessons() if not given.names or any(path.name.startswith(name) for name in given.names)]
-    if not paths: parser.error(f"no lesson begins with {' or '.join(given.names)}")
-    given.envs.mkdir(parents=True, exist_ok=True)
-    python, differs = environment(given.place, (given.envs/given.place).absolute(), print)
-    offline = offline_prefix() if given.place == 'kaggle' else None
-    if given.place == 'kaggle' and not offline: differs = [*differs, 'the network is not off: this system lets no program run without one']
-    print(f"{given.place}: Python {version_of(python)}{''.join(f'; {what}' for what in differs)}", flush=True)
+    given.paths = [path for path in lessons() if not given.names or any(path.name.startswith(name) for name in given.names)]
+    if not given.paths: parser.error(f"no lesson begins with {' or '.join(given.names)}")
+    for folder in filter(None, (given.envs, given.keep)): folder.mkdir(parents=True, exist_ok=True)
+    return given
+
+def check(given, python, offline, reached):
+    "What went wrong in each lesson: a mapping of names to sentences."
     wrong = {}
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         wheel, _ = build(str(python), folder/'dist')
-        os.environ['JUPYTER_PATH'] = str(kernel(given.place, python, folder, offline))
+        os.environ['JUPYTER_PATH'] = os.pathsep.join(str(kernel(given.place, python, folder/name, prefix)) for name, prefix in (('online', None), ('offline', offline)) if name == 'online' or offline)
         before = loaded_versions(python)
-        if offline and (said := without_network(folder, offline)): wrong['first cell'] = said
-        for path in paths:
+        if offline and (said := without_network(folder/'offline', offline)): wrong['first cell'] = said
+        for path in given.paths:
             began = time.time()
-            found = run(path, wheel, folder, offline)
+            found = run(path, wheel, reached, folder, offline, given.keep)
             if (after := loaded_versions(python)) != before: found.append(f'other versions than before: {sorted(set(after) ^ set(before))}')
             if pip(python, 'uninstall', '-q', '-y', settings()['lib_name']).returncode: found.append('the first cell did not install the package')
             if found: wrong[path.name] = found
             print(f"{path.stem}: {'; '.join(found) or 'fine'} ({time.time() - began:.0f} s)", flush=True)
+    return wrong
+
+def main(arguments=None):
+    given = parse(arguments)
+    python, differs = environment(given.place, (given.envs/given.place).absolute(), print, given.cuda)
+    offline = offline_prefix() if given.place == 'kaggle' else None
+    with a_server() as (reached, own):
+        if given.place == 'kaggle' and not offline: differs = [*differs, 'the network is not off: this system lets no program run without one']
+        if not own: differs = [*differs, 'the server of the repository is not reached from here: where the first cell looks for it, this computer answers']
+        print(f"{given.place}: Python {version_of(python)}{''.join(f'; {what}' for what in differs)}", flush=True)
+        wrong = check(given, python, offline, reached)
     if wrong: sys.exit('\n'.join(f'{name}: {sentence}' for name, found in wrong.items() for sentence in found))
-    print(f'{len(paths)} lessons run in {given.place}')
+    print(f'{len(given.paths)} lessons run in {given.place}')
 
 if __name__ == '__main__': main()

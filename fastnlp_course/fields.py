@@ -108,7 +108,7 @@ def fields(needed=(), **checks):
         return {name: checks[name](item, f'{name} of {where}') for name, item in inside.items()}
     return check_all
 
-# %% ../nbs/reference/ground_fields.ipynb #cell-018
+# %% ../nbs/reference/ground_fields.ipynb #cell-019
 language = words(3, r'[a-z]{2,3}', 'the code of a language, such as en')
 encoding = words(40, r'[A-Za-z0-9_\-]+', 'the name of an encoding, such as utf-8')
 base64_text = words(100_000_000, r'[A-Za-z0-9+/=\s]*', 'bytes in base64')
@@ -134,7 +134,7 @@ def beginning(value, where):
         return ''
     return value
 
-# %% ../nbs/reference/ground_fields.ipynb #cell-019
+# %% ../nbs/reference/ground_fields.ipynb #cell-020
 _repeated = re.compile(r'\((?:[^()\\]|\\.)*(?:[*+}]|\|)(?:[^()\\]|\\.)*\)\s*(?:[*+]|\{)')
 
 def pattern_text(value, where):
@@ -156,7 +156,7 @@ def template_of(*names):
         return value
     return check
 
-# %% ../nbs/reference/ground_fields.ipynb #cell-022
+# %% ../nbs/reference/ground_fields.ipynb #cell-023
 def plain(value, where, depth=8):
     "Numbers, texts, None, and lists, tuples and mappings of these."
     if value is None or type(value) in (bool, int) or type(value) is float and math.isfinite(value): return value

@@ -177,7 +177,7 @@ def _give_back(fd, place):
         except OSError: pass
         os.close(fd)
 
-# %% ../nbs/reference/ground_locks.ipynb #cell-016
+# %% ../nbs/reference/ground_locks.ipynb #cell-018
 _locks, _locks_guard = {}, threading.Lock()
 
 def _entry(path):
@@ -210,7 +210,7 @@ def work_lock(
     finally:
         entry['lock'].release()
 
-# %% ../nbs/reference/ground_locks.ipynb #cell-021
+# %% ../nbs/reference/ground_locks.ipynb #cell-023
 _swept = {}   # folder -> when it was swept, and how long that took
 
 def _is_left(path, pid):

@@ -133,6 +133,7 @@ def test_lessons_are_measured_as_the_design_says(tools):
     assert found['minutes'] == pytest.approx(360/180 + (2 + 40)*4.5/60) and found['cells'] == 2
     assert (found['median'], found['longest'], found['longest exported'], found['over 30']) == (21, 40, 40, [40])
     assert measures(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell('中文 two words')]))['minutes'] == pytest.approx(4/180)
+    assert measures(notebook(360, '#| fig-alt: Two lines rise.\na = 1\n\nb = 2', '#| export\n' + 'c = 3\n'*39)) == found, 'what is said of a picture is no reading'
     assert len(broken('a', found, True)) == 2 and not broken('a', found, False)            # median and longest exported
     assert len(broken('a', measures(notebook(10, 'a = 1\n'*61)), False)) == 1
     assert not broken('a', measures(notebook(8900, *['a = 1']*7)), True) and broken('a', measures(notebook(9100, *['a = 1']*7)), True)

@@ -9,7 +9,7 @@ for folder in ('tools', 'site'): sys.path.insert(0, str(root/folder))
 import api_pages, check_site, chinese_index, course_map, course_pages, markdown_text, notebook_page, plan, site_extension
 from browser import Browser, find_chromium, serve
 from commands_page import commands_page
-from project import lessons, references
+from project import alternative, lessons, notebooks_path, references, solutions
 
 pages = plan.planned()
 
@@ -104,6 +104,25 @@ def test_alternative_texts_come_from_titles_axes_and_headings():
     assert drawn['metadata']['mystnb']['image']['alt'] == 'Picture in “Rates”: drawn by learn.lr_find()'
     own = shown(code("#| fig-alt: Two rising lines.\nplot()", picture()))[0]
     assert own['metadata']['mystnb']['image']['alt'] == 'Two rising lines.' and own['source'] == 'plot()'
+
+def pictured(path):
+    "The sources of the cells of a notebook that show pictures."
+    cells = [cell for cell in json.loads(path.read_text(encoding='utf-8'))['cells'] if cell['cell_type'] == 'code']
+    return [''.join(cell['source']) for cell in cells if any(kind.startswith('image/') for output in cell['outputs'] for kind in output.get('data', {}))]
+
+with_pictures = [path for path in [*lessons(), *references(), *solutions(), *sorted(notebooks_path.glob('zh/*.ipynb'))] if pictured(path)]
+
+@pytest.mark.parametrize('path', with_pictures, ids=lambda path: f'{path.parent.name}/{path.stem}')
+def test_every_picture_says_what_it_shows(path):
+    "A sentence in the first line of the cell, by somebody who looked at the picture: no title, no list of axes, plain YAML."
+    said = [alternative(source) for source in pictured(path)]
+    for words, source in zip(said, pictured(path)):
+        assert words, f'the first line of this cell is no `#| fig-alt: ...` that says what its picture shows:\n{source}'
+        written = [title for titles in notebook_page.labels(source).values() for title in titles]
+        chinese = path.parent.name == 'zh'
+        assert words.rstrip('.。') not in written and (len(re.findall('[\u4e00-\u9fff]', words)) >= 12 if chinese else len(words.split()) >= 5), words
+        assert words.endswith('。' if chinese else '.') and len(words) <= 240 and ': ' not in words and ' #' not in words, words
+    assert len(set(said)) == len(said), 'two pictures with one sentence'
 
 def test_outputs_lose_what_only_a_terminal_shows():
     widget = {'output_type': 'display_data', 'data': {'application/vnd.jupyter.widget-view+json': {}, 'text/plain': 'Map: 0%'}}

@@ -7,12 +7,13 @@
 
 --missing prints blocks that FILE has, too: a line `%%%% HASH`, and the Markdown below it; HASH is that of the English cell. Links
 are written as in the original. A Markdown cell keeps in its metadata which English it translates, so one whose English
-changed is found. Code comes without `#| export` and `#| default_exp`: a translation exports nothing.
+changed is found. So does a code cell whose first line, `#| fig-alt: ...`, says what its picture shows: that sentence is
+translated, too. Code comes without `#| export` and `#| default_exp`: a translation exports nothing.
 """
 import argparse, hashlib, re, sys
 import nbformat
 from front_door_zh import promise, time
-from project import address, badges, lessons, marker, measures, minutes, notebooks_path, part_of, parts, parts_in_chinese, settings, title, write_whole
+from project import address, alternative, badges, lessons, marker, measures, minutes, notebooks_path, part_of, parts, parts_in_chinese, settings, title, without_alternative, write_whole
 
 folder = notebooks_path/'zh'
 introduction, map_marker = '**中文导读**', '<!-- map -->'
@@ -42,15 +43,20 @@ def is_made(cell):
     "Is a Markdown cell written by a tool, or in Chinese already?"
     return cell.source.startswith((marker, map_marker, introduction))
 
+def prose_of(cell):
+    "What is translated of a cell: Markdown that people wrote, or what is said of a picture; None if there is nothing."
+    if cell.cell_type == 'code': return alternative(cell.source)
+    return None if is_made(cell) else cell.source
+
 def to_translate(nb):
-    "The English Markdown cells of a lesson by their hashes."
-    return {hash_of(cell.source): cell.source for cell in nb.cells if cell.cell_type == 'markdown' and not is_made(cell)}
+    "The English of a lesson by its hashes, cell by cell."
+    return {hash_of(english): english for cell in nb.cells if (english := prose_of(cell))}
 
 def kept(path):
     "The Chinese cells of a notebook by the hashes of their English; nothing where there is no notebook."
     if not path.exists(): return {}
     cells = nbformat.read(path, as_version=4).cells
-    return {cell.metadata.translates: version_line.sub('', cell.source) for cell in cells if 'translates' in cell.metadata}
+    return {cell.metadata.translates: version_line.sub('', prose_of(cell)) for cell in cells if 'translates' in cell.metadata}
 
 def blocks(text):
     "The blocks `%%%% HASH` of a text: Markdown by hash."
@@ -110,8 +116,11 @@ def chinese_cell(cell, path, nb, texts):
     "The Chinese lesson's cell for a cell of the lesson, or None for one that has no place in it."
     new = nbformat.v4.new_markdown_cell
     if cell.cell_type == 'code':
-        source = plain_code(cell.source)
-        return nbformat.v4.new_code_cell(source, outputs=cell.outputs) if source else None
+        source, metadata = plain_code(cell.source), {}
+        if english := alternative(source):
+            metadata = {'translates': hash_of(english)}
+            source = f'#| fig-alt: {texts[hash_of(english)]}\n{without_alternative(source)}'
+        return nbformat.v4.new_code_cell(source, outputs=cell.outputs, metadata=metadata) if source else None
     if cell.source.startswith(introduction): return None
     if cell.source.startswith(marker): return new(header(path, nb))
     if cell.source.startswith(map_marker): return new(course_map(path.stem))

@@ -12,6 +12,7 @@ parts_in_chinese = dict(zip(parts, ['I 第一个小时', 'II 从文本到数字'
 wings = ['ground', 'text', 'data', 'training', 'models', 'bridges', 'applications', 'exercises']
 marker = '<!-- badges -->'
 install_mark = 'In Colab and Kaggle this installs'
+alternative_line = re.compile(r'#\| fig-alt: *(.+)\n')
 
 def settings():
     "The section of settings.ini as a mapping."
@@ -73,8 +74,17 @@ def promise(path):
     return lines[0].lstrip('> ').strip('*') if lines else ''
 
 def code_lines(source):
-    "Lines of a cell that are not empty."
-    return sum(bool(line.strip()) for line in source.split('\n'))
+    "Lines of a cell that are not empty; what it says of its picture to those who do not see it is no line to read."
+    return sum(bool(line.strip()) for line in without_alternative(source).split('\n'))
+
+def alternative(source):
+    "What a code cell says of its picture to those who do not see it, or None."
+    found = alternative_line.match(source)
+    return found and found[1]
+
+def without_alternative(source):
+    "A code cell without that line."
+    return alternative_line.sub('', source, count=1)
 
 def is_exported(source):
     "Does a code cell go into the package?"

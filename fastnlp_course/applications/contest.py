@@ -278,6 +278,14 @@ def _slug(name):
     plain = re.sub(r'[^\w.-]+', '_', name).strip('._')
     return plain if plain == name else f"{plain or 'model'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
+def _used_by(name, setting):
+    "The setting as far as a candidate uses it: what ULMFiT alone reads is the same for all others, whatever it is."
+    return setting if name == 'ulmfit' else replace(setting, recipe=Recipe(half=setting.recipe.half), unlabelled=(), unit=None, lm_epochs=None, lm_bs=None)
+
+def _used_by(name, setting):
+    "The setting as far as a candidate uses it: what ULMFiT alone reads is the same for all others, whatever it is."
+    return setting if name == 'ulmfit' else replace(setting, recipe=Recipe(half=setting.recipe.half), unlabelled=(), unit=None, lm_epochs=None, lm_bs=None)
+
 def run_candidate(
     name,            # of the candidate
     task,            # rows, one split
@@ -290,8 +298,8 @@ def run_candidate(
     log=print,       # called with each line
 )->dict:             # probabilities, targets, seconds
     "Train one candidate, or read what an earlier run has left."
-    folder = f'candidates/{_slug(name)}{part.replace(" ", "_")}'
-    settings = {'task': [table_hash(task.table), task.kind, task.labels, task.delim], 'setting': {**asdict(setting), 'unlabelled': table_hash(pd.DataFrame({'text': list(setting.unlabelled)}, dtype=str))},
+    folder, used = f'candidates/{_slug(name)}{part.replace(" ", "_")}', _used_by(name, setting)
+    settings = {'task': [table_hash(task.table), task.kind, task.labels, task.delim], 'setting': {**asdict(used), 'unlabelled': table_hash(pd.DataFrame({'text': list(used.unlabelled)}, dtype=str))},
                 'candidate': name, 'plan': {key: value for key, value in plan.items() if key not in ('expected', 'first', 'seconds')}}
     stages = Stages(out, settings, log=log)
     end = None if allowed is None else time.monotonic() + allowed
@@ -412,7 +420,9 @@ def run_contest(
 def _hold(task, out, names, setting, sources, minutes, left, log, facts, plans=None):
     "Train, judge, keep."
     groups = judged_rows(task).group.tolist() if 'group' in task.table else None
-    shared = {'task': [table_hash(task.table), task.kind, task.labels, task.delim], 'setting': {**asdict(setting), 'unlabelled': len(setting.unlabelled)}, 'minutes': minutes}
+    def shared(name):
+        used = _used_by(name, setting)
+        return {'task': [table_hash(task.table), task.kind, task.labels, task.delim], 'setting': {**asdict(used), 'unlabelled': len(used.unlabelled)}, 'minutes': minutes}
     answers = {'majority': {**_all_folds(task, lambda one, part: {**fit_majority(one), 'seconds': 0.})}}
     def train(name, plan, later=0.):
         folds = iter(range(len(task.folds or [0]), 0, -1))
@@ -423,7 +433,7 @@ def _hold(task, out, names, setting, sources, minutes, left, log, facts, plans=N
     first = judge_all(answers, task.kind, groups)
     log(f"{candidate_title('tfidf', task.kind)}: {_shown[score]} {_figure(score, first['tfidf']['scores'][score])}; {candidate_title('majority', task.kind)}: {_figure(score, first['majority']['scores'][score], False)}.")
     others = [name for name in names if name != 'tfidf']
-    stages = lambda name: Stages(out, {**shared, 'candidate': name}, log=lambda line: None)
+    stages = lambda name: Stages(out, {**shared(name), 'candidate': name}, log=lambda line: None)
     if plans is None: plans = plan_all(others, task, setting, sources, left(), lambda name, make: stages(name).run(f'plan of {_slug(name)}', make), log)
     for i, (name, plan) in enumerate(plans.items()):
         train(name, plan, len(task.folds or [0])*sum(other['expected'] for other in list(plans.values())[i + 1:]))
@@ -433,7 +443,7 @@ def _hold(task, out, names, setting, sources, minutes, left, log, facts, plans=N
     if (out/'model'/'README.md').is_file(): log(f"{out/'model'/'README.md'} was there before: fastnlp card {out/'model'} writes its figures anew.")
     metrics = _written(task, out, answers, judged, found, setting, {**facts, 'plans': plans}, log)
     name = found['recommended']
-    report_contest(task, out, metrics, answers[name], judged_at(task), groups, None if task.folds else _curve(task, out, name, answers[name], setting, shared, groups, log))
+    report_contest(task, out, metrics, answers[name], judged_at(task), groups, None if task.folds else _curve(task, out, name, answers[name], setting, shared(name), groups, log))
     shutil.rmtree(out/vectors_folder, ignore_errors=True)
     return metrics
 

@@ -1,6 +1,6 @@
 """`from fastnlp_course.all import *`: the whole library, and the names that code of the fast.ai course expects to find.
 
-Heavy libraries stay unloaded until a function needs them; `plt` loads matplotlib when it is first used.
+Heavy libraries stay unloaded until a function needs them; `plt` loads matplotlib when it is first used, `pd` pandas.
 """
 import bz2
 import collections
@@ -57,7 +57,6 @@ from urllib.request import urlopen
 from warnings import warn
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from fastcore.basics import *
@@ -69,11 +68,10 @@ from fastcore.script import *
 from fastcore.test import *
 from fastcore.xtras import *
 from numpy import array, ndarray
-from pandas import CategoricalDtype
-from pandas.api.types import is_numeric_dtype
 from torch import ByteTensor, DoubleTensor, FloatTensor, HalfTensor, LongTensor, Tensor, as_tensor, nn, optim
 from torch.utils.data import BatchSampler, IterableDataset, RandomSampler, Sampler, SequentialSampler, default_collate, default_convert, get_worker_info
 
+from fastnlp_course.lazy_modules import *
 from fastnlp_course.archives import *
 from fastnlp_course.files import *
 from fastnlp_course.folders import *

@@ -16,12 +16,12 @@ import warnings
 from importlib import metadata, resources
 from pathlib import Path
 
-import pandas as pd
 import torch
 from fastcore.basics import patch
 from fastcore.foundation import L
 from tqdm.std import tqdm
 
+from .lazy_modules import pd
 from .archives import safe_extract
 from .downloads import download_file
 from .files import bar_stream, cpu_features, file_hash, home_path, read_json, write_json

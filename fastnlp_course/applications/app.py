@@ -14,8 +14,8 @@ from functools import wraps
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from ..lazy_modules import pd
 from ..safe_output import guarded, visible
 from ..files import atomic_write
 from ..models.awd_lstm import AWD_LSTM

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from fastcore.basics import patch
 
+from ..lazy_modules import pd
 from ..files import read_json, set_seed, write_json
 from ..data.data_block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock
 from ..data.getters import ColReader

@@ -9,9 +9,9 @@ __all__ = ['is_classifier', 'predict_texts', 'text_columns', 'predict_file', 'ge
 import warnings
 from pathlib import Path
 
-import pandas as pd
 from fastcore.foundation import L
 
+from ..lazy_modules import pd
 from ..files import set_seed
 from ..text.table_files import read_table
 from ..training.export import load_learner
@@ -46,7 +46,7 @@ def _predictions(learn, items, shown):
 def predict_texts(
     model,               # folder of an exported classifier
     texts,               # list of str
-)->pd.DataFrame:         # text, predicted, a probability per class
+)->'pd.DataFrame':       # text, predicted, a probability per class
     "Classify `texts` with an exported classifier."
     return _predictions(_classifier(model), list(texts), pd.DataFrame({'text': list(texts)}))
 
@@ -66,7 +66,7 @@ def predict_file(
     sep=None,            # between two cells of a table; found out if left out
     encoding=None,       # UTF-8 if left out
     log=None,            # called with what is worth knowing about the file; warnings if left out
-)->pd.DataFrame:         # the text columns, predicted, a probability per class
+)->'pd.DataFrame':       # the text columns, predicted, a probability per class
     "Classify each row of a file with an exported classifier."
     learn = _classifier(model)
     columns = text_columns(learn) if text_col is None else [text_col]

@@ -18,8 +18,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from ..lazy_modules import pd
 from ..files import atomic_write, read_json, write_json
 from ..folders import atomic_folder, model_digest
 from ..safe_output import guarded
@@ -90,7 +90,7 @@ def _figure(score, triple, interval=True):
 def results_table(
     judged,          # of `judge_all`
     kind='classes',  # or 'several labels', 'number'
-)->pd.DataFrame:     # a row per candidate
+)->'pd.DataFrame':   # a row per candidate
     "The table of the report: each score with its interval, and what the candidate took."
     scores = list(dict.fromkeys(score for found in judged.values() for score in found['scores']))         # the mean has no correlation
     rows = [{'model': candidate_title(name, kind), **{_shown[score]: _figure(score, found['scores'][score]) if score in found['scores'] else '' for score in scores}, 'seconds': f"{found['seconds']:.0f}", 'how': found['about']} for name, found in judged.items()]
@@ -282,10 +282,6 @@ def _used_by(name, setting):
     "The setting as far as a candidate uses it: what ULMFiT alone reads is the same for all others, whatever it is."
     return setting if name == 'ulmfit' else replace(setting, recipe=Recipe(half=setting.recipe.half), unlabelled=(), unit=None, lm_epochs=None, lm_bs=None)
 
-def _used_by(name, setting):
-    "The setting as far as a candidate uses it: what ULMFiT alone reads is the same for all others, whatever it is."
-    return setting if name == 'ulmfit' else replace(setting, recipe=Recipe(half=setting.recipe.half), unlabelled=(), unit=None, lm_epochs=None, lm_bs=None)
-
 def run_candidate(
     name,            # of the candidate
     task,            # rows, one split
@@ -363,7 +359,7 @@ def save_winner(
 def answers_table(
     task,            # rows
     answer,          # of a candidate
-)->pd.DataFrame:     # text, label, predicted, a probability per label
+)->'pd.DataFrame':   # text, label, predicted, a probability per label
     "One line per row that judged."
     rows, values = judged_rows(task), np.asarray(answer['probabilities'])
     frame = pd.DataFrame({'text': rows.text.tolist(), 'label': rows.label.tolist()})

@@ -10,8 +10,9 @@ import re
 from collections import deque
 
 import numpy as np
-import pandas as pd
 from fastcore.basics import patch
+
+from ..lazy_modules import pd
 
 # %% ../../nbs/26a_deploy.ipynb #cell-060
 def furthest_gap(
@@ -28,7 +29,7 @@ def compare_traffic(
     before,           # table with columns of numbers: what came in when all was well, such as the validation rows
     now,              # the same columns: what comes in now
     chance=.01,       # how often chance alone may raise the alarm
-)->pd.DataFrame:      # a row per column: mean before and now, gap, the gap that chance explains, moved
+)->'pd.DataFrame':    # a row per column: mean before and now, gap, the gap that chance explains, moved
     "Do texts come in that are unlike those before? No label is needed."
     if min(len(before), len(now)) < 50 or not 0 < chance < 1:
         raise ValueError(f"{len(before)} rows are compared with {len(now)}, and chance is {chance}: it takes 50 rows on each side to say anything, and a chance between 0 and 1. Collect more.")
@@ -67,7 +68,7 @@ def probabilities(self:Traffic,
     return found
 
 @patch
-def table(self:Traffic)->pd.DataFrame:   # words, unknown, probability
+def table(self:Traffic)->'pd.DataFrame': # words, unknown, probability
     "What came in so far."
     return pd.DataFrame(list(self.seen), columns=['words', 'unknown', 'probability'], dtype=float)
 

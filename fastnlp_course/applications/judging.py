@@ -9,7 +9,8 @@ __all__ = ['score_intervals', 'score_difference', 'majority_probabilities', 'mac
 
 # %% ../../nbs/reference/applications_judging.ipynb #cell-004
 import numpy as np
-import pandas as pd
+
+from ..lazy_modules import pd
 
 # %% ../../nbs/reference/applications_judging.ipynb #cell-007
 def _array(values):
@@ -212,7 +213,7 @@ def class_table(
     targets,         # the class of each row; for several labels zeros and ones
     labels,          # names of the columns
     task='classes',  # or 'several labels'
-)->pd.DataFrame:     # label, precision, recall, f1, rows
+)->'pd.DataFrame':   # label, precision, recall, f1, rows
     "Precision, recall and F1 of each class; `rows` is how often it occurs."
     from sklearn.metrics import precision_recall_fscore_support
     if task == 'several labels':
@@ -240,7 +241,7 @@ def calibration_curve(
     probabilities,   # (rows, classes)
     targets,         # the class of each row
     bins=10,         # of equal width, from 0 to 1; empty ones are left out
-)->pd.DataFrame:     # confidence, accuracy, rows: one row per bin
+)->'pd.DataFrame':   # confidence, accuracy, rows: one row per bin
     "What the model says of its answers, beside how often they are right."
     if bins < 1:
         raise ValueError(f"bins is {bins}: pass 1 or more.")
@@ -338,7 +339,7 @@ def threshold_table(
     targets,            # 0 or 1 for each row
     positive=1,         # the class that is looked for
     thresholds=None,    # of its probability; 0.05 to 0.95 in steps of 0.05 without it
-)->pd.DataFrame:        # threshold, flagged (rows), precision, recall, f1, accuracy
+)->'pd.DataFrame':      # threshold, flagged (rows), precision, recall, f1, accuracy
     "What is found, and what of it is right, for each cut. Precision is 0 where nothing is flagged."
     probabilities, targets = _class_arrays(probabilities, targets)
     if probabilities.shape[1] != 2 or positive not in (0, 1):

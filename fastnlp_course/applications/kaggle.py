@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from torch import Tensor
 
+from ..lazy_modules import pd
 from ..files import atomic_write, set_seed, write_json
 from ..folders import atomic_folder, model_digest
 from ..safe_output import guarded
@@ -35,7 +35,7 @@ from .pair_baselines import in_figures, judged_scores, pair_baselines, worth_of_
 def check_submission(
     path,           # a CSV file
     ids=None,       # the ids it must have, in this order
-) -> pd.DataFrame:  # what is in it
+) -> 'pd.DataFrame':  # what is in it
     "Read a submission as the judge does: two columns, each score a number from 0 to 1, the ids of the test file."
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     if list(table.columns) != ['id', 'score']:

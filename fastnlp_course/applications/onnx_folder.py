@@ -8,8 +8,8 @@ __all__ = ['export_onnx', 'export_report']
 # %% ../../nbs/reference/applications_onnx_folder.ipynb #cell-005
 from pathlib import Path
 
-import pandas as pd
 
+from ..lazy_modules import pd
 from ..folders import model_digest
 from ..data.data_block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock
 from ..data.getters import ColReader

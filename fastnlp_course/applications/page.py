@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from ..lazy_modules import pd
 from ..files import atomic_write
 
 # %% ../../nbs/reference/applications_page.ipynb #cell-007

@@ -10,8 +10,8 @@ __all__ = ['rank_correlation', 'cosine_scores', 'shared_word_scores', 'judged_sc
 import re
 
 import numpy as np
-import pandas as pd
 
+from ..lazy_modules import pd
 from ..data.splitters import as_truth
 from ..training.validation import bootstrap_interval, pearson
 from .encoders import phrase_vectors, small_encoder

@@ -7,7 +7,8 @@ __all__ = ['others_of']
 
 # %% ../../nbs/reference/applications_pair_columns.ipynb #cell-004
 import numpy as np
-import pandas as pd
+
+from ..lazy_modules import pd
 
 # %% ../../nbs/reference/applications_pair_columns.ipynb #cell-007
 def pair_column(df, column, role, advice=''):
@@ -58,7 +59,7 @@ def scores_of(df, column, scale, ids):
 
 # %% ../../nbs/reference/applications_pair_columns.ipynb #cell-019
 def others_of(
-    table:pd.DataFrame,     # with anchor, context and target
+    table:'pd.DataFrame',   # with anchor, context and target
     n:int,                  # at most so many
     seed:int=42,            # which ones are taken
 ) -> list[str]:             # for each row the targets of other rows with its anchor and context, joined

@@ -9,9 +9,9 @@ __all__ = ['residuals', 'residuals_by', 'worst_pairs', 'pair_attention', 'pair_s
 import re
 
 import numpy as np
-import pandas as pd
 import torch
 
+from ..lazy_modules import pd
 from ..data.collate import to_device
 from ..training.outputs import open_output
 from .pairs import frame_of, PhrasePairs, text_of_row
@@ -20,7 +20,7 @@ from .pairs import frame_of, PhrasePairs, text_of_row
 def residuals(
     pairs:PhrasePairs,  # with scores
     preds,              # (N,) predictions
-) -> pd.DataFrame:      # the table of the pairs with pred, residual, step, section and length
+) -> 'pd.DataFrame':    # the table of the pairs with pred, residual, step, section and length
     "Each pair with what the model got wrong."
     preds = np.asarray(preds, dtype=float).reshape(-1)
     if len(preds) != len(pairs):
@@ -35,7 +35,7 @@ def residuals_by(
     pairs:PhrasePairs,  # with scores
     preds,              # (N,) predictions
     by:str,             # 'step', 'section' or 'length'
-) -> pd.DataFrame:      # rows, mean score, mean prediction, bias (mean residual) and mean absolute error for each value
+) -> 'pd.DataFrame':    # rows, mean score, mean prediction, bias (mean residual) and mean absolute error for each value
     "The errors of a model, by what the pairs have in common."
     if by not in ('step', 'section', 'length'):
         raise ValueError(f"by is {by!r}: residuals are grouped by 'step' of the score, 'section' or 'length'.")
@@ -47,7 +47,7 @@ def worst_pairs(
     pairs:PhrasePairs,  # with scores
     preds,              # (N,) predictions
     n:int=10,           # how many
-) -> pd.DataFrame:
+) -> 'pd.DataFrame':
     "The pairs on which model and label disagree most."
     table = residuals(pairs, preds)
     return table.loc[table.residual.abs().sort_values(ascending=False, kind='stable').index[:n], ['anchor', 'target', 'context', 'score', 'pred', 'residual']]

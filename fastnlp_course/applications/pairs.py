@@ -11,10 +11,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from fastcore.basics import patch
 from fastcore.foundation import L
 
+from ..lazy_modules import pd
 from ..files import configurable, read_json
 from ..sources import find_data, get_data
 from ..data.splitters import GroupSplitter
@@ -101,13 +101,13 @@ def read_at(self:PairText,
 class PhrasePairs:
     "Pairs of phrases in a table with the columns id, anchor, target, context, group and, if they are known, scores from 0 to 1."
     def __init__(self,
-        table:pd.DataFrame,     # such a table; `from_df` makes it from others
+        table:'pd.DataFrame',   # such a table; `from_df` makes it from others
     ):
         self.table = table
 
     @classmethod
     def from_df(cls,
-        df:pd.DataFrame,        # any table; columns that are not named here are ignored
+        df:'pd.DataFrame',      # any table; columns that are not named here are ignored
         anchor:str='anchor',    # column with the first phrase
         target:str='target',    # column with the second phrase
         context:str='context',  # column with the field they are compared in; None if there is none

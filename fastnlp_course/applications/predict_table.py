@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from ..lazy_modules import pd
 from ..files import read_json
 from ..folders import check_told
 from ..training.export import load_learner
@@ -31,7 +31,7 @@ def answer_rows(
     predictor,          # of `load_predictor`
     texts,              # list of str, or a table where the model reads several columns
     shown,              # DataFrame: what stands in front of the answers
-)->pd.DataFrame:        # shown, predicted, a probability per label, unknown (where words can be), note
+)->'pd.DataFrame':      # shown, predicted, a probability per label, unknown (where words can be), note
     "The answers as columns; nothing is predicted for a text without words."
     rows = texts.agg(' '.join, axis=1).tolist() if isinstance(texts, pd.DataFrame) else list(texts)
     empty = np.array([not row.strip() for row in rows], dtype=bool)
@@ -53,7 +53,7 @@ def answer_rows(
 def predict_text(
     model,              # folder of a model of texts
     text,               # one text
-)->pd.DataFrame:        # one row; the note only where there is something to say
+)->'pd.DataFrame':      # one row; the note only where there is something to say
     "Answer one text."
     if any('\ud800' <= character <= '\udfff' for character in text):       # what a terminal makes of bytes that it cannot read
         raise ValueError(f"the text holds bytes that are not UTF-8: {text.encode('utf-8', 'backslashreplace').decode():.80}. Set the terminal to UTF-8, or put the text into a file, and pass --file and --encoding.")
@@ -67,7 +67,7 @@ def pair_answers(
     sep=None,           # between two cells
     encoding=None,      # UTF-8 if None
     log=None,           # called with what is worth knowing
-)->pd.DataFrame:        # the pairs, predicted
+)->'pd.DataFrame':      # the pairs, predicted
     "Scores of a table of pairs."
     try:
         pairs = read_pairs(file, sep=sep, encoding=encoding, log=log)

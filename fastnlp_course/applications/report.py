@@ -19,8 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from ..lazy_modules import pd
 from ..files import atomic_write, file_hash, write_json
 from ..folders import model_digest
 from ..sources import doctor
@@ -90,7 +90,7 @@ def plot_confusion(
 # %% ../../nbs/reference/applications_report.ipynb #cell-016
 def results_frame(
     metrics,         # what `metrics.json` holds
-)->pd.DataFrame:     # a row per model
+)->'pd.DataFrame':   # a row per model
     "The table of the report."
     rows = [{'model': name, 'accuracy': f"{row['accuracy']:.1%}", 'log loss': f"{row['log_loss']:.3f}", 'seconds': f"{row['seconds']:.0f}"} for name, row in metrics['models'].items()]
     return pd.DataFrame(rows).set_index('model')

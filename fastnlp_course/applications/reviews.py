@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from fastcore.basics import patch
 
+from ..lazy_modules import pd
 from ..files import atomic_write, read_json, set_seed, write_json
 from ..safe_output import guarded
 from ..sources import get_data
@@ -35,7 +35,7 @@ def movie_reviews(
     min_score=0.5,   # leave out sentences with a mean sentiment nearer to zero than this, in [-4, 4]
     valid_pct=0.2,   # share of rows for validation
     seed=42,         # of the random split
-)->pd.DataFrame:     # columns text, label (neg or pos), is_valid
+)->'pd.DataFrame':   # columns text, label (neg or pos), is_valid
     "The embedded movie reviews with clear sentiment (Hutto and Gilbert, 2014), split at random."
     reviews = get_data('reviews')
     clear = reviews[(reviews.domain == 'movie') & (reviews.score.abs() >= min_score)].reset_index(drop=True)
@@ -244,7 +244,7 @@ def prediction_table(
     labels,          # class names, position = class number
     probabilities,   # (rows, classes)
     targets,         # (rows,) class numbers, in the order of `rows`
-)->pd.DataFrame:     # text, label, predicted, a probability per class, loss
+)->'pd.DataFrame':   # text, label, predicted, a probability per class, loss
     "One line per validation row."
     probabilities = np.asarray(probabilities, dtype=np.float64)
     targets = np.asarray(targets)

@@ -17,8 +17,8 @@ from collections import Counter
 from itertools import islice
 
 import numpy as np
-import pandas as pd
 
+from ..lazy_modules import pd
 from .judging import apply_temperature, calibration_facts, class_table, confusion_counts, score_difference, score_intervals, threshold_table
 from .report import made_with
 
@@ -77,7 +77,7 @@ def near_duplicates(
     bound=.7,        # the least Jaccard similarity of the runs of words
     size=3,          # words of a run
     most=200,        # training texts to compare with one validation text
-)->pd.DataFrame:     # valid_row, train_row, similarity (1 = the same words); positions in `texts`, most similar first
+)->'pd.DataFrame':   # valid_row, train_row, similarity (1 = the same words); positions in `texts`, most similar first
     "Validation rows whose text, or nearly, is a training row as well."
     texts, is_valid = list(texts), np.asarray(is_valid, dtype=bool)
     if len(texts) != len(is_valid) or not 0 < bound <= 1:
@@ -101,7 +101,7 @@ def suspicious_labels(
     probabilities,       # (rows, classes), of a model that has not seen the rows
     targets,             # the class of each row
     labels=None,         # names of the columns; their numbers without it
-)->pd.DataFrame:         # row, label, suggested, probability (of the label), suggested_probability; least likely label first
+)->'pd.DataFrame':       # row, label, suggested, probability (of the label), suggested_probability; least likely label first
     "Rows whose label is probably wrong, found by cleanlab."
     try:
         with warnings.catch_warnings():                       # its import switches all warnings of the process off

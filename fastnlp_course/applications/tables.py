@@ -12,8 +12,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from ..lazy_modules import pd
 from ..text.table_files import is_table, line_texts, read_table
 from ..data.splitters import as_truth, each_label_in_training, RandomSplitter
 from ..data.targets import is_decimal, warn_of_spaces
@@ -25,7 +25,7 @@ def with_split(
     valid_pct=0.2,   # share of rows for validation
     seed=42,         # of the random split
     log=None,        # called with a sentence if rows of rare labels stay in training
-)->pd.DataFrame:     # `table` with a column is_valid
+)->'pd.DataFrame':   # `table` with a column is_valid
     "Mark a random share of the rows as validation rows; a label keeps at least one row in training."
     train, valid = RandomSplitter(valid_pct, seed=seed)(table)
     if 'label' in table:
@@ -134,7 +134,7 @@ def csv_table(
     sep=None,            # between two cells; found out if left out
     encoding=None,       # UTF-8 if left out
     log=None,            # called with what is worth knowing about the file; warnings if left out
-)->pd.DataFrame:         # columns text, label, is_valid
+)->'pd.DataFrame':       # columns text, label, is_valid
     "A table for `run_stages` from a file; every complaint names the file, the column and the row."
     log, name = log or warnings.warn, Path(path).name
     frame = read_csv_table(path, sep, encoding, [column for column in (text_col, label_col, valid_col) if column is not None], log)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from fastcore.basics import patch
 
+from ..lazy_modules import pd
 from ..data.splitters import each_label_in_training, GroupSplitter, TimeSplitter
 from ..data.text_data import strip_labels
 from ..training.guards import parse_times, refuse_shared
@@ -26,7 +26,7 @@ joined_by = ' | '
 @dataclass
 class TextTask:
     "Texts, targets, and the rows to judge by."
-    table:pd.DataFrame           # columns text, label, is_valid, and group where rows belong together
+    table:'pd.DataFrame'         # columns text, label, is_valid, and group where rows belong together
     kind:str = 'classes'         # or 'several labels', 'number'
     labels:list = field(default_factory=list)   # names, in the order of the probabilities; ['number'] for numbers
     delim:str = None             # between several labels of a cell

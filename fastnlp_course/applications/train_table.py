@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from ..lazy_modules import pd
 from ..files import read_json, write_json
 from ..folders import model_digest
 from .tables import check_amount, check_table, csv_table, table_hash, texts_of_file

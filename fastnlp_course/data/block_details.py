@@ -8,10 +8,10 @@ __all__ = []
 # %% ../../nbs/reference/data_block_details.ipynb #cell-004
 from collections.abc import Callable
 
-import pandas as pd
 from fastcore.basics import patch
 from fastcore.foundation import L
 
+from ..lazy_modules import pd
 from .shown import show_table
 from .dataloaders import DataLoader
 from .lm_dataloader import LMDataLoader

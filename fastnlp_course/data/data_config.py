@@ -9,11 +9,11 @@ __all__ = ['object_with', 'a_step', 'checked_dls', 'dls_from_config']
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from fastcore.basics import patch
 from fastcore.foundation import L
 
+from ..lazy_modules import pd
 from ..fields import maybe, one_of, refuse, several, whole
 from ..registry import build, checked, function, part, to_config as part_to_config
 from ..sources import default_device
@@ -27,8 +27,15 @@ from .item_lists import Datasets, TfmdLists
 
 # %% ../../nbs/reference/data_data_config.ipynb #cell-007
 loader_types = {'DataLoader': DataLoader, 'TfmdDL': TfmdDL, 'SortedDL': SortedDL, 'LMDataLoader': LMDataLoader, 'WeightedDL': WeightedDL, 'PartialDL': PartialDL}
-shown_types = {kind.__name__: kind for kind in (str, int, float, bool, bytes, list, tuple, dict, L, Path, np.ndarray, pd.Series, pd.DataFrame, torch.Tensor,
-                                            TitledStr, TensorText, Category, MultiCategory)}
+
+class ShownTypes(dict):
+    "Types by name; None stands for one of pandas, which is looked up when it is asked for."
+    def __getitem__(self, name):
+        kind = super().__getitem__(name)
+        return getattr(pd, name) if kind is None else kind
+
+shown_types = ShownTypes({kind.__name__: kind for kind in (str, int, float, bool, bytes, list, tuple, dict, L, Path, np.ndarray, torch.Tensor, TitledStr, TensorText, Category, MultiCategory)})
+shown_types |= {'Series': None, 'DataFrame': None}
 
 # %% ../../nbs/reference/data_data_config.ipynb #cell-009
 def _step_to_config(step):
@@ -78,7 +85,7 @@ def _types_to_names(types):
         names.append([name for name in found if name in shown_types])
     return names
 
-# %% ../../nbs/reference/data_data_config.ipynb #cell-013
+# %% ../../nbs/reference/data_data_config.ipynb #cell-014
 def _pipelines_of(dataset):
     "The `TfmdLists` of a data set, none if it is something else."
     if isinstance(dataset, TfmdLists):
@@ -94,7 +101,7 @@ def _hooks_to_config(dl):
             hooks[name] = [_step_to_config(getattr(step, 'function', step)) for step in steps]
     return hooks
 
-# %% ../../nbs/reference/data_data_config.ipynb #cell-014
+# %% ../../nbs/reference/data_data_config.ipynb #cell-015
 @patch
 def to_config(self:DataLoaders) -> dict:
     "The pipelines and the loader as plain data, without any items: what a saved model needs to take new texts."
@@ -114,7 +121,7 @@ def to_config(self:DataLoaders) -> dict:
         'loader': loader,
     }
 
-# %% ../../nbs/reference/data_data_config.ipynb #cell-016
+# %% ../../nbs/reference/data_data_config.ipynb #cell-017
 _most_steps = 100
 
 def _known(table, where):
@@ -137,7 +144,7 @@ def checked_dls(
                                              pipelines=several(pipeline, 100, 1), loader=loader)
     return checked(config, check, 'the data')
 
-# %% ../../nbs/reference/data_data_config.ipynb #cell-017
+# %% ../../nbs/reference/data_data_config.ipynb #cell-018
 def dls_from_config(
     config:dict,             # what `DataLoaders.to_config` returned
     path='.',                # where a learner writes its files

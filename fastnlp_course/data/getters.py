@@ -11,10 +11,10 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from fastcore.basics import patch
 from fastcore.foundation import L
 
+from ..lazy_modules import pd
 from ..files import configurable
 from .transforms import ItemTransform
 from .splitters import column_of, SentenceError
@@ -137,7 +137,7 @@ def _finish(self:ColReader, value, col, row):
 # %% ../../nbs/reference/data_getters.ipynb #cell-020
 @patch
 def read_at(self:ColReader,
-    frame:pd.DataFrame,      # a table
+    frame:'pd.DataFrame',    # a table
     i:int,                   # number of a row
 ):                           # what `self(frame.iloc[i])` returns
     "The value in row `i`, read from the column: several times faster than making the row."

@@ -11,11 +11,11 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from fastcore.basics import patch
 from fastcore.foundation import coll_repr, L
 
+from ..lazy_modules import pd
 from ..sources import default_device
 from ..text.tokenizer import Tokenizer
 from ..text.numericalization import Numericalize

@@ -10,11 +10,11 @@ import warnings
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import pandas as pd
 import torch
 from fastcore.basics import patch
 from fastcore.foundation import L
 
+from ..lazy_modules import pd
 from .getters import ColReader, is_missing
 from .targets import Categorize, MultiCategorize
 
@@ -154,7 +154,7 @@ def __call__(self:MultiCategorize, x, *args, split_idx=None, **kwargs):
 
 # %% ../../nbs/reference/data_label_columns.ipynb #cell-022
 def holds_lists(
-    df:pd.DataFrame,         # a table
+    df:'pd.DataFrame',       # a table
     label_col,               # name or number of its column of labels
 ) -> bool:
     "Does a cell of the column hold a list of labels?"

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 from fastcore.basics import patch
 from fastcore.foundation import L
 
+from ..lazy_modules import pd
 from ..text.tokenization import FLD
 from ..text.tokenizer import join_fields, Tokenizer
 from .dataloaders import DataLoader, DataLoaders

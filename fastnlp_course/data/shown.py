@@ -9,11 +9,11 @@ __all__ = ['show_table', 'show_title', 'ShowTitle', 'TitledInt', 'TitledFloat', 
 
 # %% ../../nbs/reference/data_shown.ipynb #cell-004
 import numpy as np
-import pandas as pd
 import torch
 from fastcore.foundation import L
 from torch import Tensor
 
+from ..lazy_modules import pd
 from ..files import in_notebook
 
 # %% ../../nbs/reference/data_shown.ipynb #cell-007
@@ -34,7 +34,7 @@ def show_table(
     columns:list,        # their names
     show:bool=True,      # show it; False: return it
     trunc_at:int=150,    # at most so many words in a cell
-) -> pd.DataFrame|None:  # the table if it is not shown
+) -> 'pd.DataFrame|None':  # the table if it is not shown
     "Rows as a table: displayed in a notebook, printed elsewhere."
     table = pd.DataFrame([[_cut(cell, trunc_at) for cell in row] for row in rows], columns=list(columns))
     if not show:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from fastcore.foundation import L
 
+from ..lazy_modules import pd
 from .item_lists import mask2idxs, take_items
 
 # %% ../../nbs/reference/data_splitters.ipynb #cell-007
@@ -171,7 +171,7 @@ def _need_frame(items, who):
 
 # %% ../../nbs/reference/data_splitters.ipynb #cell-025
 def column_of(
-    frame:pd.DataFrame,      # the table
+    frame:'pd.DataFrame',    # the table
     col,                     # name or number of a column
     argument:str='the column',   # what to correct
 ):                           # the column

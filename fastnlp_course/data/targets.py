@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import pandas as pd
 import torch
 from fastcore.foundation import coll_repr, L
 
+from ..lazy_modules import pd
 from ..files import configurable
 from .shown import Category, MultiCategory, TitledFloat, TitledTuple
 from .transforms import DisplayedTransform

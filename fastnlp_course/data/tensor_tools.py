@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 
 import numpy as np
-import pandas as pd
 import torch
 from fastcore.foundation import L
 from torch import Tensor
 
+from ..lazy_modules import pd
 from ..files import in_notebook, set_seed
 from .shown import TensorBase, show_title, tensor
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from types import FunctionType
 
 import numpy as np
-import pandas as pd
 import torch
 from fastcore.basics import patch
 from fastcore.foundation import L
 
+from ..lazy_modules import pd
 from ..sources import get_text_files
 from ..text.table_files import read_table
 from ..text.tokenizer import Tokenizer
@@ -297,7 +297,7 @@ def _target_blocks(df, label_col, label_delim, y_block):
 # %% ../../nbs/reference/data_text_data.ipynb #cell-034
 @patch(cls_method=True)
 def from_df(cls:TextDataLoaders,
-    df:pd.DataFrame,             # the table
+    df:'pd.DataFrame',           # the table
     path='.',                    # where a learner writes its files
     valid_pct:float=0.2,         # share of the validation set, split at random
     seed:int=None,               # the same seed gives the same random split

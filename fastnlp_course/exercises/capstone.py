@@ -12,8 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from ..lazy_modules import pd
 from ..files import atomic_write, file_hash, need_file, read_json, read_text
 from ..folders import check_folder
 from ..safe_output import guarded, visible

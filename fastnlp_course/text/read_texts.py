@@ -10,9 +10,9 @@ import gzip
 from contextlib import contextmanager
 from pathlib import Path
 
-import pandas as pd
 from fastcore.foundation import L
 
+from ..lazy_modules import pd
 from ..files import need_file, read_text
 from ..sources import get_files
 from .table_files import table_parts

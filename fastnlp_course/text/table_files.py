@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-import pandas as pd
 
+from ..lazy_modules import pd
 from ..files import need_file
 
 # %% ../../nbs/reference/text_table_files.ipynb #cell-009
@@ -393,7 +393,7 @@ def read_table(
     quoting:int=0,       # how cells are quoted, as in Python's `csv`
     columns=(),          # names that are looked for: they help to find the separator, and of Parquet only they are read
     log=None,            # called with a sentence where the file is not what its name says; nothing is said if left out
-)->pd.DataFrame:         # all cells text; '' where there is nothing
+)->'pd.DataFrame':       # all cells text; '' where there is nothing
     "A table from a file, or a sentence about what is wrong with it: each cell is the text that stands in the file."
     parts = list(table_parts(path, sep, encoding, header, quoting, columns, log=log))
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True).fillna('')

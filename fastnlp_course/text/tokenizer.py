@@ -14,11 +14,11 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from fastcore.basics import patch
 from fastcore.foundation import L
 from tqdm.std import tqdm
 
+from ..lazy_modules import pd
 from ..files import bar_stream, configurable, read_json, read_text, write_json
 from ..folders import atomic_files, atomic_folder, check_files
 from ..locks import work_lock
@@ -151,7 +151,7 @@ def _column_names(df, text_cols):
 
 # %% ../../nbs/reference/text_tokenizer.ipynb #cell-010
 def join_fields(
-    df:pd.DataFrame,   # table
+    df:'pd.DataFrame', # table
     text_cols,         # column or columns with text
     mark_fields:bool=None,  # write xxfld and a number before each; yes for several columns, if left out
 )->list:               # one text per row
@@ -164,7 +164,7 @@ def join_fields(
     return [' '.join(f'{FLD} {i + 1} {text}' for i, text in enumerate(texts)) for texts in zip(*columns)]
 
 def tokenize_df(
-    df:pd.DataFrame,        # table
+    df:'pd.DataFrame',      # table
     text_cols,              # column or columns with text
     n_workers:int=0,        # processes; 0 for this one
     rules=None,             # on texts
@@ -392,7 +392,7 @@ Tokenizer.setups = Tokenizer.setup
 
 @patch
 def is_raw(self:Tokenizer,
-    frame:pd.DataFrame,       # a table
+    frame:'pd.DataFrame',     # a table
 )->bool:
     "Are the texts of `frame` still to be tokenized? A tokenized table has lists of tokens, and no text columns of its own beside them."
     others = [name for name in as_list(self.text_cols) if name != self.tok_text_col]

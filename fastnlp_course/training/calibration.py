@@ -7,8 +7,8 @@ __all__ = ['calibration_table']
 
 # %% ../../nbs/15a_stand_ins.ipynb #cell-005
 import numpy as np
-import pandas as pd
 
+from ..lazy_modules import pd
 from .validation import pairs_of
 
 # %% ../../nbs/15a_stand_ins.ipynb #cell-017
@@ -16,7 +16,7 @@ def calibration_table(
     preds,               # one number per row
     targs,               # one number per row
     bins:int=10,         # groups of about the same number of rows, from low to high predictions
-) -> pd.DataFrame:       # rows in the bin, mean prediction, mean target, and their difference
+) -> 'pd.DataFrame':     # rows in the bin, mean prediction, mean target, and their difference
     "Where predictions say too much or too little."
     preds, targs = (np.asarray(values, dtype=float) for values in pairs_of(preds, targs))
     if bins < 1:

@@ -6,8 +6,7 @@
 __all__ = ['refuse_shared', 'parse_times']
 
 # %% ../../nbs/reference/training_guards.ipynb #cell-004
-import pandas as pd
-
+from ..lazy_modules import pd
 from .validation import codes_of
 
 # %% ../../nbs/reference/training_guards.ipynb #cell-007
@@ -29,7 +28,7 @@ def parse_times(
     values,               # moments: dates, numbers (years, seconds), or text
     format:str=None,      # of text, such as '%d/%m/%Y'; ISO (2024-03-31) if left out
     name:str='time',      # what the column is called in the message
-) -> pd.Series:           # moments that sort as time does
+) -> 'pd.Series':         # moments that sort as time does
     "Moments that can be compared; text that is not surely a date is refused."
     series = values if isinstance(values, pd.Series) else pd.Series(list(values))
     if pd.api.types.is_numeric_dtype(series) or pd.api.types.is_datetime64_any_dtype(series):

@@ -9,7 +9,8 @@ __all__ = ['pearson', 'grouped_folds', 'bootstrap_interval', 'leak_of']
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
+
+from ..lazy_modules import pd
 
 # %% ../../nbs/15_validation.ipynb #cell-026
 def _rows_of(values, what):
@@ -167,7 +168,7 @@ def leak_of(
     n:int=1000,              # resamples for the intervals
     level:float=.95,         # share of the resamples inside an interval
     seed:int=42,             # of folds and resamples
-) -> pd.DataFrame:           # rows 'random', 'grouped' and 'leak' (their difference), columns value, low, high
+) -> 'pd.DataFrame':         # rows 'random', 'grouped' and 'leak' (their difference), columns value, low, high
     "The same model judged on a random split and on one by group: the difference is what knowing the groups was worth."
     codes, names = codes_of(groups, n_rows)
     if len(names) == n_rows:

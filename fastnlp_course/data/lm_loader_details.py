@@ -135,7 +135,7 @@ def whole_batches(self:LMDataLoader,
 ):
     "Batches with all rows at once. Whoever reads on from batch to batch gets the rows of more and more batches fetched in one go."
     stream = self.stream
-    most = max(1, 2**18 // (self.bs * self.seq_len))   # at most so many tokens at once: in two bytes each they fit into a processor's cache
+    most = max(1, 2**18 // (self.bs * self.seq_len))   # at most so many tokens at once: half a megabyte in two bytes each
     first = last = 0                                   # batches first ... last-1 are in `block`
     for number in numbers:
         if not first <= number < last:

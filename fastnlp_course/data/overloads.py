@@ -51,7 +51,7 @@ def accepts(
 
 # %% ../../nbs/reference/data_overloads.ipynb #cell-011
 class Overloads:
-    "Several methods of one name in one class: the first whose annotation fits is called, the narrowest first."
+    "Several methods of one name in one class: the one with the narrowest annotation that fits is called."
     def __init__(self,
         functions,       # the functions, in the order in which the class body defines them
     ):
@@ -75,13 +75,19 @@ class Overloads:
             return self
         return _BoundOverloads(self, instance)
 
+def _kinds(annotation):
+    "The types that an annotation names: of `int | str` and `(int, str)` both."
+    return annotation if isinstance(annotation, tuple) else typing.get_args(annotation) or (annotation,)
+
+def _covers(wide, narrow):
+    "Is each type of `narrow` one of `wide`, or narrower than one?"
+    return all(issubclass(kind, _kinds(wide)) for kind in _kinds(narrow))
+
 def _is_wider(left, right):
     "Whether annotation `left` admits strictly more than `right`."
-    if left is None:
-        return right is not None
-    if isinstance(left, type) and isinstance(right, type):
-        return left is not right and issubclass(right, left)
-    return False
+    if left is None or right is None:
+        return left is None and right is not None
+    return _covers(left, right) and not _covers(right, left)
 
 # %% ../../nbs/reference/data_overloads.ipynb #cell-013
 class _BoundOverloads:

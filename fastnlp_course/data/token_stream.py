@@ -41,10 +41,10 @@ def _join_documents(items, first):
     return joined, [len(document) for document in documents]
 
 def _read_documents(dataset, at_once=10_000):
-    "All ids in one array of the smallest type that holds them, and the lengths; each document is read once."
+    "All ids in one array, of two bytes each where they fit, and the lengths; each document is read once."
     dataset = list(dataset) if isinstance(dataset, L) else dataset
     parts, lens = [np.zeros(0, dtype=np.uint16)], []
-    for first in range(0, len(dataset), at_once):   # a part at a time: only two bytes per token are kept of it
+    for first in range(0, len(dataset), at_once):   # a part at a time: of it only two bytes per token are kept, if they fit
         joined, lengths = _join_documents([dataset[i] for i in range(first, min(first + at_once, len(dataset)))], first)
         small = joined.size == 0 or (joined.min() >= 0 and joined.max() < 2**16)
         parts.append(joined.astype(np.uint16 if small else np.int64))
@@ -69,7 +69,7 @@ def shards_of(dataset):
 # %% ../../nbs/reference/data_token_stream.ipynb #cell-013
 class TokenStream:
     "Documents behind each other, in any order, without copying them to change it."
-    long_piece = 256   # tokens; where both ways to copy pieces take equally long
+    long_piece = 256   # tokens; about where both ways to copy pieces take equally long
 
     def __init__(self,
         ids,                  # the token ids of all documents one after the other, or the shards of a `TokenStore`: a list of (ids, offsets)

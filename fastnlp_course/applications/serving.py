@@ -288,7 +288,7 @@ def listen(
     "Take a port, or say who has it."
     try:
         sock = socket.create_server((host, port), family=socket.AF_INET6 if ':' in host else socket.AF_INET, backlog=2048)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)     # its connections inherit it; without it the body of an answer waits 40 ms for the headers to be acknowledged
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)     # its connections inherit it; without it the body of an answer may wait until the headers are acknowledged
         return sock
     except (OSError, OverflowError) as error:
         raise OSError(f"cannot listen on {host} port {port} ({error}). Pass another --port, 0 for any free one, or another --host.") from None

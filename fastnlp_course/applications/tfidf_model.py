@@ -119,7 +119,7 @@ def tfidf_model(
     pipeline,       # of `fit_tfidf`
     labels=None,    # names of the columns; the pipeline's classes without it
 )->TfidfModel:
-    "The four arrays of a trained pipeline."
+    "The words and the three arrays of a trained pipeline."
     vectorizer, head = pipeline[0], pipeline[-1]
     unit = 'words' if vectorizer.analyzer == 'word' else 'characters'
     task = 'several labels' if hasattr(head, 'estimators_') else 'classes' if hasattr(head, 'classes_') else 'number'

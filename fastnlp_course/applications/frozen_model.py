@@ -138,8 +138,8 @@ def probabilities(self:FrozenModel,
 @patch
 def unknown_share(self:FrozenModel,
     texts,          # list of str
-):                  # None: pieces of words know every word
-    "Nothing is unknown to a tokenizer of pieces."
+):                  # None: it is not counted
+    "A tokenizer of pieces cuts a new word into pieces that it knows, so no share of unknown words is given."
     return None
 
 # %% ../../nbs/reference/applications_frozen_model.ipynb #cell-014

@@ -42,7 +42,7 @@ class Predictor:
         labels,             # names; position = column of the probabilities
         task,               # 'classes', 'several labels' or 'number'
         answer,             # list of texts -> (texts, labels), before any temperature
-        unknown=None,       # list of texts -> (texts,), or None where no word is unknown
+        unknown=None,       # list of texts -> (texts,), or None where it is not counted
         columns=('text',),  # names of the columns of text that the model was trained on
         threshold=.5,       # of several labels, before any temperature: from where on a label is given
         learn=None,         # the learner, where there is one
@@ -261,7 +261,7 @@ def _transformers_predictor(folder, config):
 # %% ../../nbs/reference/applications_predictors.ipynb #cell-027
 @contextmanager
 def _without_bars():
-    "transformers loads a folder without its progress bars: that takes a second."
+    "transformers loads a folder without its progress bars."
     from transformers.utils import logging
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()

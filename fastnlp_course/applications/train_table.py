@@ -85,7 +85,7 @@ def say_before(
     log=print,       # called with each line
     new=True,        # nothing is trained yet
 )->dict:             # the majority and TF-IDF: accuracy and macro F1 of each
-    "The two that cost nothing, and what the rest will take, measured on its first steps."
+    "The two that cost little, and what the rest will take, measured on its first steps."
     task = TextTask(table.assign(label=table.label.astype(str)), 'classes', sorted(table.label.astype(str).unique()))
     train = task.table[~task.table.is_valid]
     model = fit_tfidf(train.text, task.targets(train))

@@ -48,7 +48,7 @@ def rows_of_report(
         raise ValueError(f"the rows are not those of the report: their hash is {table_hash(table)}, and the report has {report['data']}. Find the file as it was.")
     return table
 
-# %% ../../nbs/reference/applications_reproduce.ipynb #cell-009
+# %% ../../nbs/reference/applications_reproduce.ipynb #cell-010
 def _figures(found):
     "Names and numbers of a report in one flat dict."
     models = {f'{model}: {name}': value for model, row in found['models'].items() for name, value in row.items()}
@@ -66,7 +66,7 @@ def compare_reports(
     machine = {name: (one.get(name), other.get(name)) for name in ('versions', 'system', 'processor', 'accelerator', 'git') if one.get(name) != other.get(name)}
     return {'same': not figures and not files, 'figures': figures, 'files': files, 'made_with': machine}
 
-# %% ../../nbs/reference/applications_reproduce.ipynb #cell-010
+# %% ../../nbs/reference/applications_reproduce.ipynb #cell-011
 _name = maybe(words(1000))
 _options = dict(file=words(10_000), text_cols=several(words(1000), 100, 1), label_cols=several(words(1000), 10_000, 1), models=several(words(1000), 100), lang=maybe(words(10)), valid_col=_name, valid_pct=maybe(number(0, 1)), kfold=maybe(whole(2, 20)),
                 group_col=_name, time_col=_name, class_weights=flag, delim=maybe(words(100)), regression=flag, unlabelled=maybe(words(10_000)), unit=maybe(words(20)), seed=whole(0, 2**63), sep=maybe(words(10)), encoding=maybe(encoding),
@@ -82,7 +82,7 @@ def _checked_recipe(recipe):
     sizes = {'emb_sz': whole(1, 20_000), 'n_hid': whole(1, 20_000), 'n_layers': whole(1, 100)}
     return checked(recipe, lambda value, where: object_with(value, where, (), **{**{field.name: kinds[type(field.default)] for field in fields_of(Recipe)}, **sizes}), 'the recipe of the report')
 
-# %% ../../nbs/reference/applications_reproduce.ipynb #cell-012
+# %% ../../nbs/reference/applications_reproduce.ipynb #cell-013
 def _said(found):
     "Lines for the terminal."
     if found['same']:

@@ -117,7 +117,7 @@ def _answer(self:Batcher, requests):
         if not future.set_running_or_notify_cancel(): continue     # whoever asked has gone
         future.set_exception(part) if isinstance(part, Exception) else future.set_result(part)
 
-# %% ../../nbs/reference/applications_serving.ipynb #cell-015
+# %% ../../nbs/reference/applications_serving.ipynb #cell-017
 class Refused(ValueError):
     "A request that is not answered, with its number in HTTP."
     def __init__(self, status, sentence):
@@ -163,7 +163,7 @@ def texts_of_request(
             raise Refused(422, f"text {i} holds half a character (a lone surrogate). Send it in UTF-8.")
     return [{name: text[name] for name in columns} for text in texts] if several else texts
 
-# %% ../../nbs/reference/applications_serving.ipynb #cell-018
+# %% ../../nbs/reference/applications_serving.ipynb #cell-020
 def notes_on(
     texts,          # as they were asked
     unknown=None,   # of `unknown_share`
@@ -188,7 +188,7 @@ def answer_of(
         found.update(classes=predictor.labels, probabilities=np.asarray(probabilities).tolist())
     return found
 
-# %% ../../nbs/reference/applications_serving.ipynb #cell-021
+# %% ../../nbs/reference/applications_serving.ipynb #cell-023
 _request_schema = {'requestBody': {'required': True, 'content': {'application/json': {'schema': {'type': 'object', 'required': ['texts'],
     'properties': {'texts': {'type': 'array', 'minItems': 1, 'items': {'type': 'string'}, 'example': ['A moving and funny film.', 'Dull.']}}}}}}}
 _sentence = {'content': {'application/json': {'schema': {'type': 'object', 'properties': {'detail': {'type': 'string'}}}}}}
@@ -214,7 +214,7 @@ async def _limited_body(request, most):
         parts.append(part)
     return b''.join(parts)
 
-# %% ../../nbs/reference/applications_serving.ipynb #cell-022
+# %% ../../nbs/reference/applications_serving.ipynb #cell-024
 def make_api(
     predictor,          # `Predictor`, or the folder of a model
     max_rows=256,       # texts per request
@@ -247,7 +247,7 @@ def _rows(predictor, texts):
     unknown = predictor.unknown_share(texts)
     return np.column_stack([predictor.probabilities(texts), np.full(len(texts), np.nan) if unknown is None else unknown])
 
-# %% ../../nbs/reference/applications_serving.ipynb #cell-023
+# %% ../../nbs/reference/applications_serving.ipynb #cell-025
 def _with_routes(app, fastapi, predictor, batcher):
     "POST /predict and GET /health."
     limits = app.state.limits
@@ -280,7 +280,7 @@ def _handler(answer):
         return answer(error)
     return handle
 
-# %% ../../nbs/reference/applications_serving.ipynb #cell-028
+# %% ../../nbs/reference/applications_serving.ipynb #cell-030
 def listen(
     host,       # address of this machine
     port,       # 0 takes any free one
@@ -297,7 +297,7 @@ def is_loopback(host):
     "Does only this machine reach the address?"
     return host in ('localhost', '::1') or host.startswith('127.')
 
-# %% ../../nbs/reference/applications_serving.ipynb #cell-029
+# %% ../../nbs/reference/applications_serving.ipynb #cell-031
 def serve(
     model,              # folder of a model, or `Predictor`
     host='127.0.0.1',   # this machine only

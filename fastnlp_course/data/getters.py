@@ -140,7 +140,7 @@ def read_at(self:ColReader,
     frame:'pd.DataFrame',    # a table
     i:int,                   # number of a row
 ):                           # what `self(frame.iloc[i])` returns
-    "The value in row `i`, read from the column: several times faster than making the row."
+    "The value in row `i`, read from the column: faster than making the row."
     if not all(col in frame.columns for col in self.cols):
         return self(frame.iloc[i])
     row = None if self.label_delim is None else frame.index[i]      # only an error needs its name

@@ -251,7 +251,24 @@ def GroupSplitter(
     return split
 
 # %% ../../nbs/reference/data_splitters.ipynb #cell-033
-_sorts_by_time = re.compile(r'\d{4}(-\d\d(-\d\d([T ]\d.*)?)?)?').fullmatch
+_sorts_by_time = re.compile(r'\d{4}(-\d\d(-\d\d(?P<between>[T ])?(?(between)\d\d(:\d\d(:\d\d([.]\d+)?)?)?(?P<zone>Z|[+-]\d\d:?\d\d)?))?)?').fullmatch
+
+def _check_time_texts(times, cutoff):
+    "Refuse times as text whose letters do not follow the clock."
+    if not any(isinstance(moment, str) for moment in times):
+        return
+    moments = {f'the time of item {i}': moment for i, moment in enumerate(times)} | ({} if cutoff is None else {'cutoff': cutoff})
+    forms = {}      # how times of day are written -> the first one written so
+    for name, moment in moments.items():
+        found = _sorts_by_time(moment) if isinstance(moment, str) else None
+        if found is None:
+            raise ValueError(f"{name} is {'the text ' * isinstance(moment, str)}{moment!r}, and text is sorted by its letters: make dates of it before splitting, as with pd.to_datetime(..., format='%d.%m.%Y')")
+        if found['between']:
+            forms.setdefault((found['between'], found['zone'], found['zone'] and len(moment)), name)
+    if len(forms) > 1:
+        one, other = list(forms.values())[:2]
+        raise ValueError(f"{one} and {other} are written in different ways, {moments[one]!r} and {moments[other]!r}, and text is sorted by its letters: "
+                         "make dates of them before splitting, with pd.to_datetime(..., format='ISO8601', utc=True)")
 
 def TimeSplitter(
     time,                    # a column, or a function: item -> when it was written
@@ -268,11 +285,7 @@ def TimeSplitter(
             times = column_of(items, time, 'time').reset_index(drop=True)
         if times.isna().any():
             raise ValueError(f"item {int(times.isna().to_numpy().argmax())} has no time: drop it or fill it in before splitting")
-        for i, moment in enumerate(times):
-            if not isinstance(moment, str):
-                break
-            if not _sorts_by_time(moment):
-                raise ValueError(f"the time of item {i} is the text {moment!r}, and text is sorted by its letters: make dates of it before splitting, as with pd.to_datetime(..., format='%d.%m.%Y')")
+        _check_time_texts(times, cutoff)
         start = cutoff
         if start is None:
             n_valid = int(valid_pct * len(times))

@@ -52,7 +52,7 @@ def to_half(
     "Floating point tensors in 16 bits; others as they are."
     return apply(lambda o: o.half() if isinstance(o, Tensor) and o.is_floating_point() else o, b)
 
-# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-010
+# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-012
 def _array_eq(self, other):
     "Do both hold the same numbers in the same shape?"
     if other is None or isinstance(other, (str, dict)):
@@ -73,7 +73,7 @@ def _array_eq(self, other):
 
 Tensor.__array_eq__ = _array_eq
 
-# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-013
+# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-015
 def item_find(
     x,            # a thing, or lists, tuples and mappings of things
     idx=0,        # which element at the first level; for a mapping also a key
@@ -106,7 +106,7 @@ def batch_to_samples(
         return [o if type(b) is Tensor else o.as_subclass(type(b)) for o in b[:max_n]]
     return L(zip(*[batch_to_samples(o, max_n) for o in b]))
 
-# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-016
+# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-018
 class TensorImageBase(TensorBase):
     "Pixels."
 
@@ -127,7 +127,7 @@ class TitledTensorScalar(TensorBase):
         "Print the number, or write it in a row."
         return show_title(self.item(), **{'label': 'text', **kwargs})
 
-# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-017
+# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-019
 def cast(
     x,            # a tensor, an array, or something `typ` can be made of
     typ:type,     # what it should be
@@ -164,7 +164,7 @@ def retain_types(
     old = [None] * len(new) if old is None else [old[i % len(old)] for i in range(len(new))]
     return type(new)([retain_types(n, o) for n, o in zip(new, old)])
 
-# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-020
+# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-022
 def unsqueeze(
     x:Tensor,     # a tensor
     dim:int=-1,   # where
@@ -207,7 +207,7 @@ def one_hot_decode(
     "The positions of the ones, or their names."
     return L(i if vocab is None else vocab[i] for i, value in enumerate(x) if value == 1)
 
-# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-022
+# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-024
 def np_func(
     f,            # from numpy arrays to a number or an array
 ):                # from tensors to a tensor
@@ -251,7 +251,7 @@ def no_random(
     finally:
         set_random_states(**states)
 
-# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-025
+# %% ../../nbs/reference/data_tensor_tools.ipynb #cell-027
 def one_param(
     m,            # a model
 ) -> Tensor:

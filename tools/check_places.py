@@ -231,6 +231,7 @@ def check(given, python, offline, reached):
         folder = Path(folder)
         wheel, _ = build(str(python), folder/'dist')
         os.environ['JUPYTER_PATH'] = os.pathsep.join(str(kernel(given.place, python, folder/name, prefix)) for name, prefix in (('online', None), ('offline', offline)) if name == 'online' or offline)
+        pip(python, 'uninstall', '-q', '-y', settings()['lib_name'])      # a run that was broken off may have left an older one
         before = loaded_versions(python)
         if offline and (said := without_network(folder/'offline', offline)): wrong['first cell'] = said
         for path in given.paths:

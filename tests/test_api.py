@@ -1,7 +1,7 @@
 """What the package promised at commit 6dcfae6 is still there: names, kinds, parameters, defaults, methods, values.
 
 `api_6dcfae6.json` was written by `tools/public_api.py` from that commit. What goes on purpose stands in its "removed", as
-`name` or `Class.method`, with the reason.
+`name` or `Class.method`, with the reason; what changes on purpose in "changed", in the same way.
 """
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 
 tests = Path(__file__).resolve().parent
 before = json.loads((tests/'api_6dcfae6.json').read_text(encoding='utf-8'))
-removed = before.pop('removed')
+removed, changed = before.pop('removed'), before.pop('changed')
 
 @pytest.fixture(scope='module')
 def now():
@@ -50,7 +50,7 @@ def problems(name, old, new):
     if 'parameters' in old: said += [f'{name}: {problem}' for problem in parameter_problems(old['parameters'], new['parameters'])]
     if 'value' in old and old['value'] != new['value']: said.append(f"{name} was {old['value']}, is {new['value']}")
     for member, what in old.get('members', {}).items():
-        if f'{name}.{member}' not in removed: said += problems(f'{name}.{member}', what, new['members'].get(member))
+        if f'{name}.{member}' not in {*removed, *changed}: said += problems(f'{name}.{member}', what, new['members'].get(member))
     return said
 
 @pytest.mark.parametrize('door', before)
@@ -65,6 +65,12 @@ def test_removals_have_a_reason_and_are_removals(now):
         owner, _, member = name.partition('.')
         assert len(reason.split()) >= 3, f'{name} was removed for {reason!r}: say it in a sentence'
         assert (member in old[owner]['members'] and member not in new[owner]['members']) if member else (name in old and name not in new), name
+
+def test_changes_have_a_reason_and_are_changes(now):
+    for name, reason in changed.items():
+        (owner, member), door = name.split('.'), next(names for names in before.values() if name.split('.')[0] in names)
+        assert len(reason.split()) >= 3, f'{name} was changed for {reason!r}: say it in a sentence'
+        assert problems(name, door[owner]['members'][member], now['all'][owner]['members'].get(member)), f'{name} is as it was'
 
 def test_the_comparison_sees_losses():
     "The test above can fail: each kind of loss is noticed, additions are not."

@@ -107,6 +107,6 @@ def as_json(api):
     "One line for each name, so that a difference can be read."
     parts = [f'"{door}": {{\n' + ',\n'.join(f'{json.dumps(name)}: {json.dumps(what, ensure_ascii=False, separators=(",", ":"))}' for name, what in names.items()) + '\n}'
              for door, names in api.items()]
-    return '{\n"removed": {},\n' + ',\n'.join(parts) + '\n}\n'
+    return '{\n"removed": {},\n"changed": {},\n' + ',\n'.join(parts) + '\n}\n'
 
 if __name__ == '__main__': sys.stdout.write(as_json(public_api()))

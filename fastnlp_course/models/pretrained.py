@@ -229,7 +229,7 @@ class PretrainedText:
     "What `pretrained=` asks for: sizes for the config, files to load, a name to print."
 
     def __init__(self, wanted, backwards, config, defaults_of_arch):
-        self.files, self.config, self.note, self.backwards = None, config, None, bool(backwards)
+        self.files, self.config, self.note, self.backwards, self.is_shipped = None, config, None, bool(backwards), wanted is True
         if wanted is True:
             wanted = shipped_model(backwards)
             if wanted is None:
@@ -263,6 +263,7 @@ class PretrainedText:
         "Load them and say so."
         if self.files is not None:
             learn.load_pretrained(*self.files, model=model)
+            learn.starts_from_shipped = self.is_shipped
             known = set(read_vocab(self.files[1]))
             vocab = vocab_of_texts(learn.dls)
             self.note += f', which knows {sum(token in known for token in vocab):,} of {len(vocab):,} tokens; every group of layers but the last is frozen'

@@ -35,7 +35,7 @@ def flush_tree(
     "All files below have reached the disk, so that a rename does not come before what it names."
     files = [path for path in Path(folder).rglob('*') if path.is_file() and not path.is_symlink()]
     if len(files) > 200 and hasattr(os, 'sync'):
-        os.sync()                          # once for all is quicker than each
+        os.sync()                          # once for all
         return
     for path in files if os.name == 'nt' else [*files, Path(folder)]:
         fd = os.open(path, os.O_RDONLY)

@@ -105,7 +105,7 @@ def _as_tensor(self:LMDataLoader, ids):
     np.copyto(pinned.numpy(), ids)
     return pinned
 
-# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-016
+# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-017
 @patch
 def create_item(self:LMDataLoader,
     seq:int,   # number of the row: batch * bs + row
@@ -128,7 +128,7 @@ def whole_batch(self:LMDataLoader,
         raise IndexError(f"batch {number} was asked for, but there are {self.n_batches}, counted from 0.")
     return next(self.whole_batches([number]))
 
-# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-017
+# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-018
 @patch
 def whole_batches(self:LMDataLoader,
     numbers,   # of the batches
@@ -147,7 +147,7 @@ def whole_batches(self:LMDataLoader,
         stop = start + self._length(number)
         yield self._as_tensor(block[:, start:stop]), self._as_tensor(block[:, start + 1:stop + 1])
 
-# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-018
+# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-019
 @patch
 def _rows_are_touched(self:LMDataLoader):
     "Does anybody want to see single rows?"
@@ -171,7 +171,7 @@ def sample(self:LMDataLoader):
     "The numbers of the rows that this process reads."
     return self._idxs if self._worker == (0, 1) else super(LMDataLoader, self).sample()
 
-# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-021
+# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-022
 @patch
 def _draw_seed(self:LMDataLoader, epoch):
     "The number that decides the order of an epoch."
@@ -198,7 +198,7 @@ def get_idxs(self:LMDataLoader):
     idxs = range(self._position['batch'] * self.bs, self.n)
     return self.shuffle_fn(idxs) if self.shuffle else idxs
 
-# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-024
+# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-025
 @patch
 def _too_short(self:LMDataLoader):
     return (f"the text has {self.n_tokens} tokens, too few for {self.bs} rows: each needs a token and the one after it, {self.bs + 1} in all. "
@@ -229,7 +229,7 @@ def __iter__(self:LMDataLoader):
         raise ValueError(self._too_short())
     return self._one_epoch()
 
-# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-025
+# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-026
 @patch
 def skip(self:LMDataLoader,
     n:int,                 # so many batches are left out, once
@@ -246,7 +246,7 @@ def skip(self:LMDataLoader,
     self._going_on = True
     return self
 
-# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-026
+# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-027
 @patch
 def state_dict(self:LMDataLoader) -> dict:   # three numbers, and three that say which batches they count
     "What a checkpoint keeps to go on with the very next batch."
@@ -275,7 +275,7 @@ def one_batch(self:LMDataLoader):
         self._position, self._going_on = position, going_on
         self._stream = self._stream if stream is None else stream
 
-# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-033
+# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-034
 @patch
 def decode_batch(self:LMDataLoader,
     b,               # a batch
@@ -296,7 +296,7 @@ def _column_names(self:LMDataLoader, row):
 def __repr__(self:LMDataLoader):
     return f"{type(self).__name__}: {self.n_tokens} tokens in {self.bs} rows of {self.bl}, {self.n_batches} batches, seq_len={self.seq_len}, shuffle={self.shuffle}, device={self.device}"
 
-# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-034
+# %% ../../nbs/reference/data_lm_loader_details.ipynb #cell-035
 @patch
 def new(self:LMDataLoader,
     dataset=None,       # the same documents if left out

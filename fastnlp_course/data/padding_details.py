@@ -65,7 +65,7 @@ def _sort_key(self:SortedDL, i):
     item = super(SortedDL, self).do_item(i)
     if item is None:   # it will be left out
         return 0
-    if len(self._read_items) < 10_000:   # tokenizing is most of the work on new texts: do it once
+    if len(self._read_items) < 10_000:   # a text is tokenized once
         self._read_items[i] = item
     try:
         return self.sort_func(item)

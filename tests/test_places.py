@@ -110,7 +110,7 @@ def test_a_kernel_of_each_place(places, tmp_path):
         assert spec['argv'][:len(offline or [])] == (offline or []) and '{connection_file}' in spec['argv']
         assert ('PYTHONPATH' in spec['env']) == (place == 'colab') and ('KAGGLE_KERNEL_RUN_TYPE' in spec['env']) == (place == 'kaggle')
     start = tmp_path/'colab'/'start'
-    code = "import sys; print('google.colab' in sys.modules)"
+    code = "import sys; from importlib.util import find_spec; print('google.colab' in sys.modules and find_spec('google.colab').name == 'google.colab')"
     assert subprocess.run([sys.executable, '-c', code], env={'PYTHONPATH': str(start), 'PATH': ''}, capture_output=True, text=True).stdout.strip() == 'True'
 
 def test_a_name_that_no_lesson_has(places, capsys):

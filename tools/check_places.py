@@ -24,6 +24,8 @@ from run_notebooks import bar, skipped
 extras = ['hf', 'models', 'lightning', 'tensorboard', 'onnx', 'serve']
 cpu_index = 'https://download.pytorch.org/whl/cpu'
 flags = 'cuda', 'network', 'slow'
+# Colab is known by this module; libraries ask where it comes from (`find_spec`), so it says.
+like_colab = "import sys\nfrom importlib.machinery import ModuleSpec\nfrom importlib.util import module_from_spec\nsys.modules['google.colab'] = module_from_spec(ModuleSpec('google.colab', None))\n"
 
 def demands(place):
     "The lines of a place's list: its Python, and the others as pip reads them."
@@ -117,7 +119,7 @@ def kernel(place, python, folder, offline):
     start.mkdir()
     variables = {'OMP_NUM_THREADS': '1', 'FASTNLP_HOME': str(folder/'home'), 'MPLCONFIGDIR': str(folder/'matplotlib'), 'MPLBACKEND': 'module://matplotlib_inline.backend_inline', 'HF_HUB_DISABLE_TELEMETRY': '1', 'PYDEVD_DISABLE_FILE_VALIDATION': '1'}
     if place == 'colab':
-        (start/'sitecustomize.py').write_text("import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')\n", encoding='utf-8')
+        (start/'sitecustomize.py').write_text(like_colab, encoding='utf-8')
         variables['PYTHONPATH'] = str(start)
     else:
         inputs = Path('/kaggle/input') if Path('/kaggle/input').is_dir() else folder/'input'

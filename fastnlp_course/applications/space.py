@@ -79,7 +79,7 @@ if __name__ == '__main__':
     page.launch(max_file_size='50mb')
 '''
 
-# %% ../../nbs/reference/applications_space.ipynb #cell-011
+# %% ../../nbs/reference/applications_space.ipynb #cell-012
 def _readme(predictor, title, license):
     "Metadata for the hub, and what a reader of the page should know."
     header = {'title': title, 'sdk': 'gradio', 'sdk_version': gradio_version(), 'python_version': f'{sys.version_info.major}.{sys.version_info.minor}', 'app_file': 'app.py', 'license': license}
@@ -92,7 +92,7 @@ def _readme(predictor, title, license):
               f'Written by `fastnlp space` of fastnlp_course {__version__}.', '']
     return '\n'.join(lines)
 
-# %% ../../nbs/reference/applications_space.ipynb #cell-013
+# %% ../../nbs/reference/applications_space.ipynb #cell-014
 def _refuse_place(model, folder):
     "A Space is neither written over other files nor into the model, nor around it."
     one, other = Path(os.path.realpath(model)), Path(os.path.realpath(folder))
@@ -110,7 +110,7 @@ def _same_answers(one, other):
     asked = [{name: text for name in one.columns} for text in texts] if len(one.columns) > 1 else texts
     return np.allclose(one.probabilities(asked), other.probabilities(asked), atol=1e-6)
 
-# %% ../../nbs/reference/applications_space.ipynb #cell-014
+# %% ../../nbs/reference/applications_space.ipynb #cell-015
 def write_space(
     model,              # folder of a model of texts
     folder,             # to write

@@ -18,7 +18,7 @@ meant = {
     ('applications.languages', 'import_module'): 'a language of spaCy: two or three letters, looked up below spacy.lang, nothing is run',
     ('registry', 'import_module'): 'names of rooms from the tables of the registry, never from a file',
     ('training.sklearn_metrics', 'import_module'): "the module is 'sklearn.metrics' if it comes from a config",
-    ('data.borrowed', 'import_module'): 'modules that the door names',
+    ('lazy_modules', 'import_module'): 'modules that the door names',
     ('_old_addresses', 'import_module'): 'names of rooms from its table',
     ('bridges.hf_lazy', 'import_module'): 'one room of this package, by a name that stands above; find_spec asks the finders that Python would ask',
     ('exercises.core', 'import_module'): 'modules of its own wing, found by their files',

@@ -234,10 +234,14 @@ def _hf_value(name, value, where, depth):
     if depth == 0: refuse(value, where, 'something less nested')
     if name in _never: return absent(value, where)
     if 'attn_implementation' in name or 'experts_implementation' in name: return _attention(value, where)
-    if isinstance(value, dict) and list(value) == ['dict']: return hf_config(value, where, depth - 1)
+    if isinstance(value, dict) and list(value) == ['dict']: return (_names_of_labels if name in ('id2label', 'label2id') else hf_config)(value, where, depth - 1)
     if isinstance(value, (list, dict)): return several(lambda item, place: _hf_value(name, item, place, depth - 1), 100_000)(value, where)
     if type(value) is str: return (words(10_000) if 'label' in name else no_path)(value, where)
     return maybe(either(flag, number(-1e35, 1e35)))(value, where)
+
+def _names_of_labels(value, where, depth):
+    "Labels are called as their reader likes, `C/C++` or `auto_map`: they are shown, and lead nowhere."
+    return table(lambda item, place: _hf_value('label', item, place, depth), 10_000_000, words(10_000))(value, where)
 
 def hf_config(value, where, depth=6):
     "A check for a configuration of transformers."
@@ -246,7 +250,7 @@ def hf_config(value, where, depth=6):
 
 _learners['hf_learner'] = dict(model=fields(['architecture', 'config'], architecture=words(100, r'[A-Z][A-Za-z0-9]*', 'the name of a class of transformers'), config=hf_config))
 
-# %% ../nbs/reference/ground_registry.ipynb #cell-028
+# %% ../nbs/reference/ground_registry.ipynb #cell-029
 def _name_of(function):
     "The name under which a function is registered, or None."
     name = getattr(function, '__name__', None)
@@ -269,7 +273,7 @@ def to_config(
     if hasattr(obj, '__iter__') and type(obj).__name__ in ('list', 'L'): return [to_config(o) for o in obj]
     raise ValueError(f"{obj!r} ({type(obj).__name__}) cannot be described in a config, so it cannot be exported. Give it to_config and from_config, or use save and load.")
 
-# %% ../nbs/reference/ground_registry.ipynb #cell-029
+# %% ../nbs/reference/ground_registry.ipynb #cell-030
 _every_kind = ('splitter', 'step', 'loss', 'metric', 'measure', 'callback', 'model')
 
 def _anything(value, where, depth=12, functions=()):
@@ -301,7 +305,7 @@ def from_config(
     "The object that `to_config` described: registered classes and functions only, each with values that it can take."
     return build(checked(config, takes))
 
-# %% ../nbs/reference/ground_registry.ipynb #cell-036
+# %% ../nbs/reference/ground_registry.ipynb #cell-037
 def entries():
     "All entries of the tables, as (kind, room, name)."
     return [*((kind, room, name) for name, (kind, room, _) in _parts.items()), *((kind, room, name) for kind, names in _functions.items() for name, room in names.items())]

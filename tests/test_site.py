@@ -311,11 +311,17 @@ def test_no_link_is_dead(folder): assert check_site.dead_links(folder) == []
 def test_every_page_is_sound_on_a_phone(folder): assert check_site.all_faults(folder) == {}
 
 @pytest.mark.parametrize('theme', ['light', 'dark'])
-@pytest.mark.parametrize('page', ['index', 'lessons/01_tokenization', 'lessons/25_lora', 'reference/text', 'reference/text_tokenizer', 'api/index', 'api/text.tokenizer', 'commands', 'changelog', 'search'])
+@pytest.mark.parametrize('page', ['index', 'lessons/01_tokenization', 'lessons/25_lora', 'reference/text', 'reference/text_tokenizer', 'api/index', 'api/text.tokenizer', 'commands', 'changelog', 'search', 'glossary', 'zh/index', 'zh/glossary', 'zh/00_first_hour', 'zh/01_tokenization', 'zh/17_ulmfit'])
 def test_nothing_serious_for_axe(page, theme, browser, start):
     if not check_site.axe_path(): pytest.skip('skipped: no axe-core in .venv-site')
     browser.size(1280)
     assert check_site.axe_faults(browser, f'{start}{page}.html', theme, check_site.axe_path()) == []
+
+@pytest.mark.parametrize('page', ['index', 'lessons/01_tokenization', 'zh/index', 'zh/glossary', 'zh/01_tokenization'])
+def test_nothing_serious_for_axe_on_a_phone(page, browser, start):
+    if not check_site.axe_path(): pytest.skip('skipped: no axe-core in .venv-site')
+    browser.size(390)
+    assert check_site.axe_faults(browser, f'{start}{page}.html', 'light', check_site.axe_path()) == []
 
 def test_the_search_finds_names_of_the_library(browser, start):
     found = check_site.search(browser, start, 'WeightDropout')

@@ -113,6 +113,16 @@ def test_a_kernel_of_each_place(places, tmp_path):
     code = "import sys; from importlib.util import find_spec; print('google.colab' in sys.modules and find_spec('google.colab').name == 'google.colab')"
     assert subprocess.run([sys.executable, '-c', code], env={'PYTHONPATH': str(start), 'PATH': ''}, capture_output=True, text=True).stdout.strip() == 'True'
 
+def test_without_a_network_nothing_is_written_to_the_input(places, tmp_path):
+    import os
+    if not (prefix := places.offline_prefix()): pytest.skip('this system lets no program run without a network')
+    code = f"""import pathlib, socket
+for act in (pathlib.Path({str(tmp_path)!r}, 'new').touch, lambda: socket.create_connection(('192.0.2.1', 80), timeout=1)):
+    try: act()
+    except OSError as error: print(error.strerror)"""
+    done = subprocess.run([*prefix, sys.executable, '-c', code], env={**os.environ, 'FASTNLP_KAGGLE_INPUT': str(tmp_path)}, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ['Read-only file system', 'Network is unreachable'] and not list(tmp_path.iterdir())
+
 def test_a_name_that_no_lesson_has(places, capsys):
     with pytest.raises(SystemExit): places.main(['colab', '77_nothing'])
     assert 'no lesson begins with 77_nothing' in capsys.readouterr().err

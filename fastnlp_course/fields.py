@@ -135,14 +135,39 @@ def beginning(value, where):
     return value
 
 # %% ../nbs/reference/ground_fields.ipynb #cell-020
-_repeated = re.compile(r'\((?:[^()\\]|\\.)*(?:[*+}]|\|)(?:[^()\\]|\\.)*\)\s*(?:[*+]|\{)')
+_words_to_choose = re.compile(r'(?<!\\)\((?:\?:)?([\w\-]+(?:\|[\w\-]+)*)\)')      # (cat|dog)
+_pattern_part = re.compile(r'\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\??|[*+?][?+]?|\{\d*,?\d*\}[?+]?|.', re.S)
+
+def _one_word(found):
+    "Where no word begins as another does, only one of them fits: no choice is left."
+    words = sorted(found[1].split('|'))
+    return found[0] if any(longer.startswith(word) for word, longer in zip(words, words[1:])) else '(x)'
+
+def _is_quick(pattern):
+    "Few repetitions, none of a group with repetitions or choices inside, and few ways to choose."
+    pattern = _words_to_choose.sub(_one_word, pattern)
+    groups, closed, before = [[1, False]], [1, False], ''       # of each open group: its choices, and whether anything inside repeats
+    ways, repeats, wide = 1, 0, 0
+    for part in _pattern_part.findall(pattern):
+        optional, repeated = part[0] == '?', part[0] in '*+' or part[0] == '{' and len(part) > 1
+        if part[0] == '(': groups.append([1, False])
+        elif part == '|': groups[-1][0] += 1
+        elif part == ')':
+            closed = groups.pop()
+            ways, groups[-1][1] = ways*closed[0], groups[-1][1] or closed[1] or closed[0] > 1
+        elif repeated or optional:
+            if repeated and before == ')' and (closed[1] or closed[0] > 1): return False
+            groups[-1][1], repeats, ways = True, repeats + 1, ways*(2 if optional else 1)
+            wide += repeated and before not in (r'\d', r'[\d]', '[0-9]')
+        before = part
+    return repeats <= 6 and ways*groups[0][0]*25**wide <= 1_000_000       # steps, roughly, at each letter
 
 def pattern_text(value, where):
-    "A regular expression that can be compiled and repeats no group with repetitions or choices inside."
+    "A regular expression that can be compiled, and that no name of a hundred letters keeps busy for long."
     words(500)(value, where)
     try: re.compile(value)
     except (re.error, OverflowError, RecursionError): refuse(value, where, 'a regular expression')
-    if _repeated.search(value) or len(re.findall(r'[*+]|\{', value)) > 6 or re.search(r'\\[1-9]|\(\?P=|\{\d{3,}|\){2,}\s*[*+{]', value): refuse(value, where, 'a regular expression that is quick on any text')
+    if not _is_quick(value) or re.search(r'\\[1-9]|\(\?P=|\{\d{3,}', value): refuse(value, where, 'a regular expression that is quick on any name')
     return value
 
 def template_of(*names):
@@ -156,7 +181,7 @@ def template_of(*names):
         return value
     return check
 
-# %% ../nbs/reference/ground_fields.ipynb #cell-023
+# %% ../nbs/reference/ground_fields.ipynb #cell-025
 def plain(value, where, depth=8):
     "Numbers, texts, None, and lists, tuples and mappings of these."
     if value is None or type(value) in (bool, int) or type(value) is float and math.isfinite(value): return value

@@ -25,6 +25,7 @@ from ..locks import work_lock
 from .table_files import few, read_table, table_parts
 from .tokenization import as_list, defaults, FLD, need_text, SpacyTokenizer, TokenizeWithRules, WordTokenizer
 from .fast_tokenization import numbered, TextToIds
+from .token_rows import TokenRows
 
 # %% ../../nbs/reference/text_tokenizer.ipynb #cell-007
 def parallel_tokenize(
@@ -175,11 +176,11 @@ def tokenize_df(
     "Tokenize columns of a table."
     names = _column_names(df, text_cols)
     rules = defaults.text_proc_rules if rules is None else as_list(rules)
-    tokens = tokenize_texts(join_fields(df, names, mark_fields), n_workers, rules, tok)
+    kept = TokenRows()
+    for _, tokens in parallel_tokenize(join_fields(df, names, mark_fields), tok, rules, n_workers): kept.add(tokens)
     rest = df[[name for name in df.columns if name not in names]].copy()
-    rest[tok_text_col] = list(tokens)
-    rest[f'{tok_text_col}_length'] = [len(o) for o in tokens]
-    return rest, Counter(token for o in tokens for token in o)
+    rest[tok_text_col], rest[f'{tok_text_col}_length'] = kept.rows(), kept.lengths
+    return rest, kept.counter()
 
 # %% ../../nbs/reference/text_tokenizer.ipynb #cell-013
 def _write_tokens(path, tokens, encoding):
@@ -446,7 +447,7 @@ def encodes(self:Tokenizer,
 )->L:                    # tokens
     "Tokenize one item; what is a list of tokens already stays as it is, and so does a row with a column of tokens."
     if isinstance(o, (list, tuple, L)):
-        return o if isinstance(o, L) else L(o, use_list=True)
+        return o if type(o) is L else L(list(o), use_list=True)
     if self.mode == 'df' and isinstance(o, pd.Series) and isinstance(o.get(self.tok_text_col), (list, tuple, L)):
         return o
     post_rules = [] if self.mode is None else None

@@ -19,7 +19,7 @@ from ..lazy_modules import LazyClass, LazyModule, pd
 from ..files import bar_stream, need_file, read_json
 from ..text.tokenization import defaults
 
-# %% ../../nbs/reference/data_borrowed.ipynb #cell-011
+# %% ../../nbs/reference/data_borrowed.ipynb #cell-007
 plt = LazyModule('matplotlib.pyplot')
 matplotlib = LazyModule('matplotlib')
 scipy = LazyModule('scipy')
@@ -38,7 +38,7 @@ def is_numeric_dtype(
     "Are the cells of a column of pandas numbers?"
     return pd.api.types.is_numeric_dtype(arr_or_dtype)
 
-# %% ../../nbs/reference/data_borrowed.ipynb #cell-014
+# %% ../../nbs/reference/data_borrowed.ipynb #cell-010
 class _read_l(list):
     "What fastcore's L becomes."
     def __init__(self, *args): super().__init__(*args[:1])
@@ -59,7 +59,7 @@ class _PlainData(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
         return _known[module, name]
 
-# %% ../../nbs/reference/data_borrowed.ipynb #cell-015
+# %% ../../nbs/reference/data_borrowed.ipynb #cell-011
 def load_pickle(
     fn,          # path of the file
 ):               # what is in it
@@ -81,7 +81,7 @@ def save_pickle(
     raise ValueError(f"save_pickle would write {type(o).__name__} to {fn} as a pickle, which may run code when it is read. Write plain data with "
                      "write_json('file.json', o), tensors with torch.save(o, 'file.pth'), a learner with learn.export('folder').")
 
-# %% ../../nbs/reference/data_borrowed.ipynb #cell-018
+# %% ../../nbs/reference/data_borrowed.ipynb #cell-014
 class progress_bar:
     "Iterate over `gen` and show how far it is."
     def __init__(self,
@@ -110,7 +110,7 @@ class progress_bar:
         finally:
             self.on_iter_end()
 
-# %% ../../nbs/reference/data_borrowed.ipynb #cell-019
+# %% ../../nbs/reference/data_borrowed.ipynb #cell-015
 @patch
 def on_iter_begin(self:progress_bar):
     "Draw the bar."
@@ -136,7 +136,7 @@ def on_iter_end(self:progress_bar):
         self.bar.close()
         self.bar = None
 
-# %% ../../nbs/reference/data_borrowed.ipynb #cell-020
+# %% ../../nbs/reference/data_borrowed.ipynb #cell-016
 class master_bar(progress_bar):
     "A bar over rounds, for bars over the steps of one round: `for i in (mb := master_bar(range(2))): for j in progress_bar(steps, parent=mb): ...`"
     def __init__(self,
@@ -161,7 +161,7 @@ class master_bar(progress_bar):
         "A line above the bars."
         tqdm.write(line if isinstance(line, str) else '  '.join(map(str, line)), file=bar_stream())
 
-# %% ../../nbs/reference/data_borrowed.ipynb #cell-023
+# %% ../../nbs/reference/data_borrowed.ipynb #cell-019
 def replacing_yield(
     o,       # an object
     attr,    # the name of one of its attributes
@@ -174,5 +174,5 @@ def replacing_yield(
     finally:
         setattr(o, attr, old)
 
-# %% ../../nbs/reference/data_borrowed.ipynb #cell-026
+# %% ../../nbs/reference/data_borrowed.ipynb #cell-022
 defaults.cpus = fastcore_defaults.cpus

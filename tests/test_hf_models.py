@@ -94,6 +94,27 @@ def test_state_is_enough(model, tokenizer):
     assert torch.allclose(whole, torch.cat([first.logits, second.logits], dim=1), atol=1e-5)
     assert second.past_key_values.get_seq_length() == ids.shape[1]
 
+@pytest.mark.parametrize('name', ['past_key_values', 'cache'])
+def test_the_state_comes_by_the_old_name_and_by_the_new(model, tokenizer, name, capfd):
+    "Since 5.24 transformers calls it `cache`: not to know the name would mean to read everything again, or to warn of the old one."
+    ids = tokenizer('the actors were good but the story was bad', return_tensors='pt')['input_ids']
+    capfd.readouterr()
+    with torch.no_grad():
+        first = model(ids[:, :4])
+        state = next(value for value in first.values() if hasattr(value, 'n_read'))
+        second = model(ids[:, 4:], **{name: state})
+        assert torch.allclose(model(ids).logits[:, 4:], second.logits, atol=1e-5) and not torch.allclose(model(ids[:, 4:]).logits, second.logits, atol=1e-2)
+    inputs = model.prepare_inputs_for_generation(ids, attention_mask=torch.ones_like(ids), **{name: state})
+    assert inputs['input_ids'].tolist() == ids[:, 4:].tolist() and capfd.readouterr().err == ''
+
+@pytest.mark.parametrize('settings', [{}, {'num_beams': 3}])
+def test_generate_reads_each_word_once(model, tokenizer, settings):
+    ids, read = tokenizer('the film', return_tensors='pt')['input_ids'], []
+    hook = model.register_forward_pre_hook(lambda module, args, kwargs: read.append(kwargs['input_ids'].shape[1]), with_kwargs=True)
+    model.generate(ids, do_sample=False, min_new_tokens=6, max_new_tokens=6, **settings)
+    hook.remove()
+    assert read == [ids.shape[1]] + [1]*5
+
 @pytest.mark.parametrize('beams', [2, 3, 5])
 def test_beam_search_equals_rereading(model, tokenizer, beams):
     ids = tokenizer('the film', return_tensors='pt')['input_ids']

@@ -63,6 +63,9 @@ def encoder(self:AWDLSTMConfig):
     return AWD_LSTM(self.vocab_size, pad_token=self.pad_token_id, **{name: getattr(self, name) for name in encoder_names})
 
 # %% ../../nbs/24_hf_models.ipynb #cell-026
+# what `generate` carries is called `cache` since transformers 5.24
+_state_name = 'cache' if 'cache' in CausalLMOutputWithPast.__dataclass_fields__ else 'past_key_values'
+
 class LSTMState:
     "What a language model remembers of each row: all that `generate` must carry from word to word."
     is_compileable = False
@@ -233,6 +236,7 @@ def forward(self:AWDLSTMForCausalLM,
     input_ids:torch.Tensor=None,        # (bs, length)
     attention_mask:torch.Tensor=None,   # (bs, length), 0 at padding
     past_key_values:LSTMState=None,     # where to go on from; read rows from their beginning if left out
+    cache:LSTMState=None,               # the same, by the name it has since transformers 5.24
     labels:torch.Tensor=None,           # the same ids, -100 where none is to be predicted
     use_cache:bool=None,                # return the state
     logits_to_keep:int=0,               # scores for so many tokens at the end; 0 for all
@@ -241,16 +245,17 @@ def forward(self:AWDLSTMForCausalLM,
     **kwargs,                           # of the loss
 ):
     "Scores for each next token, and the loss if there are labels."
-    layers = None if past_key_values is None else past_key_values.layers
+    past = past_key_values if cache is None else cache
+    layers = None if past is None else past.layers
     mask = None if attention_mask is None else attention_mask[:, -input_ids.shape[1]:].bool()
     output, states = read_on(self.encoder, input_ids, mask, layers)
     kept = output if isinstance(logits_to_keep, int) and logits_to_keep == 0 else output[:, -logits_to_keep:] if isinstance(logits_to_keep, int) else output[:, logits_to_keep]
     logits = self.decoder(kept)[0]                                           # (bs, kept, vocab)
     loss = None if labels is None else self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, **kwargs)
     wanted = self.config.use_cache if use_cache is None else use_cache
-    n_read = input_ids.shape[1] + (0 if past_key_values is None else past_key_values.n_read)
+    n_read = input_ids.shape[1] + (0 if past is None else past.n_read)
     state = LSTMState(states, n_read) if wanted and not self.training else None
-    result = CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=state, hidden_states=(output,) if output_hidden_states else None)
+    result = CausalLMOutputWithPast(loss=loss, logits=logits, **{_state_name: state}, hidden_states=(output,) if output_hidden_states else None)
     return result if return_dict is not False else result.to_tuple()
 
 # %% ../../nbs/24_hf_models.ipynb #cell-047
@@ -259,13 +264,15 @@ def prepare_inputs_for_generation(self:AWDLSTMForCausalLM,
     input_ids,                 # all tokens so far
     past_key_values=None,      # what has been read of them
     attention_mask=None,       # 0 at padding
+    cache=None,                # the same as `past_key_values`
     **kwargs,                  # what else `generate` carries
 ):                             # arguments of `forward`
     "Only what has not been read yet."
-    n_read = 0 if past_key_values is None else past_key_values.get_seq_length()
+    past = past_key_values if cache is None else cache
+    n_read = 0 if past is None else past.get_seq_length()
     passed_on = {name: kwargs[name] for name in ('use_cache', 'logits_to_keep', 'output_hidden_states') if kwargs.get(name) is not None}
     return {'input_ids': input_ids[:, n_read:], 'attention_mask': None if attention_mask is None else attention_mask[:, n_read:],
-            'past_key_values': past_key_values, **passed_on}
+            'past_key_values': past, **passed_on}
 
 @patch(cls_method=True)
 def _supports_default_dynamic_cache(cls:AWDLSTMForCausalLM):

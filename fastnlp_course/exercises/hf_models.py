@@ -82,7 +82,7 @@ def _checked_positions(places, mask, n_read, en, zh):
 def left_padded_gpt2(answer):
     model = _tiny_gpt2()
     for lengths in ((3, 3), (2, 5, 1), (4, 2)):
-        texts, state, n_read = [[] for _ in lengths], None, 0
+        texts, carried, n_read = [[] for _ in lengths], {}, 0
         for more in (lengths, [1]*len(lengths), [2]*len(lengths)):            # the prompts, one word each, two words each
             texts = [text + torch.randint(1, 30, (n,)).tolist() for text, n in zip(texts, more)]
             width = max(map(len, texts))
@@ -92,10 +92,10 @@ def left_padded_gpt2(answer):
             _checked_inputs(came, ids, mask, n_read, en, zh)
             _checked_positions(came['position_ids'], mask, n_read, en, zh)
             with torch.no_grad():
-                result = call(lambda: model(**came, past_key_values=state, use_cache=True))
+                result = call(lambda: model(**came, **carried, use_cache=True))
                 alone = torch.stack([model(torch.tensor([text])).logits[0, -1] for text in texts])
             same_values(result.logits[:, -1], alone, f'{en}, the scores against those of single rows', f'{zh}，与单独一行相比的得分', tolerance=1e-4)
-            state, n_read = result.past_key_values, width
+            carried, n_read = {name: result[name] for name in result if name in ('cache', 'past_key_values')}, width     # the new name and the old
 
 # %% ../../nbs/solutions/24_hf_models.ipynb #cell-026
 def _gru_parts():

@@ -13,6 +13,7 @@ from fastcore.basics import patch
 from fastcore.foundation import L
 
 from .collate import same_sequence
+from .overloads import accepts
 
 # %% ../../nbs/reference/data_loader_hooks.ipynb #cell-007
 class _Each:
@@ -20,14 +21,11 @@ class _Each:
     def __init__(self, function):
         self.function = function
         self.order = getattr(function, 'order', 0)
-        annotations = [pair for pair in getattr(function, '__annotations__', {}).items() if pair[0] != 'self']
-        first_type = annotations[0][1] if annotations and annotations[0][0] != 'return' else object
-        self.wanted = first_type if isinstance(first_type, type) else object
 
     def __call__(self, x):
         if isinstance(x, tuple):
             return same_sequence([self(element) for element in x], x)
-        return self.function(x) if isinstance(x, self.wanted) else x
+        return self.function(x) if accepts(self.function, x) else x
 
     def __repr__(self):
         return getattr(self.function, '__name__', repr(self.function))

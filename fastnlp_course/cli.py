@@ -1,4 +1,6 @@
 "The command `fastnlp`. It reads arguments and prints; the work is done by the modules."
+import atexit
+import gc
 import sys
 from contextlib import contextmanager
 from functools import wraps
@@ -26,6 +28,17 @@ def say_now(line):
     if line.startswith('Warning: '): return note(line.removeprefix('Warning: '))
     say(line)
     sys.stdout.flush()
+
+@contextmanager
+def nothing_is_garbage():
+    "For a command that loads, answers and ends: looking through what it has loaded for garbage takes as long as loading pandas."
+    was_on = gc.isenabled()
+    gc.disable()
+    try: yield
+    finally:
+        if was_on: gc.enable()
+
+atexit.register(gc.freeze)   # nor is it looked through when the process ends
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
                   context_settings={'help_option_names': ['-h', '--help']},
@@ -282,13 +295,14 @@ def predict(
 
     Example: fastnlp predict demo_output/model "A moving and funny film."
     """
-    from fastnlp_course.applications.predict_table import predict_parts, predict_text
+    with nothing_is_garbage():
+        from fastnlp_course.applications.predict_table import predict_parts, predict_text
     if (text is None) == (file is None):
         raise ValueError('pass either a text or --file, not both and not neither. Example: fastnlp predict MODEL "A moving film."')
     if text is not None and text != '-':
         if engine is not None:
             raise ValueError('--engine shares out the rows of a file, and one text was given. Leave it out, or pass --file.')
-        answers = predict_text(model, text)
+        with nothing_is_garbage(): answers = predict_text(model, text)
         if out is None:
             say(answers.iloc[0].drop('text').to_string())
             return

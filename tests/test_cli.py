@@ -1,4 +1,5 @@
 "The command line: help, a small run that stops and goes on, prediction, generation, errors."
+import gc
 import json
 import os
 import subprocess
@@ -33,6 +34,20 @@ def trained(table):
 def test_help_has_an_example(command):
     done = fastnlp(*command, '-h')
     assert done.returncode == 0 and 'Example: fastnlp' in done.stdout
+
+def test_garbage_is_looked_for_again():
+    "A command that answers and ends does not look for garbage; a program that calls it does afterwards, whatever happens."
+    from fastnlp_course.cli import nothing_is_garbage
+    assert gc.isenabled()
+    with pytest.raises(ValueError), nothing_is_garbage():
+        assert not gc.isenabled()
+        raise ValueError
+    assert gc.isenabled()
+    gc.disable()
+    with nothing_is_garbage(): pass
+    was_on = gc.isenabled()
+    gc.enable()
+    assert not was_on
 
 def test_doctor():
     done = fastnlp('doctor')

@@ -34,6 +34,10 @@ def written(node):
     "The code of a node, or nothing."
     return '' if node is None else ast.unparse(node)
 
+def kind_of(node):
+    "An annotation; one that is written as a text without its quotes."
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else written(node)
+
 class Source:
     "A module's text with its statements, comments, and the notebook cells that they come from."
     def __init__(self, path, base):
@@ -68,10 +72,10 @@ class Source:
             if node is None: continue
             spot = default if default is not None and default.end_lineno != node.lineno else node
             comment = self.comment_of(spot, [*nodes, *last_of_line] if spot is default else nodes)
-            table.append((name, written(node.annotation), written(default), comment))
+            table.append((name, kind_of(node.annotation), written(default), comment))
         if function.returns and (comment := self.beside.get(function.returns.end_lineno, '')) and not any(node.lineno == function.returns.end_lineno for node in nodes[:-1]):
-            table.append(('returns', written(function.returns), '', comment))
-        elif function.returns and written(function.returns) != 'None': table.append(('returns', written(function.returns), '', ''))
+            table.append(('returns', kind_of(function.returns), '', comment))
+        elif function.returns and kind_of(function.returns) != 'None': table.append(('returns', kind_of(function.returns), '', ''))
         return table
 
 def signature(function, skip_first=False):
@@ -176,7 +180,7 @@ class Api:
         if made is None:
             made = next((function for owner, other, function in self.all_patches('__init__') if owner == statement.name and other is source), None)
         if made is None and any('dataclass' in written(decorator) for decorator in statement.decorator_list):
-            fields = [(written(node.target), written(node.annotation), written(node.value), source.beside.get(node.end_lineno, '')) for node in statement.body if isinstance(node, ast.AnnAssign)]
+            fields = [(written(node.target), kind_of(node.annotation), written(node.value), source.beside.get(node.end_lineno, '')) for node in statement.body if isinstance(node, ast.AnnAssign)]
         call = signature(made, True) if made else '(' + ', '.join(name if not default else f'{name}={default}' for name, kind, default, comment in fields) + ')' if fields else ''
         bases = [self.reference(written(base)) for base in statement.bases if isinstance(base, (ast.Name, ast.Attribute))]
         elsewhere = sorted({function.name for owner, other, function in self.patches if owner == statement.name and other is not source})

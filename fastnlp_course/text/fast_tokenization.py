@@ -181,7 +181,7 @@ class _UsualWords(_Splitter):
             self.known[key] = own if tokens == (*filter(None, [left]), *own, *filter(None, [right])) and not undone else None
         return self.known[key]
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-027
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-028
 class ChunkTokenizer:
     "What `TokenizeWithRules` makes of texts, each different chunk made once and remembered."
     def __init__(self,
@@ -226,7 +226,7 @@ class ChunkTokenizer:
         self.memory.met.clear()
         return list(chain.from_iterable(map(self.memory.__getitem__, keys)))
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-029
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-030
 @patch
 def _ready(self:ChunkTokenizer, text):
     "`text` through `spec_add_spaces`, and stripped as `lowercase` does it."
@@ -257,7 +257,7 @@ def _keys(self:ChunkTokenizer, text):
         words += own
     return self.begins + keys + self.ends, words
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-031
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-032
 @patch
 def _form(self:ChunkTokenizer, text):
     "What the rules on chunks make of `text`; without capitals that is nothing."
@@ -299,7 +299,7 @@ def _reaches(self:ChunkTokenizer, chunk, words=()):
     after = ([*parts[-2:], *words[i + 1:i + 3]] for i, word in enumerate(words) if word == chunk)
     return not self.is_tidy or _word_repeats(parts) or _may_repeat(parts[-1]) and any(map(_word_repeats, after))
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-033
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-034
 @patch
 def _second_look(self:ChunkTokenizer, text, keys, words, tokens, repeats):
     "The tokens of a text where neighbours might matter: odd white space, words that come again, runs of a character, special cases."
@@ -341,7 +341,7 @@ def _joints(self:ChunkTokenizer, keys, special):
 @patch
 def _at_risk(self:ChunkTokenizer, left, right): return (left[-1:].lower()[-1:], right[:1].lower()[:1]) in self.splitter.joints
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-035
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-036
 long_text = 2**20  # characters; a longer text is read in windows
 
 @patch
@@ -356,7 +356,7 @@ def _windows(self:ChunkTokenizer, text):
             self.memory.tidy()
     yield _chunks(text[start:])
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-038
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-039
 def make_fast(
     tok,                   # splitter
     rules,                 # on texts
@@ -393,7 +393,7 @@ def __call__(self:TokenizeWithRules,
     fast = fast_path(self.tok, self.rules, self.post_rules)
     return self.plain(batch) if fast is None else fast(batch)
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-043
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-044
 class _Numbers(dict):
     "A number for each token, by first sight."
     def __init__(self, types):
@@ -454,7 +454,7 @@ class TextToIds:
         self.__dict__.update(state)
         self._forget()
 
-# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-046
+# %% ../../nbs/reference/text_fast_tokenization.ipynb #cell-047
 def _address(thing): return f'{thing.__module__}.{thing.__qualname__}'.replace('fastnlp_course.text.', 'fastnlp_course.')
 
 def _describe_rule(rule):

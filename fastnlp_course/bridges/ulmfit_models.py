@@ -236,12 +236,12 @@ def forward(self:AWDLSTMForCausalLM,
     input_ids:torch.Tensor=None,        # (bs, length)
     attention_mask:torch.Tensor=None,   # (bs, length), 0 at padding
     past_key_values:LSTMState=None,     # where to go on from; read rows from their beginning if left out
-    cache:LSTMState=None,               # the same, by the name it has since transformers 5.24
     labels:torch.Tensor=None,           # the same ids, -100 where none is to be predicted
     use_cache:bool=None,                # return the state
     logits_to_keep:int=0,               # scores for so many tokens at the end; 0 for all
     output_hidden_states:bool=None,     # return the encoder's output
     return_dict:bool=None,              # an object with names; False: a tuple
+    cache:LSTMState=None,               # `past_key_values` by the name that it has since transformers 5.24
     **kwargs,                           # of the loss
 ):
     "Scores for each next token, and the loss if there are labels."

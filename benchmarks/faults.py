@@ -197,7 +197,7 @@ def light_writers():
     yield Writer('tokenize_csv', lambda folder, what: tokenize_csv(inputs/what/'films.csv', 'text', folder/'tok.csv', **how), lambda folder: load_tokenized_csv(folder/'tok.csv'))
     yield Writer('tokenize_folder', lambda folder, what: tokenize_folder(inputs/what/'texts', output_dir=folder/'tok', skip_if_exists=False, **how))
     yield Writer('TokenStore.save', lambda folder, what: (folder/'store'/'manifest.json').exists() or TokenStore.from_documents([[1, 2], [3]], list('abcd')).save(folder/'store'), lambda folder: TokenStore.open(folder/'store', verify=True), old=False)
-    yield Writer('build_store', lambda folder, what: build_store(texts[what]*3, folder/'store', min_freq=1, block_chars=40, shard_tokens=12, **how), lambda folder: TokenStore.open(folder/'store', verify=True), old=False, copies=[f'{i:05d}.json' for i in range(9)])    # notes of a build that was ended just before it would remove them
+    yield Writer('build_store', lambda folder, what: build_store(texts[what], folder/'store', min_freq=1, block_chars=20, shard_tokens=6, **how), lambda folder: TokenStore.open(folder/'store', verify=True), old=False, copies=[f'{i:05d}.json' for i in range(9)])    # notes of a build that was ended just before it would remove them
     yield Writer('safe_extract', lambda folder, what: (folder/'data').exists() or safe_extract(inputs/f'{what}.tgz', folder/'data'), old=False)
     def subwords(folder, what):
         SentencePieceTokenizer(vocab_sz=60, cache_dir=folder/'spm').setup(texts['new']*40)

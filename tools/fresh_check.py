@@ -34,7 +34,7 @@ def without_times(lines):
         columns = [] if re.search(r'\d', line) else list(re.finditer(r'\S+(?: \S+)*', line))
         heads = [found.end() for found in columns if measured.search(found[0])] if len(columns) > 1 else []
         ends = heads or (ends if line.strip() else [])
-        for end in reversed([] if heads else ends): line = re.sub(r'[\d,.]+$', '…', line[:end]) + line[end:]
+        for end in reversed([] if heads else ends): line = re.sub(r'[\d,.:]+$', '…', line[:end]) + line[end:]
         yield line
 
 def comparable(text):

@@ -15,6 +15,7 @@ import pandas as pd
 from fastnlp_course.all import (AWD_LSTM, CheckpointCallback, ColReader, ColSplitter, DataBlock, TextBlock, TextDataLoaders, accuracy, get_data, language_model_learner, perplexity, set_seed, text_classifier_learner)
 from fastnlp_course.applications.reviews import tfidf_baseline
 from fastnlp_course.files import read_json, write_json
+from fastnlp_course.training.optimizer_details import discriminative
 
 def tables(rows, seed):
     "Labelled reviews with a column that marks the test set, and reviews for the language model."
@@ -39,7 +40,7 @@ def stage(learn, runs, name, fit, clock):
 
 def layer_rates(lr, spread):
     "The rate of the head, and smaller ones below, by a factor of `spread` a group."
-    return slice(lr/spread**4, lr)
+    return discriminative(lr, spread)
 
 def language_model(language, runs, direction, pretrained, lm_epochs, bs, max_vocab, clock):
     "Stage 2: the encoder reads reviews. Returns its file and the vocab."

@@ -167,5 +167,7 @@ def test_fresh_check_compares_numbers_but_no_times():
     table = ['    accuracy  seconds', 'a       0.61       60', 'b       0.62        7']
     assert difference('\n'.join(table), '\n'.join(table).replace('60', '82').replace('7', '1'), .01) == []
     assert difference('\n'.join(table), '\n'.join(table).replace('0.61', '0.71'), .01)
+    ranges = ['  loader  milliseconds', '0  ours  9.7 (9.1 to 12.4)']
+    assert difference('\n'.join(ranges), '\n'.join(ranges).replace('9.', '8.'), .01) == []
     fit = ['epoch  train_loss        time', '    0    0.685636       01:27']
     assert difference('\n'.join(fit), '\n'.join(fit).replace('01:27', '12:05'), .01) == []

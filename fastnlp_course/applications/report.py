@@ -32,14 +32,16 @@ def figure_as_html(
     into,            # list that receives the HTML
 ):
     "Draw on the yielded axes; the picture is appended to `into` as self-contained HTML."
+    from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    figure = Figure(figsize=(5.5, 3.2))
-    FigureCanvasAgg(figure)
-    yield figure.subplots()
-    figure.tight_layout()
     buffer = io.BytesIO()
-    figure.savefig(buffer, format='png', dpi=110)
+    with style.context('fastnlp_course.assets.course'):
+        figure = Figure(figsize=(5.5, 3.2))
+        FigureCanvasAgg(figure)
+        yield figure.subplots()
+        figure.tight_layout()
+        figure.savefig(buffer, format='png', dpi=110)
     picture = base64.b64encode(buffer.getvalue()).decode()
     into.append(f'<figure><img alt="{html.escape(title)}" src="data:image/png;base64,{picture}"><figcaption>{html.escape(title)}</figcaption></figure>')
 
@@ -50,9 +52,9 @@ def plot_curve(
 ):
     "Loss of every step (thin) and validation loss after each epoch (marked)."
     steps, valid = values['steps'], values['valid']
-    axes.plot(steps, color='0.6', linewidth=0.8, label='training, each step')
+    axes.plot(steps, color='C2', linestyle='-', linewidth=0.8, label='training, each step')
     ends = np.linspace(0, len(steps), len(valid) + 1)[1:]
-    axes.plot(ends, valid, color='black', marker='o', label='validation, each epoch')
+    axes.plot(ends, valid, color='C0', linestyle='-', marker='o', label='validation, each epoch')
     axes.set_xlabel('step')
     axes.set_ylabel('loss (nats)')
     axes.legend(frameon=False)
@@ -62,8 +64,8 @@ def plot_finder(
     finder,          # dict with lrs, losses, valley
 ):
     "Loss against learning rate, with the suggested rate marked."
-    axes.plot(finder['lrs'], finder['losses'], color='black')
-    axes.axvline(finder['valley'], color='0.5', linestyle='--', label=f"valley {finder['valley']:.1e}")
+    axes.plot(finder['lrs'], finder['losses'], color='C0', linestyle='-')
+    axes.axvline(finder['valley'], color='C1', linestyle='--', label=f"valley {finder['valley']:.1e}")
     axes.set_xscale('log')
     axes.set_xlabel('learning rate (log scale)')
     axes.set_ylabel('loss (nats)')
@@ -78,7 +80,7 @@ def plot_confusion(
     counts = pd.crosstab(predictions.label, predictions.predicted)
     labels = sorted(set(counts.index) | set(counts.columns))
     counts = counts.reindex(index=labels, columns=labels, fill_value=0)
-    axes.imshow(counts, cmap='Greys')
+    axes.imshow(counts, cmap='Blues')
     for (row, column), count in np.ndenumerate(counts.to_numpy()):
         dark = count > counts.to_numpy().max()/2
         axes.text(column, row, str(count), ha='center', va='center', color='white' if dark else 'black')

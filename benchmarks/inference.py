@@ -182,7 +182,7 @@ def main():
     if arguments.accuracy:
         rows = accuracy_in_8_bits(*((400, 1) if arguments.small else ()))
         if not arguments.small:
-            write_section('Accuracy in 8 bits', 'ULMFiT from the shipped language model, one epoch of the head and three of all, seed 0; the embedded film reviews, split as everywhere.\n\n'
+            write_section('Accuracy in 8 bits', f'ULMFiT from the shipped language model, one epoch of the head and three of all, seed 0; the embedded film reviews, split as everywhere. {machine()}.\n\n'
                           + '\n'.join(rows) + '\n\nCommand: `python benchmarks/inference.py --accuracy`.')
         return
     if not arguments.peer:

@@ -22,8 +22,8 @@ def cache_outgrows_state(answer):
         expect(came > 0, f'{en}: {came} words', f'{zh}：{came} 个词')
         state, cache = 2*sum(units), 2*n_layers*width*came
         expect(cache != state, f'{en}: after {came} words both carry {state} numbers, and neither more', f'{zh}：读了 {came} 个词后两者都携带 {state} 个数，还没有谁更多')
-        expect(came >= wanted, f'{en}: {came} is too small. The LSTM carries {state} numbers (hidden vectors and cells), the transformer {cache} by then (keys and values)', f'{zh}：{came} 太小。LSTM 携带 {state} 个数（隐状态和记忆元），Transformer 此时携带 {cache} 个（键和值）')
-        expect(came <= wanted, f'{en}: {came} is too large. The LSTM carries {state} numbers (hidden vectors and cells), and the transformer more than that before (keys and values)', f'{zh}：{came} 太大。LSTM 携带 {state} 个数（隐状态和记忆元），Transformer 早已超过（键和值）')
+        expect(came >= wanted, f'{en}: {came} is too small. The LSTM carries {state} numbers (hidden vectors and cells), the transformer {cache} by then (keys and values)', f'{zh}：{came} 太小。LSTM 携带 {state} 个数（隐藏状态和记忆元），Transformer 此时携带 {cache} 个（键和值）')
+        expect(came <= wanted, f'{en}: {came} is too large. The LSTM carries {state} numbers (hidden vectors and cells), and the transformer more than that before (keys and values)', f'{zh}：{came} 太大。LSTM 携带 {state} 个数（隐藏状态和记忆元），Transformer 早已超过（键和值）')
 
 # %% ../../nbs/solutions/24_hf_models.ipynb #cell-014
 def _gru_and_cell():

@@ -107,7 +107,7 @@ def _first_differences(names, head=0):
             yield name, next((i for i, (one, other) in enumerate(zip(went_on, lost), 1) if one != other), None)
 
 @exercise('20', 'Write down `my_missing`: without which parts of a checkpoint is the very next loss another, and without which only the one after it?',
-          '写出 `my_missing`：断点里缺了哪些内容，紧接着的一步损失就不同？缺了哪些，要到再下一步才不同？', wants='dict')
+          '写出 `my_missing`：检查点里缺了哪些内容，紧接着的一步损失就不同？缺了哪些，要到再下一步才不同？', wants='dict')
 def missed_at_once(answer):
     expect(answer.keys() == _parts.keys(), f'the keys should be {list(_parts)}, and are {brief(list(answer))}', f'键应是 {list(_parts)}，现在是 {brief(list(answer))}')
     for name, said in answer.items():

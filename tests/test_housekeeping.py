@@ -169,5 +169,8 @@ def test_fresh_check_compares_numbers_but_no_times():
     assert difference('\n'.join(table), '\n'.join(table).replace('0.61', '0.71'), .01)
     ranges = ['  loader  milliseconds', '0  ours  9.7 (9.1 to 12.4)']
     assert difference('\n'.join(ranges), '\n'.join(ranges).replace('9.', '8.'), .01) == []
+    narrow = ['       accuracy log loss seconds', 'ULMFiT    61.5%    0.642     142']
+    assert difference('\n'.join(narrow), '\n'.join(narrow).replace('142', ' 99'), .01) == []
+    assert difference('\n'.join(narrow), '\n'.join(narrow).replace('0.642', '0.742'), .01)
     fit = ['epoch  train_loss        time', '    0    0.685636       01:27']
     assert difference('\n'.join(fit), '\n'.join(fit).replace('01:27', '12:05'), .01) == []

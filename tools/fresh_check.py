@@ -38,6 +38,7 @@ def without_times(lines):
     for line in lines:
         columns = [] if re.search(r'\d', line) else list(re.finditer(r'\S+(?: \S+)*', line))
         heads = [(columns[i - 1].end() if i else 0, found.end()) for i, found in enumerate(columns) if measured.search(found[0])] if len(columns) > 1 else []
+        if len(columns) == 1 and line.endswith(' seconds'): heads = [(len(line) - len(' seconds'), len(line))]      # pandas puts one blank between columns
         places = heads or (places if line.strip() else [])
         for begin, end in reversed([] if heads else places): line = line[:begin] + re.sub(r'[\d,.:]*\d', '…', line[begin:end]) + line[end:]
         yield line

@@ -66,6 +66,19 @@ def test_lessons_have_number_minutes_and_two_badges():
         assert len(re.sub(r'\[[^\]]*\]$', '', row)) < 400
         assert addresses[f'c{number}'].endswith(path.name) and addresses[f'k{number}'].endswith(path.name)
 
+def test_each_lesson_takes_up_the_one_before_and_leaves_something_open():
+    "The first section names the lesson before, in its first sentences; the last lines to remember say what is still open."
+    sys.path.insert(0, str(root/'tools'))
+    from project import lessons
+    import nbformat
+    paths = lessons()
+    for before, path in zip([None, *paths], paths):
+        texts = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == 'markdown']
+        opening = next(text for text in texts if text.startswith('## ')).split('\n\n')[1]
+        if before: assert f'lesson {re.match(r'[0-9]+[a-z]?', before.stem)[0]}' in opening.lower() or before.stem.startswith('00') and 'first hour' in opening, (path.name, opening)
+        kept = next(text for text in texts if '## What to remember' in text).split('## Questions')[0].strip()
+        assert kept.split('\n\n')[-1].startswith('Still open: '), (path.name, kept[-200:])
+
 def test_pictures_are_drawn_by_their_tool():
     done = subprocess.run([sys.executable, 'tools/draw_images.py', '--check'], cwd=root, capture_output=True, text=True, encoding='utf-8')
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,6 +9,7 @@ __all__ = []
 import math
 import warnings
 
+import numpy as np
 import torch
 from fastcore.basics import patch
 from torch import nn
@@ -69,12 +70,12 @@ def refuse_sick(
         raise FloatingPointError(f"before the first step, {name!r}{how} holds {n:,} of {tensor.numel():,} values that are no finite numbers{others}: nothing was trained. No rate mends that. Load the weights again from a file that is whole, or make the model again.")
 
 # %% ../../nbs/reference/training_finite.ipynb #cell-013
-def rate_of(
+def optimizer_rates(
     learn,          # a learner with an optimizer
-) -> float:
-    "The largest learning rate of now."
+) -> list:          # numbers
+    "The learning rates of now, one for each group."
     groups = learn.opt.opt.param_groups if isinstance(learn.opt, OptimWrapper) else learn.opt.hypers
-    return max(float(group['lr']) for group in groups)
+    return [float(group['lr']) for group in groups]
 
 def stop_fit(
     learn,          # a learner in a fit
@@ -82,7 +83,7 @@ def stop_fit(
 ):
     "End the fit with a sentence, after the weights are numbers again."
     where = f'batch {learn.iter} of epoch {learn.epoch}' if learn.epoch is not None else f'batch {learn.iter}'
-    raise FloatingPointError(f'{what} in {where}, at a learning rate of {rate_of(learn):.3g}: the fit stops. {recall_numbers(learn)} '
+    raise FloatingPointError(f'{what} in {where}, at a learning rate of {max(optimizer_rates(learn)):.3g}: the fit stops. {recall_numbers(learn)} '
                              'Try a smaller rate (learn.lr_find()), clip the gradients (GradientClip), or look at this batch: inputs that are no numbers, targets that the loss does not know.')
 
 # %% ../../nbs/reference/training_finite.ipynb #cell-015
@@ -108,20 +109,32 @@ def _do_grad_opt(self:Learner):
     self.opt.zero_grad()
 
 # %% ../../nbs/reference/training_finite.ipynb #cell-021
-def question_rate(
-    rate:float,     # a learning rate
+def rates_ahead(
+    learn,          # a learner whose fit begins
+) -> list:          # numbers
+    "What the schedules of the rate will reach; without one, the rates of the optimizer."
+    planned = [] if 'lr_finder' in learn.__dict__ else [vars(cb).get('scheds') for cb in learn.cbs]
+    scheds = [by_name['lr'] for by_name in planned if isinstance(by_name, dict) and 'lr' in by_name]
+    if not scheds:
+        return optimizer_rates(learn)
+    places = [(sched, pos) for sched in scheds for pos in [*np.linspace(0, 1, 21), *getattr(sched, 'limits', ())]]
+    return [float(rate) for sched, pos in places for rate in np.ravel(sched(float(pos)))]
+
+def question_rates(
+    rates,          # learning rates
 ):
     "Refuse a rate that is no number or negative, warn of one that is beyond reason."
-    if not math.isfinite(rate) or rate < 0:
-        raise ValueError(f'the learning rate is {rate}: pass a positive number, such as 1e-3')
+    wrong, rate = [rate for rate in rates if not math.isfinite(rate) or rate < 0], max(rates)
+    if wrong:
+        raise ValueError(f'the learning rate is {max(wrong, key=abs):.4g}: pass a positive number, such as 1e-3')
     if rate > 10:
         warnings.warn(f'A learning rate of {rate:.3g} is beyond what any optimizer of this course can use: is it meant? learn.lr_find() suggests one.')
 
 # %% ../../nbs/reference/training_finite.ipynb #cell-022
 @patch
 def _do_epoch_train(self:Learner):
-    if not self.epoch:                                  # later ones are a callback's business
-        question_rate(rate_of(self))
+    if not getattr(self, 'train_iter', self.epoch):     # the first one that is trained; later ones are a callback's business
+        question_rates(rates_ahead(self))
         refuse_sick(self.model)
     remember_numbers(self)
     try:

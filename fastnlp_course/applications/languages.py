@@ -17,7 +17,7 @@ from ..files import atomic_write
 from ..text.tokenization import SpacyTokenizer, TokenizeWithRules, UNK, defaults
 from ..text.subwords import CharacterTokenizer, SubwordTokenizer
 from ..text.numericalization import make_vocab
-from ..models.pretrained import read_vocab, shipped_model
+from ..models.pretrained import read_vocab, share_known, shipped_model
 
 # %% ../../nbs/reference/applications_languages.ipynb #cell-007
 _scripts = {'zh': '\u4e00-\u9fff\u3400-\u4dbf', 'ja': '\u3040-\u30ff', 'th': '\u0e00-\u0e7f', 'ko': '\uac00-\ud7af', 'ru': '\u0400-\u04ff',
@@ -149,5 +149,4 @@ def shipped_knows(
 )->float:           # from 0 to 1
     "The share of the different words of `texts` that the English language model in the box has a row for."
     known = set(read_vocab(shipped_model()/'vocab.json'))
-    words = [token for token in _counts(texts, splitter, most) if token not in defaults.text_spec_tok and token.isalpha()]
-    return sum(token in known for token in words)/max(1, len(words))
+    return share_known(_counts(texts, splitter, most), known)

@@ -16,6 +16,7 @@ import torch
 from ..fields import flag, number, whole
 from ..files import need_file, read_json, read_text, safe_unpickle, write_json
 from ..folders import atomic_folder, check_folder
+from ..text.tokenization import defaults
 from ..text.token_store import check_vocab
 from ..sources import untar_data, URLs
 from ..data.text_data import reverse_text
@@ -224,7 +225,19 @@ def _fetch_published(name):
         raise FileNotFoundError(f"{folder} should hold a .pth and a .pkl file of {name}. Delete the folder, so that it is fetched again.")
     return files[0][0], files[1][0]
 
-# %% ../../nbs/reference/models_pretrained.ipynb #cell-039
+# %% ../../nbs/reference/models_pretrained.ipynb #cell-040
+least_known = 0.5    # of the different words of the texts: below it the model in the package is not used
+
+def share_known(tokens, known):
+    "The share of the different words among `tokens` that are in `known`; marks, numbers and punctuation are no words."
+    found = {token for token in tokens if token not in defaults.text_spec_tok and token != 'xxfake' and token.removeprefix('▁').isalpha()}
+    return sum(token in known for token in found)/max(1, len(found))
+
+def warn_of_strangers(share, what, then):
+    "One sentence on a language model that knows too few of the words."
+    warnings.warn(f"{what} knows {share:.0%} of the different words of these texts, less than half: {then}.", stacklevel=4)
+
+# %% ../../nbs/reference/models_pretrained.ipynb #cell-042
 class PretrainedText:
     "What `pretrained=` asks for: sizes for the config, files to load, a name to print."
 
@@ -260,18 +273,22 @@ class PretrainedText:
         self.files, self.note = files, f"weights of {Path(folder).name} ({shown})"
 
     def into(self, learn, what, model=None):
-        "Load them and say so."
+        "Load them and say so; the model in the package only where it knows the words."
         if self.files is not None:
+            known, vocab = set(read_vocab(self.files[1])), vocab_of_texts(learn.dls)
+            share = share_known(vocab, known)
+            if self.is_shipped and share < least_known:
+                warn_of_strangers(share, f'{what}: the language model in the package is English and',
+                                  'it is not used, training starts from random weights, and nothing is frozen. Pass pretrained=FOLDER with a model of this language (`fastnlp train-lm` makes one), or pretrained=False')
+                return learn
             learn.load_pretrained(*self.files, model=model)
             learn.starts_from_shipped = self.is_shipped
-            known = set(read_vocab(self.files[1]))
-            vocab = vocab_of_texts(learn.dls)
             self.note += f', which knows {sum(token in known for token in vocab):,} of {len(vocab):,} tokens; every group of layers but the last is frozen'
         if self.note:
             print(f'{what}: {self.note}')
         return learn
 
-# %% ../../nbs/reference/models_pretrained.ipynb #cell-042
+# %% ../../nbs/reference/models_pretrained.ipynb #cell-047
 def direction_of(dls, backwards, starts_pretrained):
     "The direction of the texts of `dls`; what was said of it, where `dls` does not know. Warns if pretrained weights have the other one."
     steps = text_steps_of(dls)

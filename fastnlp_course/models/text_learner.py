@@ -24,7 +24,8 @@ from ..training.full_loop import OpenOutput
 from ..training.recorder import ProgressCallback, Recorder
 from ..training.saving import load_into, load_weights, MismatchError, save_weights
 from .rnn_callbacks import ModelResetter, RNNCallback, RNNRegularizer
-from .pretrained import check_rows, clean_raw_keys, load_model_text, match_embeds, pretrained_file, read_vocab, vocab_of_texts
+from .pretrained import (check_rows, clean_raw_keys, least_known, load_model_text, match_embeds, pretrained_file,
+    read_vocab, share_known, vocab_of_texts, warn_of_strangers)
 from .ulmfit import LMLearner, TextLearner
 
 # %% ../../nbs/reference/models_text_learner.ipynb #cell-009
@@ -79,14 +80,17 @@ def load_pretrained(self:TextLearner,
     vocab_fname,            # its vocab, .json, .txt or .pkl
     model=None,             # takes the weights; the learner's model if left out
 ):                          # self
-    "Load a pretrained language model, its rows matched by token, and freeze all but the last group."
+    "Load a pretrained language model, its rows matched by token, and freeze all but the last group; warns where it knows few of the words."
     folder = Path(self.path)/self.model_dir
     path = pretrained_file(wgts_fname, ('.safetensors', '.pth'), folder)
     old_vocab = read_vocab(pretrained_file(vocab_fname, ('.json', '.txt', '.pkl'), folder))
     wgts = load_weights(path)[0]
     wgts = {name: weight.float() if weight.is_floating_point() else weight for name, weight in clean_raw_keys(wgts.get('model', wgts)).items()}
     check_rows(wgts, old_vocab, path)
-    wgts = match_embeds(wgts, old_vocab, vocab_of_texts(self.dls))
+    vocab = vocab_of_texts(self.dls)
+    if (share := share_known(vocab, set(old_vocab))) < least_known:
+        warn_of_strangers(share, f'the language model in {path}', 'it is used because you named it, but every other word starts from the same mean. Pass pretrained=False to start from random weights')
+    wgts = match_embeds(wgts, old_vocab, vocab)
     model = get_model(self.model if model is None else model)
     names = list(model.state_dict())
     by_name = {name: wgts.get(name, wgts.get('0.' + name.removeprefix('module.'))) for name in names}

@@ -20,7 +20,7 @@ data_of = {'02_subwords': ['chnsenticorp'], '15_validation': ['patents'], '21b_s
 number = re.compile(r'(?<![\w.])[-+−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?')
 # A line that speaks of time, speed or memory differs from run to run.
 measured = re.compile(r'\b(\d[\d.,]* ?(s|ms|µs|us|ns|sec|seconds?|minutes?|min|MB|GB|MiB|GiB)\b|seconds?|per second|/s\b|milliseconds?|microseconds?|time|faster|slower|speed|times (as|fast|slow)|memory|\d+:\d\d)', re.I)
-unstable = re.compile(r'0x[0-9a-f]{6,}|/tmp/\S+|\b(?=\d*[a-f])[0-9a-f]{16,}\b|tmp\w{8}|\b\d{4}-\d\d-\d\d\b')
+unstable = re.compile(r'0x[0-9a-f]{3,}|/tmp/\S+|\b(?=\d*[a-f])[0-9a-f]{16,}\b|tmp\w{8}|\b\d{4}-\d\d-\d\d\b')
 
 def printed(cell):
     "What a cell shows as text: streams and results, without pictures and without what stands on standard error."

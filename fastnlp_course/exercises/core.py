@@ -68,7 +68,7 @@ def brief(
     try:
         if inspect.isfunction(value): text = value.__name__
         elif isinstance(value, (set, frozenset)) and value: text = f"{{{', '.join(sorted(map(repr, value)))}}}"     # in the same order in every run
-        else: text = re.sub(r'\s+', ' ', repr(value))
+        else: text = re.sub(r'\s+', ' ', re.sub(r' at 0x[0-9a-fA-F]+', '', repr(value)))       # an address says nothing, and differs in every run
     except Exception: text = f'<{type(value).__name__}>'
     return text if len(text) <= most else f'{text[:most - 1]}…'
 

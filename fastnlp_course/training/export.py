@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 from ..files import configurable, fault_point, read_json, to_config, write_json
 from ..folders import atomic_folder, check_folder
 from ..sources import default_device
+from ..text.token_store import check_vocab
 from ..text.tokenization import defaults
 from ..fields import either, flag, maybe, number, one_of, refuse, several, shown, whole
 from ..registry import arguments_of, build, checked, function, part, slice_of
@@ -150,7 +151,34 @@ def export(self:Learner,
         fault_point('export:before_swap')
     return folder
 
-# %% ../../nbs/reference/training_export.ipynb #cell-016
+# %% ../../nbs/reference/training_export.ipynb #cell-017
+_labels_of = ('Categorize', 'MultiCategorize', 'EncodedMultiCategorize')
+
+def _names_of(step):
+    "The names of the classes that a step knows, or a sentence."
+    names = step.arguments.get('vocab')
+    if not names:
+        raise ValueError(f'{step.name} has no names of classes, so no answer could be put into words. The file is damaged; export the learner again.')
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f'{step.name} has the name {shown(name)} twice: a class has one name. The file is damaged; export the learner again.')
+        seen.add(name)
+    return len(names) + bool(step.arguments.get('add_na'))
+
+def check_names(
+    found,   # a description of a learner whose parts were looked at
+):
+    "Refuse tokens or classes that come twice or not at all, and classes that are not as many as the outputs."
+    pipelines = [[step for step in pipeline['steps'] if hasattr(step, 'arguments')] for pipeline in found['dls']['pipelines']]
+    for step in (step for steps in pipelines for step in steps if step.name == 'Numericalize'):
+        check_vocab(step.arguments.get('vocab'), 'Numericalize')
+    counts = [(_names_of(step), step.name) for steps in pipelines[found['dls']['n_inp']:] for step in steps if step.name in _labels_of]
+    n_out = found['arguments'].get('n_out')
+    if len(counts) == 1 and n_out not in (None, counts[0][0]) and (n_out, *counts[0]) != (1, 2, 'Categorize'):
+        raise ValueError(f"{counts[0][1]} has the names of {counts[0][0]} class{'es' if counts[0][0] > 1 else ''}, and the model has {n_out} output{'s' if n_out > 1 else ''}: they must be as many. Make the learner with n_out={counts[0][0]}; if you did not make it, the file is damaged.")
+
+# %% ../../nbs/reference/training_export.ipynb #cell-019
 _rate = either(number(0, 1e6), slice_of(number(0, 1e6)), several(number(0, 1e6), 1000))
 _settings = dict(lr=maybe(_rate), wd=maybe(_rate), wd_bn_bias=flag, train_bn=flag, moms=maybe(either(number(0, 1), several(number(0, 1), 1000))))
 
@@ -167,9 +195,11 @@ def checked_learner(
     parts = dict(format=one_of('fastnlp_course learner'), version=one_of(1), factory=one_of(*_factories), dls=lambda value, _: checked_dls(value), arguments=lambda value, _: arguments_of(factory, value),
                  loss_func=maybe(part('loss')), opt_func=function('optimizer'), metrics=several(_metric, 100), cbs=several(part('callback'), 100),
                  settings=lambda value, where: object_with(value, where, (), **_settings))
-    return checked(config, lambda value, where: object_with(value, where, list(parts), **parts), 'the learner')
+    found = checked(config, lambda value, where: object_with(value, where, list(parts), **parts), 'the learner')
+    check_names(found)
+    return found
 
-# %% ../../nbs/reference/training_export.ipynb #cell-018
+# %% ../../nbs/reference/training_export.ipynb #cell-021
 class Unfilled(TorchFunctionMode):
     "Parameters are made and not filled."
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -191,7 +221,7 @@ def check_size(
     if n_parameters > file.stat().st_size:
         raise ValueError(f"describes a model of {n_parameters:,} numbers, and {file} has {file.stat().st_size:,} bytes. They are not of the same model, or one is damaged.")
 
-# %% ../../nbs/reference/training_export.ipynb #cell-020
+# %% ../../nbs/reference/training_export.ipynb #cell-023
 def _learner_of(config, folder, device):
     "The learner that a config describes, with new weights."
     name = config.get('factory')
@@ -217,7 +247,7 @@ def _learner_of(config, folder, device):
     learn.path = folder.parent
     return learn
 
-# %% ../../nbs/reference/training_export.ipynb #cell-022
+# %% ../../nbs/reference/training_export.ipynb #cell-025
 def load_learner(
     fname:str|Path,     # the folder that `export` wrote
     cpu:bool=True,      # on the processor; False: on the best device here
@@ -243,7 +273,7 @@ def load_learner(
     learn.loaded_from = folder
     return learn
 
-# %% ../../nbs/reference/training_export.ipynb #cell-024
+# %% ../../nbs/reference/training_export.ipynb #cell-027
 def _is_of_a_library(error):
     "Was it raised deep inside of torch or transformers, or there by Python?"
     last = error.__traceback__
@@ -265,6 +295,22 @@ def _in_a_sentence(get_preds):
 
 Learner.get_preds = _in_a_sentence(Learner.get_preds)
 
-# %% ../../nbs/reference/training_export.ipynb #cell-026
+# %% ../../nbs/reference/training_export.ipynb #cell-028
+def _with_a_name(predict):
+    "Of a learner that came from a folder: an answer for each class that has a name, and a name for the class that is predicted."
+    @wraps(predict)
+    def asked(self, *args, **kwargs):
+        found = predict(self, *args, **kwargs)
+        scores, folder = found[-1], self.__dict__.get('loaded_from')
+        if folder is not None and getattr(scores, 'ndim', 0) == 1:
+            steps = [step for tl in self.dls.valid_ds.tls[self.dls.n_inp:] for step in tl.tfms.fs if type(step).__name__ in _labels_of]
+            if len(steps) == 1 and len(scores) < len(steps[0].vocab) - (len(scores) == 1 and len(steps[0].vocab) == 2):
+                raise ValueError(f'the learner of {folder} has names for {len(steps[0].vocab)} classes, and its model gives {len(scores)} numbers: they are not of one training. Export it again.')
+        return found
+    return asked
+
+Learner.predict = _in_a_sentence(_with_a_name(Learner.predict))
+
+# %% ../../nbs/reference/training_export.ipynb #cell-030
 for _loss in (BaseLoss, CrossEntropyLossFlat, BCEWithLogitsLossFlat, LabelSmoothingCrossEntropyFlat, FocalLossFlat):
     configurable(_loss)

@@ -91,6 +91,7 @@ learner('categories-twice', "the name 'neg' twice", lambda c, f: put(c, 'Categor
 learner('categories-na', '3 classes, and the model has 2 outputs', lambda c, f: put(c, 'Categorize', add_na=True))
 learner('categories-of-outputs', '2 classes, and the model has 3 outputs', lambda c, f: c['arguments'].update(n_out=3))
 learner('categories-hf-twice', "the name 'neg' twice", lambda c, f: put(c, 'Categorize', vocab=['neg', 'neg']), 'hf_classifier')
+learner('categories-hf-three', 'The data have 3 labels', lambda c, f: put(c, 'Categorize', vocab=['neg', 'pos', 'evil']), 'hf_classifier')
 learner('padding', 'a whole number', lambda c, f: c['dls']['loader']['hooks']['before_batch'][0]['args']['dict'].update(seq_len=10**18))
 learner('padding-of-zero', 'a whole number', lambda c, f: c['dls']['loader']['hooks']['before_batch'][0]['args']['dict'].update(seq_len=0))
 learner('hook', 'one of the arguments', lambda c, f: c['dls']['loader']['hooks']['before_batch'][0]['args']['dict'].update(before_call={'function': 'lowercase'}))

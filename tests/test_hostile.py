@@ -54,7 +54,7 @@ def outside(folder):
         place = str(arguments[0])
         if event == 'open':
             place = str(Path(place).resolve())
-            if place.startswith((str(folder.resolve()), *allowed, '/proc/', '/sys/', '/dev/null', '/dev/urandom')) or place.endswith(('.py', '.pyc', '.so')): continue
+            if place.startswith((str(folder.resolve()), *allowed, '/proc/', '/sys/', '/usr/share/zoneinfo/', '/dev/null', '/dev/urandom')) or place.endswith(('.py', '.pyc', '.so')): continue
         elif event == 'shutil.rmtree' and str(Path(place).resolve()).startswith(str(folder.resolve())): continue
         said.append((event, arguments))
     return said

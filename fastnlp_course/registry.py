@@ -249,6 +249,7 @@ def hf_config(value, where, depth=6):
     return {words(200)(name, f'a name in {where}'): _hf_value(name, inner, f'{name} of {where}', depth) for name, inner in found.items()}
 
 _learners['hf_learner'] = dict(model=fields(['architecture', 'config'], architecture=words(100, r'[A-Z][A-Za-z0-9]*', 'the name of a class of transformers'), config=hf_config))
+_learners['cosine_pair_learner'] = dict(**_learners['hf_learner'], sep=whole(0, 1 << 31))
 
 # %% ../nbs/reference/ground_registry.ipynb #cell-029
 def _name_of(function):

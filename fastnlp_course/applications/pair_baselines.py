@@ -4,18 +4,26 @@
 
 # %% auto #0
 __all__ = ['rank_correlation', 'cosine_scores', 'shared_word_scores', 'judged_scores', 'pair_baselines', 'in_figures',
-           'worth_of_training', 'valid_pairs', 'in_options']
+           'difference_to', 'worth_of_training', 'valid_pairs', 'in_options']
 
 # %% ../../nbs/reference/applications_pair_baselines.ipynb #cell-004
 import re
 
 import numpy as np
+import torch
+from torch import nn
 
 from ..lazy_modules import pd
 from ..data.splitters import as_truth
 from ..training.validation import bootstrap_interval, pearson
+from ..training.losses import MSELossFlat
+from ..training.learner import Learner
+from ..training.export import register_factory
+from ..bridges.hf_loading import open_tokenizer
+from ..bridges.hf_saving import describe_hf
+from ..bridges.transformers import HFCallback, load_hf_model, n_positions
 from .encoders import phrase_vectors, small_encoder
-from .pairs import PhrasePairs
+from .pairs import PhrasePairs, predict_pairs
 
 # %% ../../nbs/reference/applications_pair_baselines.ipynb #cell-007
 def rank_correlation(
@@ -82,6 +90,16 @@ def in_figures(judged):
     return f"Pearson {shown(judged['pearson'])}, Spearman {shown(judged['spearman'])}"
 
 # %% ../../nbs/reference/applications_pair_baselines.ipynb #cell-010
+def difference_to(
+    preds,           # of one model
+    others,          # of another
+    pairs,           # that judge both
+)->tuple:            # Pearson's of the first less that of the second, as (value, low, high); None where there is no interval
+    "By how much is one better than the other, on the same pairs?"
+    both = np.stack([np.asarray(preds, dtype=float), np.asarray(others, dtype=float)], axis=1)
+    try: return bootstrap_interval(lambda rows, targs: pearson(rows[:, 0], targs) - pearson(rows[:, 1], targs), both, pairs.scores, groups=pairs.groups)
+    except ValueError: return None
+
 def worth_of_training(
     preds,           # of the trained model
     baselines,       # of `pair_baselines`
@@ -92,17 +110,61 @@ def worth_of_training(
     if not known or len(set(np.asarray(preds, dtype=float).round(9).tolist())) < 2:
         return ''
     best = max(known, key=lambda name: known[name]['pearson'][0])
-    both = np.stack([np.asarray(preds, dtype=float), np.asarray(known[best]['preds'], dtype=float)], axis=1)
-    try:
-        value, low, high = bootstrap_interval(lambda rows, targs: pearson(rows[:, 0], targs) - pearson(rows[:, 1], targs), both, pairs.scores, groups=pairs.groups)
-    except ValueError:
+    found = difference_to(preds, known[best]['preds'], pairs)
+    if found is None:
         return ''
+    value, low, high = found
     figures = f'{abs(value):.3f} (95% of the difference between {low:+.3f} and {high:+.3f})'
     if low > 0: return f'Training is worth {figures} over the {best}.'
     if high < 0: return f'The trained model is WORSE than the {best}, by {figures}. Take the {best}, or train longer or on more pairs.'
     return f'The trained model is {"ahead of" if value > 0 else "behind"} the {best} by {figures}: these pairs do not tell the two apart, a tie.'
 
 # %% ../../nbs/reference/applications_pair_baselines.ipynb #cell-013
+class CosineOfPair(nn.Module):
+    "The cosine of the two halves of a row of ids: what `cosine_scores` computes, in batches."
+    def __init__(self, encoder, sep, longest=64):
+        super().__init__()
+        self.encoder, self.sep, self.longest = encoder, sep, longest
+
+    def _halves(self, ids):
+        "[CLS] first [SEP] second [SEP] as two rows, each cut as `phrase_vectors` cuts."
+        at = int((ids == self.sep).nonzero()[0, 0]) + 1
+        rows = ids[:at], torch.cat([ids[:1], ids[at:]])
+        return [row if len(row) <= self.longest else torch.cat([row[:self.longest - 1], row[-1:]]) for row in rows]
+
+    def forward(self, input_ids, attention_mask, **kwargs):
+        rows = [half for ids, mask in zip(input_ids, attention_mask) for half in self._halves(ids[mask.bool()])]     # (2*bs) of (tokens,)
+        mask = nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+        padded = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.encoder.config.pad_token_id or 0)
+        hidden = self.encoder(input_ids=padded, attention_mask=mask).last_hidden_state                              # (2*bs, tokens, hidden)
+        means = (hidden*mask[..., None]).sum(1)/mask.sum(1, keepdim=True)
+        a, b = nn.functional.normalize(means, dim=1).view(len(input_ids), 2, -1).unbind(1)
+        return (a*b).sum(1, keepdim=True)                                                                          # (bs, 1)
+
+# %% ../../nbs/reference/applications_pair_baselines.ipynb #cell-014
+def cosine_pair_learner(dls, model, sep, **kwargs):
+    "A learner that answers with the cosine of an encoder as it is."
+    encoder = model if isinstance(model, nn.Module) else load_hf_model(model, 'AutoModel')
+    learn = Learner(dls, CosineOfPair(encoder, sep), loss_func=MSELossFlat(), cbs=[HFCallback()], **kwargs)
+    learn.factory = 'cosine_pair_learner', lambda module: {**describe_hf(module.encoder), 'sep': module.sep}
+    return learn
+
+register_factory('cosine_pair_learner', cosine_pair_learner)
+
+def untrained_learner(pairs, splits, model, expected, bs=64):
+    "The cosine of an encoder as a learner of pairs; refused where it would not say what `cosine_scores` says of the pairs to judge by."
+    tokenizer, encoder = open_tokenizer(model), load_hf_model(model, 'AutoModel', whole=True)
+    if tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
+        raise ValueError(f'the tokenizer of {model} marks no beginning and no end')
+    dls = pairs.dataloaders(tokenizer, template='{anchor} {sep} {target}', splits=splits, bs=min(bs, len(splits[0])), device='cpu', allow_shared=True, max_length=n_positions(encoder) or 512)
+    learn = cosine_pair_learner(dls, encoder, tokenizer.sep_token_id)
+    learn.model.eval()
+    preds = predict_pairs(learn, pairs.subset(splits[1]))
+    if not np.allclose(preds, np.clip(expected, 0, 1), atol=1e-3):
+        raise ValueError(f'the tokenizer of {model} reads two phrases in one row otherwise than each alone')
+    return learn, preds
+
+# %% ../../nbs/reference/applications_pair_baselines.ipynb #cell-017
 def valid_pairs(
     table,           # as read
     column,          # that says which rows are held out

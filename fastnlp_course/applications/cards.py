@@ -107,7 +107,9 @@ def _told_of(found, place, model, name):
 def _source_of(run, metrics):
     "The name of the file that the run of lesson 18 read, from its report.json; nothing where none is named, or the report is of another run."
     report = read_json(run/'report.json') if (run/'report.json').is_file() else None
-    source = report.get('source') if isinstance(report, dict) and report.get('folders') == metrics.get('folders') else None
+    told, written = (found.get('folders') if isinstance(found, dict) else None for found in (report, metrics))
+    same = told == written or isinstance(told, dict) and isinstance(written, dict) and told == {name: written.get(name) for name in told}        # tfidf_model came later
+    source = report.get('source') if isinstance(report, dict) and same else None
     return f"{_last(source['file'])}: " if isinstance(source, dict) and source.get('file') else ''
 
 # %% ../../nbs/reference/applications_cards.ipynb #cell-012

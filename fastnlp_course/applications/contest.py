@@ -26,7 +26,7 @@ from ..safe_output import guarded
 from .tables import table_hash
 from .stages import alone, settings_hash, Stages
 from .encoders import packaged_encoder, small_encoder
-from .judging import fit_temperature, score_difference, score_intervals
+from .judging import fit_temperature, logits_of, score_difference, score_intervals
 from .languages import check_unit, detect_language, enough_for_pieces, language_splitter, language_unit, unknown_rate
 from .frozen_model import load_frozen, TextEncoder
 from .predictors import save_calibration
@@ -224,7 +224,7 @@ def refuse_rare_words(task, setting, most=.9):
     train, valid = task.table.text[~task.table.is_valid], task.table.text[task.table.is_valid]
     rate = lambda n: unknown_rate([*train, *setting.unlabelled], valid, language_splitter(setting.lang, setting.unit), min_freq=setting.recipe.min_freq, most=n)
     if rate(2000) > most and (share := rate(50_000)) > most:        # the quick look first
-        raise ValueError(f"{share:.0%} of the words to judge occur less than {setting.recipe.min_freq} times in the {len(train):,} training texts, so ULMFiT would learn about none of them. Leave out --model ulmfit, pass --unit characters, or more texts with --unlabelled.")
+        raise ValueError(f"{share:.0%} of the words to judge occur less than {setting.recipe.min_freq} times in the {len(train):,} training texts, so ULMFiT would learn about none of them. Take another --model, such as tfidf, pass --unit characters, or more texts with --unlabelled.")
 
 def _with_start(setting, task, log):
     "The setting with the beginning that ULMFiT takes for these texts."
@@ -240,27 +240,54 @@ def plan_all(
     setting,         # what all share
     sources,         # checkpoints by name
     seconds=None,    # for all of them
-    stage=None,      # (name, work) -> plan; remembers plans of an earlier run
+    stage=None,      # (name, work) -> plan; remembers plans of an earlier run; a third argument where a candidate is planned once more
     log=print,       # called with a line for each
 )->dict:             # name -> plan
     "Plans of all candidates, within the budget."
-    plans, folds, left = {}, len(task.folds or [0]), seconds
-    for i, name in enumerate(names):
-        share = None if left is None else left/(len(names) - i)/folds
-        make = lambda: plan_candidate(name, task, setting, sources.get(name), share)
-        plan = make() if stage is None else stage(name, make)
+    plans, waiting, folds, left = {}, {}, len(task.folds or [0]), seconds
+    def make_plan(name, share, first=None):
+        def make():
+            if first and first['expected'] > share: return dict(first)          # even the least is too much
+            return plan_candidate(name, task, setting, sources.get(name), share)
+        return make() if stage is None else stage(name, make, *(['once more'] if first else []))
+    def take(name, plan):
         total = plan['expected']*folds
-        if plan.get('left_out'):
-            log(f"{candidate_title(name, task.kind)} is left out: it would take about {in_words(total)}, and {in_words(share*folds)} are left for it. --minutes gives it more.")
-            continue
         if name != 'tfidf':
             about = f" ({plan['about']})" if plan.get('about') else ''
             log(f"{candidate_title(name, task.kind)}: about {in_words(total)}{about}.")
         plans[name] = plan
-        left = None if left is None else max(0, left - total)
-    return plans
+        return None if left is None else max(0, left - total)
+    for i, name in enumerate(names):
+        plan = make_plan(name, None if left is None else left/(len(names) - i)/folds)
+        if plan.get('left_out'): waiting[name] = plan
+        else: left = take(name, plan)
+    for name in sorted(waiting, key=lambda name: waiting[name]['expected']):
+        plan = make_plan(name, left/folds, waiting[name])
+        if not plan.get('left_out'): left = take(name, plan)
+        else: log(f"{candidate_title(name, task.kind)} is left out: it would take about {in_words(plan['expected']*folds)}, and {in_words(left)} are left for it. --minutes gives it more.")
+    return {name: plans[name] for name in names if name in plans}
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-027
+# %% ../../nbs/reference/applications_contest.ipynb #cell-028
+def of_other_kind(out):
+    "Does a folder hold a run of `run_stages`?"
+    return any((Path(out)/name).exists() for name in ('vocab.json', 'stages/tokens.json'))
+
+def refuse_other_kind(out):
+    "A run of another kind is not gone on with."
+    if of_other_kind(out):
+        raise ValueError(f"{out} holds a run of fastnlp demo, or of train-classifier in an earlier version, and this one cannot go on there. Pass another --out, or --fresh, which replaces it.")
+
+def clear_for(out):
+    "Forget what earlier runs have left; the model and its report stay until the new ones are there."
+    if of_other_kind(out):
+        for name in ('encoder.safetensors', 'language_model', 'tfidf_model', 'vocab.json'): shutil.rmtree(out/name) if (out/name).is_dir() else (out/name).unlink(missing_ok=True)
+    shutil.rmtree(out/'stages', ignore_errors=True)
+
+def language_model_folder(out, task):
+    "Where the language model of ULMFiT lies in the folder of a contest."
+    return Path(out)/'candidates'/f"ulmfit{'_fold_1' if task.folds else ''}"/'language_model'
+
+# %% ../../nbs/reference/applications_contest.ipynb #cell-029
 vectors_folder = 'stages/vectors'       # what a frozen encoder has read; removed at the end
 
 def _reading(title, log):
@@ -314,7 +341,7 @@ def run_candidate(
         return {**found, 'seconds': found['seconds'] + language['seconds'], 'about': plan['about'] + language['stopped'] + found['stopped'], 'perplexity': language['perplexity']}
     return stages.run(stage, lambda: fit_hf(task, setting, source, out/model[0], plan, cbs(stage)), model)
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-029
+# %% ../../nbs/reference/applications_contest.ipynb #cell-031
 def _all_folds(task, run):
     "The answers of all folds behind each other, in the order of the rows."
     if task.folds is None:
@@ -335,8 +362,7 @@ def judged_rows(task):
 
 def _temperature(probabilities, targets, kind):
     "What makes the probabilities true on the rows that judged."
-    p = probabilities.clip(1e-7, 1 - 1e-7)
-    return fit_temperature(np.log(p) if kind == 'classes' else np.log(p) - np.log(1 - p), targets, kind)
+    return fit_temperature(logits_of(probabilities, kind), targets, kind)
 
 def save_winner(
     name,            # of the candidate
@@ -355,7 +381,7 @@ def save_winner(
             save_calibration(new, _temperature(np.asarray(answer['probabilities']), np.asarray(answer['targets']), task.kind))
     return out/'model'
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-030
+# %% ../../nbs/reference/applications_contest.ipynb #cell-032
 def answers_table(
     task,            # rows
     answer,          # of a candidate
@@ -387,6 +413,7 @@ def run_contest(
 )->dict:             # what metrics.json holds
     "Train the candidates on the same rows, judge them with intervals, and keep the one that is recommended."
     out, began, setting = Path(out), time.monotonic(), setting or Setting()
+    if not fresh: refuse_other_kind(out)
     lang = look_at_task(task, lang, log)
     setting = replace(setting, lang=lang)
     check_unit(lang, setting.unit)
@@ -408,11 +435,10 @@ def run_contest(
         total = sum(plan['expected'] for plan in plans.values())*len(task.folds or [0])
         log(f"In all about {in_words(total)}{'' if minutes is None else f', of {minutes:g} min'}. Nothing was trained.")
         return {'plans': plans}
-    if fresh and (out/'stages').exists():
-        shutil.rmtree(out/'stages')
+    if fresh: clear_for(out)
     return _hold(task, out, names, setting, sources, minutes, left, log, facts or {}, plans)
 
-# %% ../../nbs/reference/applications_contest.ipynb #cell-031
+# %% ../../nbs/reference/applications_contest.ipynb #cell-033
 def _hold(task, out, names, setting, sources, minutes, left, log, facts, plans=None):
     "Train, judge, keep."
     groups = judged_rows(task).group.tolist() if 'group' in task.table else None
@@ -430,7 +456,7 @@ def _hold(task, out, names, setting, sources, minutes, left, log, facts, plans=N
     log(f"{candidate_title('tfidf', task.kind)}: {_shown[score]} {_figure(score, first['tfidf']['scores'][score])}; {candidate_title('majority', task.kind)}: {_figure(score, first['majority']['scores'][score], False)}.")
     others = [name for name in names if name != 'tfidf']
     stages = lambda name: Stages(out, {**shared(name), 'candidate': name}, log=lambda line: None)
-    if plans is None: plans = plan_all(others, task, setting, sources, left(), lambda name, make: stages(name).run(f'plan of {_slug(name)}', make), log)
+    if plans is None: plans = plan_all(others, task, setting, sources, left(), lambda name, make, again='': stages(name).run(f'plan of {_slug(name)} {again}'.strip(), make), log)
     for i, (name, plan) in enumerate(plans.items()):
         train(name, plan, len(task.folds or [0])*sum(other['expected'] for other in list(plans.values())[i + 1:]))
     judged = judge_all(answers, task.kind, groups)
@@ -439,16 +465,22 @@ def _hold(task, out, names, setting, sources, minutes, left, log, facts, plans=N
     if (out/'model'/'README.md').is_file(): log(f"{out/'model'/'README.md'} was there before: fastnlp card {out/'model'} writes its figures anew.")
     metrics = _written(task, out, answers, judged, found, setting, {**facts, 'plans': plans}, log)
     name = found['recommended']
-    report_contest(task, out, metrics, answers[name], judged_at(task), groups, None if task.folds else _curve(task, out, name, answers[name], setting, shared(name), groups, log))
+    report_contest(task, out, metrics, answers[name], judged_at(task), groups, _curve(task, out, name, answers[name], setting, shared(name), groups, log))
     shutil.rmtree(out/vectors_folder, ignore_errors=True)
     return metrics
 
 def _curve(task, out, name, answer, setting, shared, groups, log):
-    "The learning curve of the report, remembered."
+    "The learning curve of the report, remembered; of several parts that of the first, on whose training rows OUT/model was trained."
+    one = task
+    if task.folds:
+        one, places = task.fold(0), np.searchsorted(judged_at(task), np.sort(task.folds[0][1]))
+        answer, groups = {'probabilities': np.asarray(answer['probabilities'])[places]}, None if groups is None else np.asarray(groups)[places].tolist()
     def work():
         encoder = load_frozen(out/'model').encoder if name == 'minilm-frozen' else None
         if encoder: encoder.remember(task.table.text, out/vectors_folder)
-        return curve_of(task, setting.lang, name, answer, setting.class_weights, encoder, groups)
+        curve = curve_of(one, setting.lang, name, answer, setting.class_weights, encoder, groups)
+        if task.folds: curve['reading'] = f"On the first of {len(task.folds)} parts, {int(one.table.is_valid.sum()):,} rows: {curve['reading']}"
+        return curve
     return Stages(out, {**shared, 'curve of': name}, log=log).run('learning curve', work)
 
 def _written(task, out, answers, judged, found, setting, facts, log):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['score_intervals', 'score_difference', 'majority_probabilities', 'macro_f1', 'mean_log_loss', 'class_table',
-           'confusion_counts', 'calibration_curve', 'expected_calibration_error', 'fit_temperature',
+           'confusion_counts', 'calibration_curve', 'expected_calibration_error', 'logits_of', 'fit_temperature',
            'apply_temperature', 'cross_temperature', 'calibration_facts', 'threshold_table']
 
 # %% ../../nbs/reference/applications_judging.ipynb #cell-004
@@ -238,31 +238,42 @@ def confusion_counts(
 
 # %% ../../nbs/reference/applications_judging.ipynb #cell-030
 def calibration_curve(
-    probabilities,   # (rows, classes)
-    targets,         # the class of each row
+    probabilities,   # (rows, classes); for several labels (rows, labels)
+    targets,         # the class of each row; for several labels zeros and ones
     bins=10,         # of equal width, from 0 to 1; empty ones are left out
+    task='classes',  # or 'several labels': each label of each row counts, with its probability
 )->'pd.DataFrame':   # confidence, accuracy, rows: one row per bin
     "What the model says of its answers, beside how often they are right."
     if bins < 1:
         raise ValueError(f"bins is {bins}: pass 1 or more.")
-    probabilities, targets = _class_arrays(probabilities, targets)
-    rows = pd.DataFrame({'confidence': probabilities.max(1), 'accuracy': (probabilities.argmax(1) == targets).astype(float)})
+    if task == 'several labels':
+        said, true = (values.reshape(-1) for values in _label_arrays(probabilities, targets))
+    else:
+        probabilities, targets = _class_arrays(probabilities, targets)
+        said, true = probabilities.max(1), probabilities.argmax(1) == targets
+    rows = pd.DataFrame({'confidence': said, 'accuracy': true.astype(float)})
     bin_of = np.ceil(rows.confidence.to_numpy()*bins - 1e-9).clip(1, bins)
     return rows.assign(rows=1).groupby(bin_of).agg({'confidence': 'mean', 'accuracy': 'mean', 'rows': 'size'}).reset_index(drop=True)
 
 def expected_calibration_error(
-    probabilities,   # (rows, classes)
-    targets,         # the class of each row
+    probabilities,   # (rows, classes); for several labels (rows, labels)
+    targets,         # the class of each row; for several labels zeros and ones
     bins=10,         # of equal width
+    task='classes',  # or 'several labels'
 )->float:            # from 0 to 1
     "The mean distance between what the model says and how often it is right."
-    curve = calibration_curve(probabilities, targets, bins)
+    curve = calibration_curve(probabilities, targets, bins, task)
     return float(((curve.confidence - curve.accuracy).abs()*curve.rows).sum()/curve.rows.sum())
 
 # %% ../../nbs/reference/applications_judging.ipynb #cell-033
 def _log_of(probabilities):
     "Logarithms that stay finite."
     return np.log(_array(probabilities).astype(float).clip(1e-30, 1))
+
+def logits_of(probabilities, task='classes'):
+    "What a model may have said before it became these probabilities, written with seven digits: log probabilities, or the logit of each of several labels."
+    p = _array(probabilities).astype(float).clip(1e-7, 1 - 1e-7)
+    return np.log(p) - np.log(1 - p) if task == 'several labels' else np.log(p)
 
 def _surprise(logits, targets, task):
     "Of each row: minus the log probability of what is true."
@@ -307,31 +318,38 @@ def apply_temperature(
 
 # %% ../../nbs/reference/applications_judging.ipynb #cell-038
 def cross_temperature(
-    probabilities,   # (rows, classes)
-    targets,         # the class of each row
+    probabilities,   # (rows, classes); for several labels (rows, labels)
+    targets,         # the class of each row; for several labels zeros and ones
     folds=5,         # parts of the rows
     seed=42,         # of the parts
+    task='classes',  # or 'several labels'
 )->np.ndarray:       # (rows, classes)
     "Each row scaled by a temperature that was found on other rows: what calibration is worth on new ones."
-    probabilities, targets = _class_arrays(probabilities, targets)
+    probabilities, targets = (_label_arrays if task == 'several labels' else _class_arrays)(probabilities, targets)
     if len(targets) < 2:
         raise ValueError("a single row was given: finding a temperature on some rows and applying it to others takes at least two.")
     part = np.random.default_rng(seed).permutation(len(targets)) % min(folds, len(targets))
     scaled = probabilities.copy()
     for k in np.unique(part):
         out = part == k
-        scaled[out] = apply_temperature(probabilities[out], fit_temperature(_log_of(probabilities[~out]), targets[~out]))
+        scaled[out] = apply_temperature(probabilities[out], _temperature_of(probabilities[~out], targets[~out], task), task)
     return scaled
 
+def _temperature_of(probabilities, targets, task):
+    return fit_temperature(logits_of(probabilities, task) if task == 'several labels' else _log_of(probabilities), targets, task)
+
 def calibration_facts(
-    probabilities,   # (rows, classes), before any temperature
-    targets,         # the class of each row
+    probabilities,   # (rows, classes), before any temperature; for several labels (rows, labels)
+    targets,         # the class of each row; for several labels zeros and ones
     bins=10,         # of the curve
-)->dict:             # temperature; before and after: error, log_loss, curve
+    task='classes',  # or 'several labels'
+)->dict:             # temperature; before and after: error, log_loss (for several labels of one label), curve; task
     "The temperature of these rows, and the calibration before and after it, after on rows that it was not found on."
     def judged(values):
-        return {'error': expected_calibration_error(values, targets, bins), 'log_loss': mean_log_loss(values, targets), 'curve': calibration_curve(values, targets, bins).to_dict('records')}
-    return {'temperature': fit_temperature(_log_of(probabilities), targets), 'before': judged(probabilities), 'after': judged(cross_temperature(probabilities, targets))}
+        loss = mean_log_loss(values, targets) if task == 'classes' else float(_surprise(logits_of(values, task), np.asarray(targets), task).mean()/np.shape(targets)[1])
+        return {'error': expected_calibration_error(values, targets, bins, task), 'log_loss': loss, 'curve': calibration_curve(values, targets, bins, task).to_dict('records')}
+    found = {'temperature': _temperature_of(probabilities, targets, task), 'before': judged(probabilities), 'after': judged(cross_temperature(probabilities, targets, task=task))}
+    return found if task == 'classes' else {**found, 'task': task}
 
 # %% ../../nbs/reference/applications_judging.ipynb #cell-041
 def threshold_table(

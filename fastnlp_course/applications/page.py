@@ -125,8 +125,9 @@ def _calibration(axes, facts):
         if facts.get(name):
             curve = pd.DataFrame(_rows_of(facts[name]['curve']))
             axes.plot(curve.confidence, curve.accuracy, color=colour, marker=marker, linestyle='--' if name == 'before' else '-', label=f'{name} the temperature')
-    axes.set_xlabel('probability of the answer')
-    axes.set_ylabel('share that is right')
+    several = facts.get('task') == 'several labels'
+    axes.set_xlabel('probability of a label' if several else 'probability of the answer')
+    axes.set_ylabel('share of the texts that have it' if several else 'share that is right')
     for axis in (axes.xaxis, axes.yaxis): _percent_axis(axis)
     axes.legend()
 
@@ -226,8 +227,10 @@ def _calibrated(facts):
     rows = [{'temperature': f'{name} it', **{key: calibration[name].get(key) for key in ('error', 'log_loss')}} for name in ('before', 'after') if calibration.get(name)]
     temperature = calibration.get('temperature')
     said = '' if temperature is None else f'<p>Temperature <b>{temperature:.2f}</b>: the model was {"too sure of itself" if temperature > 1.05 else "not sure enough" if temperature < .95 else "about as sure as it should be"}. Its answers stay the same; the probabilities change. The line after it is measured on rows that the temperature was not found on.{" There it does not help." if len(rows) == 2 and rows[1]["log_loss"] >= rows[0]["log_loss"] else ""}</p>'
+    if calibration.get('task') == 'several labels': said = '<p>Every label of every text counts, with the probability that the model gives it: of those with 30%, three in ten should be there. The log loss is that of one label.</p>' + said
     words = '; '.join(f"{name}: calibration error {calibration[name]['error']:.1%}" for name in ('before', 'after') if calibration.get(name))
-    picture = page_picture(lambda axes: _calibration(axes, calibration), 'How often answers are right, by the probability that the model gives them', words, 3.4) if rows else ''
+    title = 'How often labels are there' if calibration.get('task') == 'several labels' else 'How often answers are right'
+    picture = page_picture(lambda axes: _calibration(axes, calibration), f'{title}, by the probability that the model gives them', words, 3.4) if rows else ''
     return said + page_table(rows, caption='calibration') + picture
 
 def _learned(facts):

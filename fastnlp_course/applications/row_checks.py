@@ -347,11 +347,12 @@ def judged_facts(
         facts['duplicates'] = _duplicate_facts(table, rows, probabilities, targets, task, groups)
     if task != 'number':
         facts['classes'] = class_table(probabilities, targets, labels, task).to_dict('records')
+    before = probabilities
+    if task != 'number' and len(targets) > 1:
+        facts['calibration'] = calibration_facts(probabilities, targets, task=task)
+        probabilities = apply_temperature(probabilities, facts['calibration']['temperature'], task)        # as the kept model gives them
     if task == 'classes':
-        facts |= {'confusion': {'labels': labels, 'counts': confusion_counts(probabilities, targets).tolist()}, 'suspicious': _suspicious_facts(texts, probabilities, targets, labels)}
-        if len(targets) > 1:
-            facts['calibration'] = calibration_facts(probabilities, targets)
-            probabilities = apply_temperature(probabilities, facts['calibration']['temperature'])      # as the kept model gives them
+        facts |= {'confusion': {'labels': labels, 'counts': confusion_counts(before, targets).tolist()}, 'suspicious': _suspicious_facts(texts, before, targets, labels)}
         if len(labels) == 2:
             facts['thresholds'] = {'positive': labels[1], 'rows': threshold_table(probabilities, targets).to_dict('records')}
     shown = texts, probabilities, targets, labels

@@ -76,8 +76,8 @@ class LeftBehind:
     def options(self):
         found = _json_of(self.folder/'report.json')
         expect(found.get('format') == contest_format and isinstance(found.get('options'), dict) and isinstance(found['options'].get('file'), str),
-               f"{self.folder/'report.json'} is of a run without --model. Train with --model, as in: fastnlp train-classifier my.csv --model ulmfit --out {self.folder}",
-               f"{self.folder/'report.json'} 来自没有 --model 的运行。请加上 --model 训练：fastnlp train-classifier my.csv --model ulmfit --out {self.folder}")
+               f"{self.folder/'report.json'} is not of train-classifier, or of an earlier version of it. Train with: fastnlp train-classifier my.csv --model ulmfit --fresh --out {self.folder}",
+               f"{self.folder/'report.json'} 不是 train-classifier 写的，或者来自它的旧版本。请这样训练：fastnlp train-classifier my.csv --model ulmfit --fresh --out {self.folder}")
         return {**found['options'], 'data': found.get('data')}
 
     @read_once
@@ -267,7 +267,7 @@ def _mistakes(left, wanted=5, least=4):
 
 # %% ../../nbs/reference/exercises_capstone.ipynb #cell-036
 def begin_notes(
-    folder,          # of a run of train-classifier --model
+    folder,          # of a run of train-classifier
     data=None,       # its table, where it lies elsewhere
     n=8,             # rows to begin with
 )->Path:             # notes.md
@@ -391,7 +391,7 @@ def _look(look, left):
 
 # %% ../../nbs/reference/exercises_capstone.ipynb #cell-052
 def judge_capstone(
-    folder,          # of a run of train-classifier --model, with card, notes, Space or ONNX folder, new.csv
+    folder,          # of a run of train-classifier, with card, notes, Space or ONNX folder, new.csv
     data=None,       # the table of the run, where it lies neither in the folder nor where it was
 )->dict:             # points: name, holds, en, zh; got, of
     "Look at the ten points of the capstone. Files are read; nothing in them is run."

@@ -264,7 +264,10 @@ def plan_all(
     for name in sorted(waiting, key=lambda name: waiting[name]['expected']):
         plan = make_plan(name, left/folds, waiting[name])
         if not plan.get('left_out'): left = take(name, plan)
-        else: log(f"{candidate_title(name, task.kind)} is left out: it would take about {in_words(plan['expected']*folds)}, and {in_words(left)} are left for it. --minutes gives it more.")
+        else:
+            needed, there = in_words(plan['expected']*folds), in_words(left)
+            if needed == there: needed, there = f"{plan['expected']*folds:.0f} s", f'{left:.0f} s'
+            log(f"{candidate_title(name, task.kind)} is left out: it would take about {needed}, and {there} are left for it. --minutes gives it more.")
     return {name: plans[name] for name in names if name in plans}
 
 # %% ../../nbs/reference/applications_contest.ipynb #cell-028

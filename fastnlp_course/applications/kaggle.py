@@ -128,7 +128,7 @@ def _check_judged(pairs, valid, valid_pct):
     if len(set(np.asarray(valid.scores).tolist())) < 2:
         raise ValueError(f"all {len(valid)} scores to judge by are {np.asarray(valid.scores)[0]:g}, and a correlation needs scores that differ. Pass another seed, a larger valid_pct, or more pairs.")
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #new1
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-021
 def _keep_better(out, preds, trained, before, pairs, splits, model, log):
     "Where the untrained cosine is better beyond doubt, it becomes `model`, and the trained one lies beside it: what was saved, its figures and predictions."
     start, valid = before.get('untrained cosine'), pairs.subset(splits[1])
@@ -149,7 +149,7 @@ def _keep_better(out, preds, trained, before, pairs, splits, model, log):
     log(f"{out/'model'} holds the untrained cosine, which scores better; the trained model lies beside it, in {out/'trained_model'}")
     return 'untrained cosine', judged, found
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-021
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-022
 def _note_shared(pairs, splits, log):
     "Groups on both sides of a split that was given: the figures are too good then, and that is said."
     train, valid = (set(pairs.table.group.iloc[list(part)]) for part in splits)
@@ -208,7 +208,7 @@ def train_pairs(
     checkpoint.fname.with_name(f'{checkpoint.fname.name}.safetensors').unlink(missing_ok=True)
     return found
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-027
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-030
 _submission_cells = (
     '''import os, subprocess, sys
 from pathlib import Path
@@ -233,7 +233,7 @@ def _submission_notebook():
     kernel = {'kernelspec': {'display_name': 'Python 3', 'language': 'python', 'name': 'python3'}}
     return {'cells': cells, 'metadata': kernel, 'nbformat': 4, 'nbformat_minor': 5}
 
-# %% ../../nbs/reference/applications_kaggle.ipynb #cell-028
+# %% ../../nbs/reference/applications_kaggle.ipynb #cell-031
 def kaggle_folder(
     model,                      # folder that `export` wrote, or `train_pairs` under the name model
     out,                        # folder to make; it must not exist

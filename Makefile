@@ -19,7 +19,7 @@ INPUTS = settings.ini setup.py pyproject.toml $(CONSTRAINTS)
 # nbdev's commands start kernels and other commands by name, so the environment's own come first.
 export PATH := $(abspath $(BIN))$(SEPARATOR)$(PATH)
 
-.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test nbdev3-test test-newest test-oldest workflow-check benchmark site site-test clean spell links notebooks-check release bench colab-check kaggle-check anki glossary
+.PHONY: help demo test export-check lessons-check notebook-test avx2-test unit-test fuzz fresh-check notebooks readme badges wheel-test space-check nbdev3-test test-newest test-oldest workflow-check benchmark site site-test clean spell links notebooks-check release bench colab-check kaggle-check anki glossary
 
 help:
 	@echo "make demo            set up $(VENV), train on the embedded reviews, write demo_output/report.html"
@@ -37,6 +37,7 @@ help:
 	@echo "make notebooks-check notebooks without traces of the session that ran them; CLEAN=1 mends them"
 	@echo "make colab-check     lessons as Colab runs them, from the first cell on; NAMES=\"00 04\" for some; CUDA=1 takes 5 GB; kaggle-check likewise"
 	@echo "make wheel-test      build wheel and sdist and use them in an environment without nbdev"
+	@echo "make space-check     write a Space, install its requirements into an environment of its own, open the page and ask it"
 	@echo "make release         VERSION=0.2.0: build, try, write notes, commit and tag; DRY=1 changes nothing"
 	@echo "make nbdev3-test     export and test the notebooks under nbdev 3"
 	@echo "make test-newest     all tests with the newest versions of everything"
@@ -131,6 +132,10 @@ kaggle-check: $(VENV)/dev-ready
 
 wheel-test:
 	$(PYTHON) tools/check_wheel.py
+
+# The folder that `fastnlp space` writes, by its own requirements, as a Space would run it; gradio and torch come from the index of pip.
+space-check: $(VENV)/dev-ready
+	$(RUN) tools/check_space.py
 
 nbdev3-test:
 	$(PYTHON) tools/check_nbdev3.py

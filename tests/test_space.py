@@ -21,6 +21,10 @@ def test_a_space_names_the_repository_and_what_is_installed(tmp_path):
     settings = settings['DEFAULT']
     assert f"fastnlp_course[app] @ git+{settings['git_url']}@{installed_from()[0]}" in (tmp_path/'space'/'requirements.txt').read_text(encoding='utf-8')
     assert {'app_requirements', 'onnx_requirements'} <= set(settings)          # the extras that it asks for
+    sys.path.insert(0, str(root/'tools'))
+    from check_space import use_wheel                                          # what `make space-check` puts in place of the repository
+    use_wheel(tmp_path/'space', tmp_path/'some-0.whl')
+    assert (tmp_path/'space'/'requirements.txt').read_text(encoding='utf-8').splitlines()[0] == f"fastnlp_course[app] @ {(tmp_path/'some-0.whl').as_uri()}"
     assert 'title: "Films"' in (tmp_path/'space'/'README.md').read_text(encoding='utf-8')
 
 def test_what_is_no_model_becomes_no_space(tmp_path):

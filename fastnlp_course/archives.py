@@ -15,7 +15,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from .locks import cannot_write, fault_point, flush_tree, forget_temporary, sweep, temporary_beside
+from .locks import cannot_write, fault_point, flush_tree, forget_temporary, sweep, temporary_beside, work_lock
 
 # %% ../nbs/reference/ground_archives.ipynb #cell-008
 class _Refused(ValueError):
@@ -161,21 +161,22 @@ def safe_extract(
         raise FileNotFoundError(f"{archive} does not exist. Check the path, or download it again.")
     if not archive.is_file():
         raise ValueError(f"{archive} is no ordinary file, and an archive was expected. Pass the path of the archive.")
-    temporary = temporary_beside(dest)
-    try:
-        dest.parent.mkdir(parents=True, exist_ok=True)
-        sweep(dest.parent)
-        temporary.mkdir()                  # with the rights of an ordinary folder
-        budget = _Budget(archive, max_bytes, max_ratio, max_files)
-        with open(archive, 'rb') as handle: is_tar = handle.read(2) in (b'\x1f\x8b', b'BZ', b'\xfd7', b'\x5d\0')
-        (_extract_zip if not is_tar and zipfile.is_zipfile(archive) else _extract_tar)(archive, temporary, budget)
-        fault_point(f'before_replace:{dest.name}')
-        if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
-            raise _Refused(f"{dest} exists already, and {archive} is unpacked only into a new folder. Choose another name, or remove it first.")
-        flush_tree(temporary)
-        os.replace(temporary, dest)
-    except Exception as error:
-        raise _explained(error, archive, dest) from error
-    finally:
-        forget_temporary(temporary)
+    with work_lock(dest, 'unpacking'):
+        temporary = temporary_beside(dest)
+        try:
+            dest.parent.mkdir(parents=True, exist_ok=True)
+            sweep(dest.parent)
+            temporary.mkdir()                  # with the rights of an ordinary folder
+            budget = _Budget(archive, max_bytes, max_ratio, max_files)
+            with open(archive, 'rb') as handle: is_tar = handle.read(2) in (b'\x1f\x8b', b'BZ', b'\xfd7', b'\x5d\0')
+            (_extract_zip if not is_tar and zipfile.is_zipfile(archive) else _extract_tar)(archive, temporary, budget)
+            fault_point(f'before_replace:{dest.name}')
+            if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
+                raise _Refused(f"{dest} exists already, and {archive} is unpacked only into a new folder. Choose another name, or remove it first.")
+            flush_tree(temporary)
+            os.replace(temporary, dest)
+        except Exception as error:
+            raise _explained(error, archive, dest) from error
+        finally:
+            forget_temporary(temporary)
     return dest

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import fastnlp_course.archives
 import fastnlp_course.folders
 import fastnlp_course.locks
 from fastnlp_course.applications.cards import write_card
@@ -22,6 +23,8 @@ from fastnlp_course.applications.predictors import load_predictor
 from fastnlp_course.applications.space import write_space
 from fastnlp_course.applications.tfidf_model import fit_tfidf, save_tfidf
 from fastnlp_course.applications.train_table import contest_of_file
+from fastnlp_course.archives import safe_extract
+from fastnlp_course.files import write_json
 from fastnlp_course.folders import check_folder, model_digest
 from fastnlp_course.training.export import load_learner
 
@@ -62,7 +65,7 @@ def one_in_the_middle_of_the_other(first, second, point):
                 middle.ring()
                 waits.wait()
             original(name)
-        for module in (fastnlp_course.locks, fastnlp_course.folders, fastnlp_course.files): module.fault_point = pause
+        for module in (fastnlp_course.locks, fastnlp_course.archives, fastnlp_course.folders, fastnlp_course.files): module.fault_point = pause
         try: first()
         finally: middle.ring()                     # also if it never came to the point
         os.write(order[1], b'1')
@@ -80,6 +83,7 @@ def one_in_the_middle_of_the_other(first, second, point):
     middle.wait()
     other = child(has_to_wait)
     codes = code_of(one), code_of(other)
+    os.close(order[1])                             # where both failed, nothing is to be read
     return codes, os.read(order[0], 9).decode()
 
 def table(folder, name, words):
@@ -186,3 +190,36 @@ def test_a_card_waits_for_the_model(tmp_path, tables):
     assert codes[0] == 0 and '!' not in order
     if codes[1] == 0: assert 'two.csv: TF-IDF' in (out/'model'/'README.md').read_text(encoding='utf-8')
     assert whole(out) == 'two.csv'
+
+def archive_of(folder, name, words):
+    import io
+    import tarfile
+    with tarfile.open(folder/name, 'w:gz') as archive:
+        for i, word in enumerate(words):
+            member = tarfile.TarInfo(f'{i}.txt')
+            member.size = len(word)
+            archive.addfile(member, io.BytesIO(word.encode()))
+    return folder/name
+
+def texts_of(folder): return [path.read_text() for path in sorted(folder.iterdir())]
+
+@pytest.mark.parametrize('point', ['extract:0.txt', 'before_replace:texts'])
+def test_two_unpack_into_one_folder(tmp_path, point):
+    "The second waits, and then says that the folder is there."
+    one, two = archive_of(tmp_path, 'one.tgz', ['fine', 'lovely']), archive_of(tmp_path, 'two.tgz', ['dull'])
+    def second():
+        with pytest.raises(ValueError, match='texts exists already'): safe_extract(two, tmp_path/'texts')
+    codes, order = one_in_the_middle_of_the_other(lambda: safe_extract(one, tmp_path/'texts'), second, point)
+    assert (codes, order) == ((0, 0), '12')
+    assert texts_of(tmp_path/'texts') == ['fine', 'lovely'] and not left_over(tmp_path)
+
+@pytest.mark.parametrize('point', ['extract:0.txt', 'before_replace:texts'])
+def test_a_file_is_written_beside_what_is_unpacked(tmp_path, point):
+    "It need not wait, and does not sweep away what the other process unpacks."
+    archive = archive_of(tmp_path, 'one.tgz', ['fine', 'lovely'])
+    def second():
+        write_json(tmp_path/'notes.json', {})
+        assert safe_extract(archive, tmp_path/'others')
+    codes, order = one_in_the_middle_of_the_other(lambda: safe_extract(archive, tmp_path/'texts'), second, point)
+    assert (codes, sorted(order)) == ((0, 0), ['!', '1'])
+    assert texts_of(tmp_path/'texts') == texts_of(tmp_path/'others') == ['fine', 'lovely'] and not left_over(tmp_path)

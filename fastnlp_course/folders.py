@@ -16,7 +16,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from .files import atomic_write, file_hash, flush_folder, need_file, read_json, write_json
-from .locks import cannot_write, fault_point, flush_tree, forget_temporary, sweep, temporary_beside, work_lock
+from .locks import cannot_write, disk_error, fault_point, flush_tree, forget_temporary, sweep, temporary_beside, work_lock
 
 # %% ../nbs/reference/ground_folders.ipynb #cell-008
 def _exchange(one, other):
@@ -101,6 +101,7 @@ def _files_of(manifest, place):
 def check_folder(
     folder,     # written by `atomic_folder`
     reads=(),   # names of the files that will be read
+    only=('*',), # patterns of the names to compare
 ):
     "Compare the files of a folder with its manifest; what is damaged, missing or of another model is named."
     folder = Path(folder)
@@ -114,9 +115,10 @@ def check_folder(
         if name not in files and (folder/name).exists():
             raise ValueError(f"{folder/name} is not in manifest.json, so it does not belong to what else is there. Write the folder again; if you put it there on purpose, remove manifest.json.")
     for name, about in files.items():
+        if not any(fnmatch(name, pattern) for pattern in only): continue
         file = folder/name
         if not file.exists():
-            raise FileNotFoundError(f"{file} is missing, and manifest.json lists it: the folder was copied in part. Copy it again.")
+            raise FileNotFoundError(f"{file} is missing, and manifest.json lists it: the folder was copied in part. Copy it again; if you removed it on purpose, remove manifest.json.")
         if need_file(file).stat().st_size != about['bytes']:
             raise ValueError(f"{file} has {file.stat().st_size:,} bytes, and manifest.json says {about['bytes']:,}: it is cut off, was changed, or belongs to something else. Copy or write the folder again; if you changed it on purpose, remove manifest.json.")
         if file_hash(file) != about['sha256']:
@@ -168,13 +170,47 @@ def atomic_folder(
             else:
                 if keep: _take_along(path, temporary, without)
                 swap_in(temporary, path)
-        except OSError as error:
-            explained = cannot_write(error, path)
+        except Exception as error:
+            found = disk_error(error)
+            if found is None: raise
+            explained = cannot_write(found, path)
             raise explained from (None if explained is error else error)
         finally:
             forget_temporary(temporary)
 
 # %% ../nbs/reference/ground_folders.ipynb #cell-016
+def check_listed(
+    folder,        # or the name of a model on the hub, which is left alone
+    only=('*',),   # patterns of the names to compare
+):
+    "Compare the files with our list of checksums, if there is one; a manifest.json of somebody else is left alone."
+    place = Path(folder)/'manifest.json'
+    found = read_json(place) if place.is_file() else None
+    if isinstance(found, dict) and (found.get('format') == manifest_format or len({'format', 'version', 'files'} & found.keys()) > 1):
+        check_folder(folder, only=only)
+
+@contextmanager
+def manifest_follows(
+    folder,     # in which files are written
+):
+    "What is written inside gets its new checksums in our manifest, if there is one."
+    folder = Path(folder)
+    place = folder/'manifest.json'
+    try: files = _files_of(read_json(place), place) if place.is_file() else None
+    except ValueError: files = None         # of somebody else, or damaged: whoever reads it is told
+    there = set(_written(folder)) if files is not None else set()
+    before = {name: file_hash(folder/name) for name in there & (files or {}).keys()}
+    yield
+    if files is None: return
+    now = {name for name in _written(folder) if not name.startswith('.') and name != 'manifest.json'}
+    changed = [name for name in now if name not in there or name in before and file_hash(folder/name) != before[name]]
+    if changed or before.keys() - now:
+        about = {name: {'bytes': (folder/name).stat().st_size, 'sha256': file_hash(folder/name)} for name in changed}
+        kept = {name: one for name, one in files.items() if name not in before or name in now}
+        write_json(place, {'format': manifest_format, 'version': 1, 'files': dict(sorted({**kept, **about}.items()))})
+
+
+# %% ../nbs/reference/ground_folders.ipynb #cell-019
 def _manifest_of(path): return path.with_suffix('.manifest.json')
 
 def _flush(path):
@@ -200,7 +236,7 @@ def _rename_all(pairs):
 
 def _known(paths): return {path.name: {'bytes': path.stat().st_size, 'sha256': file_hash(path)} for path in paths}
 
-# %% ../nbs/reference/ground_folders.ipynb #cell-017
+# %% ../nbs/reference/ground_folders.ipynb #cell-020
 @contextmanager
 def atomic_files(
     *paths,   # of one folder; the first gives the name of the manifest
@@ -233,7 +269,7 @@ def check_files(
     if place.exists() and _files_of(read_json(place), place) != _known(paths):
         raise ValueError(f"{' and '.join(path.name for path in paths)} in {paths[0].parent} do not belong together, or were changed: {place.name} has other checksums. Write them again; if you changed them on purpose, remove {place.name}.")
 
-# %% ../nbs/reference/ground_folders.ipynb #cell-027
+# %% ../nbs/reference/ground_folders.ipynb #cell-030
 _told_about = ('README.md', 'calibration.json', 'columns.json')
 
 def model_digest(

@@ -38,7 +38,7 @@ def small_encoder(
     tokenizer = word_piece_tokenizer(texts, vocab_size, model_max_length=128)
     config = BertConfig(vocab_size=len(tokenizer), hidden_size=hidden_size, num_hidden_layers=2, num_attention_heads=2, intermediate_size=2*hidden_size, max_position_embeddings=128, num_labels=1, initializer_range=0.05)
     model = BertForSequenceClassification(config)
-    with atomic_folder(folder, manifest=False) as new:
+    with atomic_folder(folder) as new:
         model.save_pretrained(new)
         tokenizer.save_pretrained(new)
     return Path(folder)

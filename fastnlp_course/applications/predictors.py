@@ -20,7 +20,7 @@ from fastcore.foundation import L
 from ..lazy_modules import pd
 from ..fields import shown
 from ..files import no_panic, read_json, write_json
-from ..folders import check_told, model_digest
+from ..folders import check_listed, check_told, model_digest
 from ..data.lm_dataloader import LMDataLoader
 from ..data.new_items import test_set
 from ..training.export import load_learner
@@ -233,6 +233,7 @@ def _probe(predictor, folder):
 # %% ../../nbs/reference/applications_predictors.ipynb #cell-026
 def _transformers_predictor(folder, config):
     "A folder of transformers with a head for whole texts."
+    check_listed(folder, only=('*.json',))       # the weights are compared when they are loaded
     architectures = config.get('architectures')
     if not isinstance(architectures, list) or not any('SequenceClassification' in str(name) for name in architectures):
         raise ValueError(f"{folder} is a model of transformers without a head that labels texts ({shown(architectures)}). Fine-tune it first: fastnlp train-classifier FILE --model {folder}")

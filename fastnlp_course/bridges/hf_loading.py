@@ -14,7 +14,7 @@ import torch
 
 from ..fields import file_name
 from ..files import read_json
-from ..folders import check_folder, manifest_format
+from ..folders import check_listed
 from ..data.targets import get_c
 from .hf_batches import HFTokenize
 from .hf_saving import hf_steps, labels_of
@@ -87,6 +87,7 @@ def open_tokenizer(source, **options):
     "The tokenizer of a checkpoint: none of its code is run, and one without a vocab is refused."
     from transformers import AutoTokenizer
     check_hf_folder(source)
+    check_listed(source, only=('*.json', '*.txt', '*.model', '*.jinja'))
     with said_of(source):
         tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False, **options)
     if not (isinstance(tokenizer.model_max_length, (int, float)) and 1 <= tokenizer.model_max_length <= 1e31):
@@ -96,18 +97,11 @@ def open_tokenizer(source, **options):
     return tokenizer
 
 # %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-010
-def _check_listed(source):
-    "Where there is a list of checksums, what is damaged is named."
-    listed = Path(source)/'manifest.json'
-    found = read_json(listed) if listed.is_file() else None
-    if isinstance(found, dict) and found.get('format') == manifest_format:
-        check_folder(source)
-
-def _check_finite(model, source):
+def check_finite(model, source, how='load_hf_model'):
     "Weights that are no numbers are refused, or every prediction would be none."
     for name, weight in model.state_dict().items():
         if weight.device.type != 'meta' and not torch.isfinite(weight).all():
-            raise ValueError(f"{source} has {int((~torch.isfinite(weight)).sum()):,} of {weight.numel():,} numbers in {name!r} that are infinite or no numbers: the training had gone wrong before it was saved, or the file is damaged. Take another checkpoint; to look at this one all the same, load it with load_hf_model(..., allow_nan=True).")
+            raise ValueError(f"{source} has {int((~torch.isfinite(weight)).sum()):,} of {weight.numel():,} numbers in {name!r} that are infinite or no numbers: the training had gone wrong before it was saved, or the file is damaged. Take another checkpoint; to look at this one all the same, load it with {how}(..., allow_nan=True).")
 
 def _check_whole(cls, info, source):
     "Every weight that is read comes from the files: nothing is new, so nothing is random."
@@ -116,14 +110,20 @@ def _check_whole(cls, info, source):
     if lost:
         raise ValueError(f"{source} has no weights for {len(lost)} parts of its model, or not of the right size ({', '.join(lost[:3])}): they would be random, and so would the answers. Copy the folder again, or fine-tune the model first.")
 
+def _is_ours(source):
+    "Is it a ULMFiT, whose class looks at its weights itself?"
+    place = Path(source)/'config.json'
+    return place.is_file() and read_json(place).get('model_type') == 'awd-lstm'
+
 def load_checkpoint(cls, source, allow_nan=False, whole=False, **config):
     "A checkpoint of transformers in 32 bits; a head of another size than the data want is made new, and a sentence says so. With `whole`, nothing is made new."
     import transformers
     check_hf_folder(source)
-    _check_listed(source)
+    check_listed(source)
     _check_bytes(Path(source))
     if 'torch_dtype' not in config:
         config.setdefault('dtype', torch.float32)
+    if allow_nan and _is_ours(source): config['allow_nan'] = True
     with said_of(source):
         model, info = cls.from_pretrained(source, output_loading_info=True, ignore_mismatched_sizes=True, **config)
     if whole: _check_whole(cls, info, source)
@@ -137,7 +137,7 @@ def load_checkpoint(cls, source, allow_nan=False, whole=False, **config):
         names = '' if all(name.startswith('LABEL_') for name in names) else f' ({", ".join(names)})'
         print(f'{source} was trained for {before.num_labels} label{"s" if before.num_labels != 1 else ""}{names}, and here num_labels is {model.config.num_labels}: it gets a new head with random weights ({", ".join(key[0] for key in other)}); the body keeps what it learned.')
     if not allow_nan:
-        _check_finite(model, source)
+        check_finite(model, source)
     return model
 
 # %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-012

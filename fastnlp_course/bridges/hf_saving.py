@@ -186,7 +186,7 @@ def write_for_transformers(model, tokenizer, settings, folder):
     "Write model and tokenizer, read them back, and put them into `folder` only if they are what was written."
     cls = check_described(model)
     folder = Path(folder)
-    with atomic_folder(folder, manifest=False, without=_of_other_saves) as new:      # an adapter of another model would be put on top of this one
+    with atomic_folder(folder, without=_of_other_saves) as new:      # an adapter of another model would be put on top of this one
         _write(model, tokenizer, settings, cls, new)
         compare_written(model, tokenizer, cls, new)
     return folder

@@ -7,6 +7,7 @@ __all__ = ['to_hf', 'from_hf', 'AWDLSTMConfig', 'AWDLSTMForCausalLM', 'AWDLSTMFo
            'AWDLSTMPreTrainedModel', 'AWDLSTMTokenizer', 'LSTMState', 'read_on']
 
 # %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-004
+from functools import wraps
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 
 from ..fields import maybe, number, several, whole
 from ..files import to_config
-from ..folders import atomic_folder
+from ..folders import atomic_folder, check_listed, manifest_follows
 from ..text.tokenization import BOS, PAD, UNK
 from ..text.tokenizer import Tokenizer
 from ..training.outputs import get_model, open_output
@@ -23,6 +24,7 @@ from ..training.saving import load_into
 from ..models.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from ..models.pretrained import is_read_backwards, match_embeds, text_steps_of, vocab_of_texts
 from ..models.ulmfit import language_model_learner, LMLearner, text_classifier_learner, TextLearner
+from .hf_loading import check_finite
 from .hf_saving import compare_written, settings_for_pipeline
 from .ulmfit_models import (AWDLSTMConfig, AWDLSTMForCausalLM, AWDLSTMForSequenceClassification, AWDLSTMPreTrainedModel,
     encoder_names, head_names, LSTMState, read_on)
@@ -62,6 +64,28 @@ def _from_dict(cls, config_dict, **kwargs):
 AWDLSTMConfig.from_dict = classmethod(_from_dict)
 
 # %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-014
+_plain_from_pretrained = AWDLSTMPreTrainedModel.from_pretrained.__func__
+
+def _from_pretrained(cls, pretrained_model_name_or_path, *args, allow_nan=False, **kwargs):
+    "As transformers does it, after a look at the checksums of the folder; weights that are no numbers are refused."
+    source = pretrained_model_name_or_path
+    if source is not None: check_listed(source)
+    found = _plain_from_pretrained(cls, source, *args, **kwargs)
+    if not allow_nan: check_finite(found[0] if isinstance(found, tuple) else found, source, 'from_pretrained')
+    return found
+
+AWDLSTMPreTrainedModel.from_pretrained = classmethod(_from_pretrained)
+
+def _listing(save):
+    @wraps(save)
+    def save_pretrained(self, save_directory, *args, **kwargs):
+        with manifest_follows(save_directory): return save(self, save_directory, *args, **kwargs)
+    return save_pretrained
+
+for cls in (AWDLSTMConfig, AWDLSTMPreTrainedModel, AWDLSTMTokenizer): cls.save_pretrained = _listing(cls.save_pretrained)
+
+
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-016
 def _tokenizer_step(dls):
     "The step of the pipeline that makes tokens."
     for step in text_steps_of(dls):
@@ -103,7 +127,7 @@ def _settings_of(learn):
     return AWDLSTMForSequenceClassification, {**settings, **head, 'id2label': {i: str(label) for i, label in enumerate(labels)}, 'label2id': {str(label): i for i, label in enumerate(labels)},
                                              'tie_word_embeddings': False}
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-015
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-017
 def _compare_answers(own, model):
     "Refuse a network that was changed where the names of weights do not show it."
     ids = torch.arange(model.config.vocab_size)[-12:][None]        # (1, 12)
@@ -120,7 +144,7 @@ def _compare_answers(own, model):
     if ours.shape != theirs.shape or not torch.allclose(ours, theirs, atol=1e-4, rtol=1e-3):
         raise ValueError('This network answers otherwise than a ULMFiT of its settings and weights: a part without weights was changed. Use learn.export, or learn.save and learn.load.')
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-016
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-018
 def to_hf(
     learn:TextLearner,   # of `language_model_learner` or `text_classifier_learner`
 )->tuple:                # model and tokenizer of transformers
@@ -167,14 +191,14 @@ def from_hf(
     load_into(learn.model, {name: matched[name if is_lm else name.replace('0.module.', '0.', 1)] for name in ours}, 'the model of transformers')
     return learn
 
-# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-017
+# %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-019
 @patch
 def save_pretrained(self:TextLearner,
     folder,      # is made
 )->Path:
-    "Write model and tokenizer as transformers reads them: config.json, model.safetensors, vocab.json and the tokenizer's settings."
+    "Write model and tokenizer as transformers reads them: config.json, model.safetensors, vocab.json and the tokenizer's settings, with a list of checksums."
     parts = to_hf(self)
-    with atomic_folder(folder, manifest=False) as new:      # others write into such a folder, too
+    with atomic_folder(folder) as new:
         for part in parts: part.save_pretrained(new)
         compare_written(*parts, type(parts[0]), new)
     return Path(folder)

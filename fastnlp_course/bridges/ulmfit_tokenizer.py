@@ -14,6 +14,7 @@ from fastcore.basics import patch
 from transformers import PreTrainedTokenizer
 
 from ..files import atomic_write, read_json
+from ..folders import check_listed
 from ..registry import from_config, part, to_config
 from ..text.tokenization import BOS, decode_spec_tokens, PAD, UNK, WordTokenizer
 from ..text.tokenizer import Tokenizer
@@ -99,8 +100,9 @@ class AWDLSTMTokenizer(PreTrainedTokenizer):
 _plain_from_pretrained = PreTrainedTokenizer._from_pretrained.__func__
 
 def _from_pretrained(cls, resolved_vocab_files, *args, **kwargs):
-    "As transformers does it, with the vocab of the folder and no other."
+    "As transformers does it, with the vocab of the folder and no other, after a look at the checksums."
     kwargs.setdefault('vocab_file', resolved_vocab_files.get('vocab_file'))
+    for file in filter(None, resolved_vocab_files.values()): check_listed(Path(file).parent, only=(Path(file).name,))
     try: return _plain_from_pretrained(cls, resolved_vocab_files, *args, **kwargs)
     except (TypeError, KeyError, AttributeError, IndexError) as error:
         place = resolved_vocab_files.get('tokenizer_config_file') or resolved_vocab_files.get('vocab_file') or 'tokenizer_config.json'

@@ -78,7 +78,7 @@ def pair_answers(
         pairs = pairs_in(table, file)
     except ValueError as error:
         raise ValueError(f"{error} The model scores pairs; for columns of other names: fastnlp match {file} --model MODEL --anchor FIRST --target SECOND") from None
-    return with_columns(table, {'predicted': predict_pairs(learn, pairs).round(6)})
+    return with_columns(table, {'predicted': predict_pairs(learn, pairs).astype(float).round(6)})
 
 def pair_model_in(folder):
     "The learner of a folder, if it reads pairs of phrases; else None."

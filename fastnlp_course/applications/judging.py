@@ -270,8 +270,11 @@ def _log_of(probabilities):
     "Logarithms that stay finite."
     return np.log(_array(probabilities).astype(float).clip(1e-30, 1))
 
-def logits_of(probabilities, task='classes'):
-    "What a model may have said before it became these probabilities, written with seven digits: log probabilities, or the logit of each of several labels."
+def logits_of(
+    probabilities,   # (rows, classes); for several labels (rows, labels)
+    task='classes',  # or 'several labels'
+)->np.ndarray:       # of the same shape
+    "What `fit_temperature` reads, of probabilities with seven digits: log probabilities, or the logit of each of several labels."
     p = _array(probabilities).astype(float).clip(1e-7, 1 - 1e-7)
     return np.log(p) - np.log(1 - p) if task == 'several labels' else np.log(p)
 

@@ -65,7 +65,9 @@ def an_example(text):
     words = ' '.join(str(text).split())
     return words if len(words) <= 60 else words[:60].rsplit(' ', 1)[0]
 
-def quoted(text):
+def quoted(
+    text,            # any
+)->str:
     "A text as a word of a command; an apostrophe stands between plain quotation marks."
     return f'"{text}"' if "'" in text and re.fullmatch(r"[\w .,;:'?()-]+", text) else shlex.quote(text)
 

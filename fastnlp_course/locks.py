@@ -44,6 +44,16 @@ def flush_tree(
             if error.errno not in (errno.EBADF, errno.EINVAL): raise     # read-only handles cannot be flushed everywhere
         finally: os.close(fd)
 
+def disk_error(
+    error,   # any exception
+):           # the OSError that it is or tells of, or None
+    "Libraries written in Rust, such as safetensors, say in words that the disk is full."
+    if isinstance(error, OSError):
+        return error
+    found = re.search(r'\(os error (\d+)\)', str(error))
+    full = [getattr(errno, name) for name in ('ENOSPC', 'EDQUOT', 'EFBIG') if hasattr(errno, name)]
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found and int(found[1]) in full else None
+
 def cannot_write(
     error,   # an OSError
     path,    # what was to be written

@@ -48,17 +48,24 @@ class _Lines:
             raise type(error)(f"{folder} cannot hold the texts of a subword model ({error.strerror or error}). Pass a cache_dir that can be written.") from error
 
     def __enter__(self): return self
-    def __exit__(self, *exception): self.file.close()
+    def __exit__(self, *exception):
+        try: self.file.close()
+        except OSError: pass       # what does not fit any more was said when it was written
 
 # %% ../../nbs/reference/text_subword_models.ipynb #cell-009
 @patch
-def _add(self:_Lines, text, where):
-    data = _utf8(text, where) + b'\n'
+def _put(self:_Lines, data, at_once):
+    "Bytes to the file; what still waits in memory goes along, if it has to be there at once."
     try:
         self.file.write(data)
-        self.file.flush() if self.n_lines % 1000 == 0 else None
+        if at_once: self.file.flush()
     except OSError as error:
         raise cannot_write(error, f'{self.folder} (the texts of a subword model)') from error
+
+@patch
+def _add(self:_Lines, text, where):
+    data = _utf8(text, where) + b'\n'
+    self._put(data, self.n_lines % 1000 == 0)
     self.digest.update(data)
     self.n_lines += data.count(b'\n')
     if len(data) > self.longest:
@@ -77,7 +84,7 @@ def write(self:_Lines,
         try:
             text = next(texts)
         except StopIteration:
-            return
+            return self._put(b'', True)
         except Exception as error:
             raise RuntimeError(f"the texts broke off at item {i} ({type(error).__name__}: {error}), so no subword model was trained. Mend the source and call setup again.") from error
         for rule in rules:
@@ -91,11 +98,11 @@ def read(self:_Lines):
     self.file.seek(0)
     return (line.decode('utf-8').rstrip('\n') for line in self.file)
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-012
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-013
 eu_langs = 'bg cs da de el en es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl sv'.split()
 _all_ = ['eu_langs']
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-013
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-014
 @patch
 def __init__(self:SentencePieceTokenizer,
     lang:str='en',              # decides on the default of `char_coverage`
@@ -124,7 +131,7 @@ def __init__(self:SentencePieceTokenizer,
     if sp_model is not None:
         self._read_model()
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-015
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-016
 @patch
 def _read_model(self:SentencePieceTokenizer):
     "The model of a file, which must be one and should know our special tokens."
@@ -150,7 +157,7 @@ def processor(self:SentencePieceTokenizer):
             raise ValueError(f"{self.sp_model or 'the model'} is not a SentencePiece model, or it is cut off. Train it again with setup.") from None
     return self._processor
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-016
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-017
 def _explain_training(error, vocab_sz, n_lines):
     "A sentence about why SentencePiece could not train."
     too_small = re.search(r'(\d+) vs (\d+)', str(error))
@@ -175,7 +182,7 @@ def _options(self:SentencePieceTokenizer, vocab_sz):
             'hard_vocab_limit': False, 'input_sentence_size': self.input_sentence_size, 'shuffle_input_sentence': True,
             'max_sentence_length': self.max_sentence_length, 'byte_fallback': self.byte_fallback}
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-019
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-020
 def _short_hash(data):
     return hashlib.sha256(data).hexdigest()[:16]
 
@@ -207,7 +214,7 @@ def _keep(self:SentencePieceTokenizer, key):
                 handle.write(self.model_bytes)
     return path
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-020
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-021
 @patch
 def _learn(self:SentencePieceTokenizer, lines, vocab_sz):
     "Train on lines; the bytes of the model."
@@ -223,7 +230,7 @@ def _learn(self:SentencePieceTokenizer, lines, vocab_sz):
         raise ValueError(_explain_training(error, vocab_sz, lines.n_lines)) from None
     return written.getvalue()
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-021
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-022
 @patch
 def train(self:SentencePieceTokenizer,
     texts,                      # iterable of texts, read once
@@ -251,7 +258,7 @@ def setup(self:SentencePieceTokenizer,
         self.train(items, rules)
     return {'sp_model': self.sp_model}
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-022
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-023
 @patch
 def __call__(self:SentencePieceTokenizer,
     items,                      # iterable of texts; without a model they are also what is learned from
@@ -269,7 +276,7 @@ def _encode(self:SentencePieceTokenizer, text, where):
         _utf8(text, where)
         raise
 
-# %% ../../nbs/reference/text_subword_models.ipynb #cell-024
+# %% ../../nbs/reference/text_subword_models.ipynb #cell-025
 @patch
 def __getstate__(self:SentencePieceTokenizer): return {**self.__dict__, '_processor': None}
 

@@ -295,13 +295,26 @@ class CSVLogger(Callback):
         if self.only_validating or hasattr(self.learn, 'lr_finder'):
             return
         file = self.path/self.fname
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self.file = open(file, 'a' if self.append else 'w', newline='', encoding='utf-8')
+        with self._told():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self.file = open(file, 'a' if self.append else 'w', newline='', encoding='utf-8')
         self._write(self.recorder.metric_names)
 
+    @contextmanager
+    def _told(self):
+        "What goes wrong with the file is a sentence."
+        try: yield
+        except OSError as error:
+            try: self.close()                  # the row still waits, and fails once more
+            except OSError: self.file = None
+            explained = type(error)(f'{self.path/self.fname}, the table of CSVLogger, cannot be written ({error.strerror or error}). Make room or permission, pass another path, as in CSVLogger("/tmp/history.csv"), or train without it.')
+            explained.errno = error.errno
+            raise explained from error
+
     def _write(self, row):
-        csv.writer(self.file, lineterminator='\n').writerow(row)
-        self.file.flush()
+        with self._told():
+            csv.writer(self.file, lineterminator='\n').writerow(row)
+            self.file.flush()
 
     def after_epoch(self):
         "Write the row of this epoch."
@@ -321,7 +334,7 @@ class CSVLogger(Callback):
         import pandas as pd
         return pd.read_csv(self.path/self.fname)
 
-# %% ../../nbs/reference/training_recorder.ipynb #cell-039
+# %% ../../nbs/reference/training_recorder.ipynb #cell-040
 class ShowGraphCallback(Callback):
     "Draws the losses when a fit ends."
     order = 65

@@ -83,14 +83,27 @@ def _checked_recipe(recipe):
     return checked(recipe, lambda value, where: object_with(value, where, (), **{**{field.name: kinds[type(field.default)] for field in fields_of(Recipe)}, **sizes}), 'the recipe of the report')
 
 # %% ../../nbs/reference/applications_reproduce.ipynb #cell-013
+def _apart(name, old, new):
+    "Lines about what a run was made with: of a table only the rows that differ."
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [f'{name}, {key}: {old.get(key)} then, {new.get(key)} now' for key in {**old, **new} if old.get(key) != new.get(key)]
+    return [f'{name}: {old} then, {new} now']
+
+def _why(made_with):
+    "What to do about a run that did not come out again."
+    old, new = ((found or {}).get('torch threads') for found in made_with.get('processor', ({}, {})))
+    if old != new and old is not None:
+        return f' With another number of threads, sums are taken in another order: run it again with {old}, as in OMP_NUM_THREADS={old} fastnlp reproduce.'
+    return '' if made_with else ' Versions, machine and number of threads are the same, so this is a fault: please report it.'
+
 def _said(found):
     "Lines for the terminal."
     if found['same']:
         return ['Everything came out again, equal to the last bit.']
     lines = [f'{name}: {old} in the report, {new} now' for name, (old, new) in found['figures'].items()]
     lines += [f'{name} is another file now' for name in found['files']]
-    lines += [f'{name} differ: {old} then, {new} now' for name, (old, new) in found['made_with'].items()]
-    return [*lines, 'It did not come out again.' + ('' if found['made_with'] else ' Versions and machine are the same, so this is a fault: please report it.')]
+    lines += [line for name, (old, new) in found['made_with'].items() for line in _apart(name, old, new)]
+    return [*lines, 'It did not come out again.' + _why(found['made_with'])]
 
 def _with_report(report):
     "The file, or a sentence where a folder has none."

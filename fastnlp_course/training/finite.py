@@ -41,7 +41,7 @@ def remember_numbers(
 def recall_numbers(
     learn,          # a learner
 ) -> str:           # what was done, as a sentence
-    "If a weight is no number, take back all that was trained since the copy."
+    "If a weight is no number, put back the copy: what this epoch trained is lost. Else leave all as it is."
     sick = not_finite(learn.model)
     if not sick:
         return 'The weights are those of before this batch.'

@@ -3,13 +3,16 @@
     python benchmarks/faults.py            # all, a few minutes
     python benchmarks/faults.py export     # those whose name holds `export`
 
-A step is an open for writing, a write, an fsync, a rename, an exchange of names, a new folder or a removed file. A process of its own
-is ended at the step, or the step raises OSError; half of a write is written before. Then what lies there is compared with what a write
+A step is an open for writing, a write, an fsync, a rename, an exchange of names, a new folder, a removed file, or the beginning and the
+middle of a file that the library safetensors writes by itself, in Rust. A process of its own is ended at the step, or the step raises
+OSError (safetensors: an error of its own); half of a write is written before. Then what lies there is compared with what a write
 without faults leaves: all of the old (or nothing, where nothing was), all of the new, or, if neither, the reader must say so in a sentence.
+A log that grows line by line, or batch by batch, may end early, and counts as new if what it holds is the beginning of the whole.
 At last the same write is done again, without a fault: it must give the new, and nothing may be left over.
 """
 import builtins, errno, io, os, pickle, random, shutil, sys, tempfile, threading, warnings
 from collections import Counter
+from contextlib import redirect_stdout
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -57,8 +60,24 @@ class Injector:
             self.step('fsync')
             return fsync(fd)
         os.fsync = flushed
+        self.into_safetensors()
         fastnlp_course.folders._exchange = self.calls('exchange', fastnlp_course.folders._exchange, 2)
         return self
+
+    def into_safetensors(self):
+        "`save_file` of safetensors writes in Rust: before it, and with half of the file there."
+        import safetensors, safetensors.numpy, safetensors.torch
+        def raised(step, half=lambda: None):
+            try: self.step(step, half)
+            except OSError as error: raise safetensors.SafetensorError(f'Error while serializing: I/O error: {error.strerror} (os error {error.errno})') from None
+        def writer(original):
+            def serialize_file(tensors, file, *args, **kwargs):
+                if not self.below(file): return original(tensors, file, *args, **kwargs)
+                raised('safetensors begins')
+                original(tensors, file, *args, **kwargs)
+                raised('safetensors', lambda: os.truncate(file, os.path.getsize(file)//2))
+            return serialize_file
+        for library in (safetensors.torch, safetensors.numpy): library.serialize_file = writer(library.serialize_file)
 
 class Handle:
     "A file whose writes are steps."
@@ -84,6 +103,7 @@ def in_child(work):
         try: said = work()
         except OSError as error: code, said = (3 if not str(error).startswith('[Errno') else 4), f'{type(error).__name__}: {error}'
         except (ValueError, RuntimeError, TypeError) as error: code, said = 5, f'{type(error).__name__}: {error}'
+        except Exception as error: code, said = 6, f'{type(error).__name__}: {error}'
         os.write(writing, pickle.dumps(said)[:60000])
         os._exit(code)
     os.close(writing)
@@ -104,11 +124,12 @@ def write_next(folder):
 
 class Writer:
     "One writer: `write(folder, 'old' or 'new')`, and `read(folder)`, which raises a sentence if what is there does not belong together."
-    def __init__(self, name, write, read=lambda folder: None, old=True, copies=()): self.name, self.write, self.read, self.old, self.copies = name, write, read, old, copies
+    def __init__(self, name, write, read=lambda folder: None, old=True, copies=(), grows=False, seen=lambda data: data):
+        self.name, self.write, self.read, self.old, self.copies, self.grows, self.seen = name, write, read, old, copies, grows, seen
 
     def contents(self, folder):
-        "Names and bytes, without `copies` of what is there under another name."
-        return {name: data for name, data in contents(folder).items() if Path(name).name not in self.copies}
+        "Names and what is seen of the bytes, without `copies` of what is there under another name."
+        return {name: self.seen(data) for name, data in contents(folder).items() if Path(name).name not in self.copies}
 
     def prepare(self, place):
         "What lies there before, and after, a write without faults; the steps it takes."
@@ -130,6 +151,7 @@ class Writer:
         found = self.contents(folder)
         state = next((name for name, files in self.states.items() if files == found), None)
         if state: return state, ''
+        if self.grows and all(name in self.states['new'] and self.states['new'][name].startswith(data) for name, data in found.items()): return 'new', ''
         try: self.read(folder)
         except (ValueError, FileNotFoundError) as error: return ('said', str(error)) if not str(error).startswith('[Errno') else ('LOST', str(error))
         except Exception as error: return 'LOST', f'{type(error).__name__}: {error}'
@@ -174,7 +196,7 @@ def light_writers():
     from fastnlp_course.text.tokenization import BaseTokenizer
     from fastnlp_course.text.tokenizer import tokenize_csv, tokenize_folder, load_tokenized_csv
     from fastnlp_course.text.token_store import TokenStore
-    from fastnlp_course.text.corpus import build_store
+    from fastnlp_course.text.corpus import build_store, join_stores
     from fastnlp_course.text.subwords import SentencePieceTokenizer
     texts = {'old': ['an old text', 'and a second'], 'new': ['the new text', 'and another', 'and a third']}
     how = dict(tok=BaseTokenizer(), rules=[])
@@ -198,9 +220,23 @@ def light_writers():
     yield Writer('tokenize_folder', lambda folder, what: tokenize_folder(inputs/what/'texts', output_dir=folder/'tok', skip_if_exists=False, **how))
     yield Writer('TokenStore.save', lambda folder, what: (folder/'store'/'manifest.json').exists() or TokenStore.from_documents([[1, 2], [3]], list('abcd')).save(folder/'store'), lambda folder: TokenStore.open(folder/'store', verify=True), old=False)
     yield Writer('build_store', lambda folder, what: build_store(texts[what], folder/'store', min_freq=1, block_chars=20, shard_tokens=6, **how), lambda folder: TokenStore.open(folder/'store', verify=True), old=False, copies=[f'{i:05d}.json' for i in range(9)])    # notes of a build that was ended just before it would remove them
+    parts = [build_store([*texts['new'], *texts['old']], inputs/'parts'/'store', min_freq=1, block_chars=20, rank=rank, world=2, **how) for rank in range(2)]
+    yield Writer('join_stores', lambda folder, what: join_stores(folder/'store', parts), lambda folder: TokenStore.open(folder/'store', verify=True), old=False, copies=[f'{i:05d}.json' for i in range(9)])
     yield Writer('safe_extract', lambda folder, what: (folder/'data').exists() or safe_extract(inputs/f'{what}.tgz', folder/'data'), old=False)
     def subwords(folder, what):
         SentencePieceTokenizer(vocab_sz=60, cache_dir=folder/'spm').setup(texts['new']*40)
+    from fastnlp_course.applications.languages import learn_pieces
+    films = {what: [f'{texts[what][i % 2]} of number {i}' for i in range(600)] for what in texts}
+    yield Writer('learn_pieces', lambda folder, what: learn_pieces(films[what], folder/'pieces.model'))
+    import gzip
+    from fastnlp_course.sources import URLs, untar_data
+    (inputs/'wikitext-2').mkdir()
+    for name in ('train', 'valid', 'test'): (inputs/'wikitext-2'/f'{name}.txt.gz').write_bytes(gzip.compress(b' \n = A film = \n \n A text about it . \n'*3))
+    def laid_out(folder, what):
+        os.environ['FASTNLP_DATA'] = str(inputs)
+        try: untar_data(URLs.WIKITEXT_TINY, base=folder)
+        finally: del os.environ['FASTNLP_DATA']
+    yield Writer('untar_data, laid out from local data', laid_out, old=False)
     yield Writer('SentencePieceTokenizer.setup', subwords, lambda folder: SentencePieceTokenizer(sp_model=next((folder/'spm').glob('*.model'), folder/'none')), old=False, copies=['spm.model'])
 
 def served(content):
@@ -240,7 +276,7 @@ def download_writers():
 def model_writers():
     "Those that need a model."
     import torch
-    from fastnlp_course.all import (AWD_LSTM, Learner, LMRecipe, TextDataLoaders, add_lora, awd_lstm_lm_config, export_language_model, get_language_model,
+    from fastnlp_course.all import (AWD_LSTM, CheckpointCallback, CSVLogger, Learner, LMRecipe, TextDataLoaders, add_lora, awd_lstm_lm_config, export_language_model, get_language_model,
                                     kaggle_folder, language_model_learner, load_language_model, load_learner, load_lora, load_weights, make_submission, save_language_model, save_lora, save_weights, set_seed)
     from fastnlp_course.models.pretrained import PretrainedText
     from fastnlp_course.training.toy import BagOfWords, film_data
@@ -256,6 +292,28 @@ def model_writers():
         learners[what].create_opt()
     yield Writer('Learner.save', lambda folder, what: learners[what].save((folder/'model').resolve()), lambda folder: learners['old'].load((folder/'model').resolve()))
     yield Writer('Learner.save(.pth)', lambda folder, what: learners[what].save((folder/'model.pth').resolve()), lambda folder: learners['old'].load((folder/'model.pth').resolve()))
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+    def tensors_in(data):
+        try: return [(name, tensor.numpy().tobytes()) for name, tensor in sorted(load(data).items())]
+        except SafetensorError: return 'damaged'
+    def fitted(folder):
+        "A small learner that is made anew, as in a new process."
+        set_seed(3)
+        learn = Learner(dls, BagOfWords(len(dls.vocab[0])), path=folder.resolve(), model_dir='.')
+        dls.rng.seed(3)
+        return learn
+    def checkpointed(folder, what):
+        learn = fitted(folder)
+        with learn.no_bar(), learn.no_logging(): learn.fit(1, cbs=CheckpointCallback(keep=True))
+    def logged(folder, what):
+        learn = fitted(folder)
+        with learn.no_bar(), learn.no_logging(): learn.fit(2, cbs=CSVLogger())
+    def predicted(folder, what):
+        with learners[what].no_bar(), learners[what].no_logging(): learners[what].get_preds(save_preds=folder/'preds')
+    yield Writer('CheckpointCallback', checkpointed, lambda folder: load_weights(folder/'checkpoint.safetensors'), old=False, seen=tensors_in)      # its metadata hold seconds
+    yield Writer('CSVLogger', logged, old=False, grows=True)
+    yield Writer('get_preds(save_preds=)', predicted, old=False, grows=True)
     yield Writer('Learner.export', lambda folder, what: learners[what].export((folder/'model').resolve()), lambda folder: load_learner(folder/'model'))
     exported = learners['new'].export(Path(tempfile.mkdtemp())/'model')
     yield Writer('kaggle_folder', lambda folder, what: (folder/'kaggle').exists() or kaggle_folder(exported, folder/'kaggle'), old=False)
@@ -266,6 +324,21 @@ def model_writers():
         set_seed(seed)
         models[what] = get_language_model(AWD_LSTM, len(vocab), recipe.model_config())
     yield Writer('save_language_model', lambda folder, what: save_language_model(folder/'lm', models[what], vocab, recipe, {'steps': 1}), lambda folder: load_language_model(folder/'lm'))
+    from fastnlp_course.models.pretraining import LMRun
+    from fastnlp_course.text.token_store import TokenStore
+    def checkpoint_of(what):
+        run = LMRun(TokenStore.from_documents([[2, 3, 4, 5]*20]*4, vocab), LMRecipe(emb_sz=8, n_hid=12, n_layers=2, bs=2, seq_len=5))
+        for _ in range(2 if what == 'old' else 3): run.one_step()
+        return run
+    runs = {what: checkpoint_of(what) for what in ('old', 'new')}
+    yield Writer('checkpoint of train_lm', lambda folder, what: runs[what].save(folder/'checkpoint.safetensors'), lambda folder: load_weights(folder/'checkpoint.safetensors'))
+    from fastnlp_course.models.transformer import GPT, byte_level_bpe
+    from fastnlp_course.models.transformer_files import load_gpt, save_gpt
+    gpts, cut = {}, byte_level_bpe(['an old text', 'a new text'], 280)
+    for what, seed in (('old', 1), ('new', 2)):
+        set_seed(seed)
+        gpts[what] = GPT(vocab_sz=cut.get_vocab_size(), n_positions=8, width=4, n_layers=1, n_heads=2)
+    yield Writer('save_gpt', lambda folder, what: save_gpt(folder/'gpt', gpts[what], cut), lambda folder: load_gpt(folder/'gpt'))
     lm_dls = TextDataLoaders.from_df(pd.DataFrame({'text': ['one two three four five six seven']*40}), text_col='text', is_lm=True, bs=4, seq_len=5)
     lms = {}
     for what, seed in (('old', 1), ('new', 2)):
@@ -302,6 +375,11 @@ def application_writers():
     models = {what: fit_tfidf(texts[what], labels[what]) for what in texts}
     for what in texts: save_tfidf(models[what], None, made/'candidates'/what/'model')
     yield Writer('save_tfidf', lambda folder, what: save_tfidf(models[what], None, folder/'model'), lambda folder: load_tfidf(folder/'model'))
+    from fastnlp_course.cli import predict
+    for what in texts: pd.DataFrame({'text': texts[what]}).to_csv(made/f'{what}.csv', index=False)
+    def answered(folder, what):
+        with redirect_stdout(io.StringIO()): predict.__wrapped__(made/'candidates'/what/'model', None, made/f'{what}.csv', None, None, None, folder/'answers.csv', None, True)
+    yield Writer('fastnlp predict --out', answered)
     def winner(folder, what):
         if not (folder/'candidates').exists(): shutil.copytree(made/'candidates', folder/'candidates')
         answer = {'probabilities': [[.9, .1], [.2, .8], [.6, .4]], 'targets': [0, 1, 1]}
@@ -336,6 +414,22 @@ def transformers_writers():
     for what, seed in (('old', 1), ('new', 2)):
         set_seed(seed)
         models[what] = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, max_position_embeddings=16))
+    from fastnlp_course.applications.encoders import small_encoder
+    from fastnlp_course.applications.frozen_model import TextEncoder, fit_frozen, load_frozen, save_frozen
+    from fastnlp_course.bridges.transformers import load_hf_model
+    texts, frozen = ['an old text', 'a new text', 'one of many words', 'and another']*3, {}
+    yield Writer('small_encoder', lambda folder, what: small_encoder(texts, folder/'encoder', 60, 8, seed=len(what) + ord(what[0])), lambda folder: load_hf_model(folder/'encoder', 'AutoModel'))
+    made = Path(tempfile.mkdtemp())
+    for what, seed in (('old', 1), ('new', 2)): frozen[what] = fit_frozen(TextEncoder(small_encoder(texts, made/what, 60, 8, seed=seed), 16, 'cpu'), texts, [0, 1]*6, ['bad', 'good'])
+    yield Writer('save_frozen', lambda folder, what: save_frozen(frozen[what], folder/'model'), lambda folder: load_frozen(folder/'model', 'cpu'))
+    import pandas as pd
+    from fastnlp_course.all import AWD_LSTM, TextDataLoaders, awd_lstm_clas_config, text_classifier_learner
+    from fastnlp_course.applications.predictors import load_predictor
+    dls, judges = TextDataLoaders.from_df(pd.DataFrame({'text': texts*4, 'label': ['bad', 'good']*24}), text_col='text', label_col='label', valid_pct=.2, seed=1, bs=4, seq_len=12), {}
+    for what, seed in (('old', 1), ('new', 2)):
+        set_seed(seed)
+        judges[what] = text_classifier_learner(dls, AWD_LSTM, config={**awd_lstm_clas_config, 'emb_sz': 4, 'n_hid': 4, 'n_layers': 1}, pretrained=False, seq_len=12)
+    yield Writer('TextLearner.save_pretrained', lambda folder, what: judges[what].save_pretrained(folder/'model'), lambda folder: load_predictor(folder/'model'))
     yield Writer('hf_save', lambda folder, what: write_for_transformers(models[what], tokenizer, {}, folder/'model'))
 
 report = Path(__file__).resolve().parent/'faults.md'

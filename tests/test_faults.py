@@ -11,10 +11,11 @@ import faults
 pytestmark = pytest.mark.skipif('fork' not in multiprocessing.get_all_start_methods(), reason='needs fork')
 
 def telling(steps):
-    "The first write, the last fsync, and what gives files their names."
+    "The first write, the last fsync, what gives files their names, and the middle of a file that safetensors writes itself."
     last_flush = max(i for i, step in enumerate(steps) if step == 'fsync')
     names = [i for i, step in enumerate(steps) if step in ('replace', 'rename', 'exchange')]
-    return sorted({steps.index('write'), last_flush, *names[-2:]})
+    by_itself = [i for i, step in enumerate(steps) if step == 'safetensors']
+    return sorted({steps.index('write'), last_flush, *names[-2:], *by_itself})
 
 def survives(writer, tmp_path, monkeypatch, kinds=('kill', 'full disk')):
     monkeypatch.setattr(faults, 'kinds', {kind: faults.kinds[kind] for kind in kinds})
@@ -29,10 +30,16 @@ def test_files_and_folders(tmp_path, monkeypatch, name):
 def test_downloads(tmp_path, monkeypatch, name):
     survives(next(writer for writer in faults.download_writers() if writer.name == name), tmp_path, monkeypatch)
 
-@pytest.mark.parametrize('name', ['Learner.save(.pth)', 'Learner.export', 'save_language_model', 'export_language_model', 'save_lora', 'kaggle_folder'])
+@pytest.mark.parametrize('name', ['Learner.save(.pth)', 'Learner.export', 'save_language_model', 'export_language_model', 'save_lora', 'kaggle_folder', 'CheckpointCallback', 'save_gpt'])
 def test_models(tmp_path, monkeypatch, name):
     survives(next(writer for writer in faults.model_writers() if writer.name == name), tmp_path, monkeypatch)
 
 @pytest.mark.parametrize('name', ['save_tfidf', 'train-classifier: OUT/model', 'OUT/model, then facts.json', 'fastnlp space', 'fastnlp card'])
 def test_what_commands_write(tmp_path, monkeypatch, name):
     survives(next(writer for writer in faults.application_writers() if writer.name == name), tmp_path, monkeypatch)
+
+def test_what_safetensors_writes_itself(tmp_path, monkeypatch):
+    pytest.importorskip('transformers')
+    writer = next(writer for writer in faults.transformers_writers() if writer.name == 'small_encoder')
+    survives(writer, tmp_path, monkeypatch)
+    assert 'safetensors' in writer.steps

@@ -47,12 +47,12 @@ def flush_tree(
 def disk_error(
     error,   # any exception
 ):           # the OSError that it is or tells of, or None
-    "Libraries written in Rust, such as safetensors, say in words that the disk is full."
+    "Libraries written in Rust, such as safetensors, say in words that the disk is full or that they may not write."
     if isinstance(error, OSError):
         return error
     found = re.search(r'\(os error (\d+)\)', str(error))
-    full = [getattr(errno, name) for name in ('ENOSPC', 'EDQUOT', 'EFBIG') if hasattr(errno, name)]
-    return OSError(int(found[1]), os.strerror(int(found[1]))) if found and int(found[1]) in full else None
+    writing = [getattr(errno, name) for name in ('ENOSPC', 'EDQUOT', 'EFBIG', 'EACCES', 'EPERM', 'EROFS') if hasattr(errno, name)]
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found and int(found[1]) in writing else None
 
 def cannot_write(
     error,   # an OSError

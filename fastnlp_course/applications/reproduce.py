@@ -105,7 +105,7 @@ def _said(found):
     lines += [line for name, (old, new) in found['made_with'].items() for line in _apart(name, old, new)]
     return [*lines, 'It did not come out again.' + _why(found['made_with'])]
 
-# %% ../../nbs/reference/applications_reproduce.ipynb #cell-013b
+# %% ../../nbs/reference/applications_reproduce.ipynb #cell-015
 def _with_report(report):
     "The file, or a sentence where a folder has none."
     if not report.is_file() and (report.parent/'metrics.json').is_file():

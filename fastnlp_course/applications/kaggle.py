@@ -143,9 +143,8 @@ def _keep_better(out, preds, trained, before, pairs, splits, model, log):
     except (ValueError, OSError) as error:
         log(f"The untrained cosine scores better, and it cannot be written as a model: {error}. {out/'model'} holds the trained model. For the cosine, in Python: from fastnlp_course.all import *; cosine_scores(read_pairs('pairs.csv'), {str(model)!r})")
         return 'trained', trained, preds
-    cosine.export((out/'cosine').resolve())
-    (out/'model').rename(out/'trained_model')
-    (out/'cosine').rename(out/'model')
+    shutil.copytree(out/'model', out/'trained_model')
+    cosine.export((out/'model').resolve())                  # takes the place of the other in one step
     log(f"{out/'model'} holds the untrained cosine, which scores better; the trained model lies beside it, in {out/'trained_model'}")
     return 'untrained cosine', judged, found
 

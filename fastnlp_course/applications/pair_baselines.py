@@ -100,6 +100,8 @@ def difference_to(
     try: return bootstrap_interval(lambda rows, targs: pearson(rows[:, 0], targs) - pearson(rows[:, 1], targs), both, pairs.scores, groups=pairs.groups)
     except ValueError: return None
 
+_counted = ' (a count of words, no model that is saved: in Python shared_word_scores(pairs, training_pairs))'
+
 def worth_of_training(
     preds,           # of the trained model
     baselines,       # of `pair_baselines`
@@ -114,9 +116,10 @@ def worth_of_training(
     if found is None:
         return ''
     value, low, high = found
+    counted = _counted if best == 'cosine of TF-IDF' else ''
     figures = f'{abs(value):.3f} (95% of the difference between {low:+.3f} and {high:+.3f})'
     if low > 0: return f'Training is worth {figures} over the {best}.'
-    if high < 0: return f'The trained model is WORSE than the {best}, by {figures}. Take the {best}, or train longer or on more pairs.'
+    if high < 0: return f'The trained model is WORSE than the {best}, by {figures}. Take the {best}{counted}, or train longer or on more pairs.'
     return f'The trained model is {"ahead of" if value > 0 else "behind"} the {best} by {figures}: these pairs do not tell the two apart, a tie.'
 
 # %% ../../nbs/reference/applications_pair_baselines.ipynb #cell-013

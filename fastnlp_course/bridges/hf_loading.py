@@ -71,6 +71,8 @@ def check_hf_folder(source):
     for place in sorted(folder.glob('*.index.json')): _check_index(place)
     for name in ('config.json', 'tokenizer_config.json'):
         if (folder/name).exists(): _check_settings(folder/name)
+    if (folder/'config.json').exists() and str(read_json(folder/'config.json').get('format')).startswith('fastnlp_course '):
+        raise ValueError(f"{folder} holds a whole model of fastnlp_course, as export and the commands write one, and a model of transformers was expected. Open it with load_learner, or write it anew with hf_save.")
 
 # %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-008
 @contextmanager

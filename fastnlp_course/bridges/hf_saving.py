@@ -169,17 +169,22 @@ def _distance(model, other):
     return float('inf') if ours.shape != theirs.shape else float((ours.float() - theirs.float()).abs().max()/ours.float().abs().max().clamp_min(1.))
 
 # %% ../../nbs/reference/bridges_hf_saving.ipynb #cell-016
+def without_places(found):
+    "A config without the folders of this computer that it was loaded from: nobody who gets it needs them, and they may hold a name."
+    if not isinstance(found, dict): return found
+    return {name: without_places(inner) for name, inner in found.items() if not (name in ('_name_or_path', 'name_or_path') and isinstance(inner, str))}
+
 def describe_hf(model):
     "Arguments of `hf_learner` with which `load_learner` builds the model again; one sentence if it cannot."
     import transformers
     cls = check_described(model)
     if getattr(transformers, cls.__name__, None) is not cls:
         raise ValueError(f'{cls.__name__} is no class of transformers {transformers.__version__}, so export cannot say how to build it. Keep it with hf_save or model.save_pretrained, or keep the weights with learn.save.')
-    config = json.loads(model.config.to_json_string(use_diff=False))
+    config = without_places(json.loads(model.config.to_json_string(use_diff=False)))
     config['dtype'] = str(next(iter(p.dtype for p in model.parameters()), torch.float32)).removeprefix('torch.')
     return {'model': {'architecture': cls.__name__, 'config': config}}
 
-# %% ../../nbs/reference/bridges_hf_saving.ipynb #cell-018
+# %% ../../nbs/reference/bridges_hf_saving.ipynb #cell-019
 _of_other_saves = ('model*.safetensors', 'model*.safetensors.index.json', 'pytorch_model*', 'adapter_*')
 
 def write_for_transformers(model, tokenizer, settings, folder):
@@ -206,7 +211,7 @@ def _write(model, tokenizer, settings, cls, folder):
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
 
-# %% ../../nbs/reference/bridges_hf_saving.ipynb #cell-019
+# %% ../../nbs/reference/bridges_hf_saving.ipynb #cell-020
 def compare_written(model, tokenizer, cls, folder):
     "One sentence if model or tokenizer of the folder are not those that were written."
     import transformers

@@ -73,6 +73,12 @@ def _file_texts(path, text_cols, mark_fields, encoding):
         else:
             yield read_text(path, encoding)
 
+def _no_name(text):
+    "The text itself, unless it is the name of a file that is there."
+    if text.__class__ is str and len(text) < 1000 and text.endswith(('.txt', '.json', '.gz', *table_suffixes)) and Path(text).is_file():
+        raise ValueError(f"{text!r} was given as a text, but a file has this name. Pass Path({text!r}) for what it holds.")
+    return text
+
 # %% ../../nbs/reference/text_read_texts.ipynb #cell-009
 def read_texts(
     source,                 # folder, file, table, `datasets` dataset (streaming or not), or iterable of texts, of Path, or of dictionaries
@@ -100,7 +106,7 @@ def read_texts(
         for item in source:
             if isinstance(item, Path): yield from _file_texts(item, text_cols, mark_fields, encoding)
             elif isinstance(item, dict): yield join_fields(pd.DataFrame([item]), text_cols, mark_fields)[0]
-            else: yield item
+            else: yield _no_name(item)
 
 # %% ../../nbs/reference/text_read_texts.ipynb #cell-012
 def documents_of(texts, kept):

@@ -75,6 +75,7 @@ def main(names):
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     found = [p for p in sorted(notebooks_path.rglob('*.ipynb')) if '.ipynb_checkpoints' not in p.parts]
     paths = [p for p in found if not names or any(p.name.startswith(n) for n in names)]
+    if not paths: raise SystemExit(f"No notebook begins with {' or '.join(names)}. Pass the beginning of a file's name, without its folder.")
     for path in paths: run(path)
 
 if __name__ == '__main__': main(sys.argv[1:])

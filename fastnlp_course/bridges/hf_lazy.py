@@ -66,7 +66,7 @@ def save_pretrained(self:TextLearner,
 @patch
 def push_to_hub(self:TextLearner,
     repo_id:str,    # 'name/of-the-repository'
-    **kwargs,       # of transformers' `push_to_hub`: private, token, commit_message ...
+    **kwargs,       # private, token, hub, and what `upload_folder` of the hub takes: commit_message, revision ...
 ):
     "Put model and tokenizer on the hub, as transformers reads them."
     importlib.import_module(_bridge)

@@ -9,6 +9,7 @@ __all__ = ['to_hf', 'from_hf', 'AWDLSTMConfig', 'AWDLSTMForCausalLM', 'AWDLSTMFo
 # %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-004
 from functools import wraps
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from fastcore.basics import patch
@@ -205,8 +206,16 @@ def save_pretrained(self:TextLearner,
 
 @patch
 def push_to_hub(self:TextLearner,
-    repo_id:str,    # 'name/of-the-repository'
-    **kwargs,       # of transformers' `push_to_hub`: private, token, commit_message ...
-):
-    "Put model and tokenizer on the hub; `import fastnlp_course.bridges.ulmfit_in_transformers` lets the Auto classes read them."
-    return [part.push_to_hub(repo_id, **kwargs) for part in to_hf(self)]
+    repo_id:str,     # 'name/of-the-repository'; a name alone is one of yours
+    private=None,    # who may read a new repository; one that exists stays as it is
+    token=None,      # that of `hf auth login` or HF_TOKEN if left out
+    hub=None,        # an `HfApi`
+    **kwargs,        # of its `upload_folder`: commit_message, revision, create_pr ...
+):                   # what the hub says of the commit
+    "Put what `save_pretrained` writes on the hub, in one commit; `import fastnlp_course.bridges.ulmfit_in_transformers` lets the Auto classes read it."
+    from huggingface_hub import HfApi
+    hub = HfApi(token=token) if hub is None else hub
+    with TemporaryDirectory() as temporary:
+        folder = self.save_pretrained(Path(temporary)/'model')      # written and read back before the hub is asked
+        repo = hub.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        return hub.upload_folder(repo_id=repo, folder_path=folder, **kwargs)

@@ -155,6 +155,7 @@ from fastnlp_course.models.ulmfit import *
 from fastnlp_course.models.chunked_decoder import *
 from fastnlp_course.models.see_inside import *
 from fastnlp_course.models.pretraining import *
+from fastnlp_course.models.known_words import *
 from fastnlp_course.models.lm_files import *
 from fastnlp_course.models.lm_runs import *
 from fastnlp_course.models.lora import *

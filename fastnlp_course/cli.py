@@ -186,6 +186,8 @@ def train_language_model(
     bs: Optional[int] = typer.Option(None, min=1, help='Rows read side by side.'),
     lr: Optional[float] = typer.Option(None, help='Learning rate of the flat part.'),
     backwards: bool = typer.Option(False, '--backwards', help='Read from the end.'),
+    vectors: Optional[Path] = typer.Option(None, help='Folder with a model of transformers whose word pieces the embeddings begin with; random numbers without it.'),
+    emb_lr: Optional[float] = typer.Option(None, min=0, help='Share of the rate for the embeddings; 1 without it.'),
     seed: Optional[int] = typer.Option(None, help='Of the weights and the order of the texts.'),
     about: str = typer.Option('', help='For the model card: what the texts are, and their licences.'),
 ):
@@ -196,9 +198,13 @@ def train_language_model(
     import shlex
     from fastnlp_course.models.lm_runs import train_lm
     from fastnlp_course.models.pretraining import make_recipe
-    recipe = make_recipe(max_vocab=max_vocab, emb_sz=emb_sz, n_hid=n_hid, n_layers=n_layers, bs=bs, lr=lr, backwards=backwards, seed=seed)
+    recipe = make_recipe(max_vocab=max_vocab, emb_sz=emb_sz, n_hid=n_hid, n_layers=n_layers, bs=bs, lr=lr, emb_lr=emb_lr, backwards=backwards, seed=seed)
+    rows = None
+    if vectors is not None:
+        from fastnlp_course.applications.encoders import piece_rows
+        def rows(vocab): return piece_rows(vocab, vectors, recipe.emb_sz)
     train_lm(files, out, valid=valid, recipe=recipe, tokens=tokens, text_cols=text_col, minutes=minutes, save_minutes=save_minutes,
-             also={path.name: path for path in also}, about=about, command=shlex.join(['fastnlp', *sys.argv[1:]]), log=say)
+             also={path.name: path for path in also}, about=about, command=shlex.join(['fastnlp', *sys.argv[1:]]), log=say, vectors=rows)
 
 @app.command('train-pairs')
 @say_errors

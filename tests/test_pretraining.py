@@ -104,3 +104,18 @@ def test_the_sampled_loss_is_exact_when_all_are_drawn(seed, n, vocab, share):
     bias, targets = torch.randn(vocab, generator=generator), torch.randint(0, vocab, (n,), generator=generator)
     order = torch.randperm(vocab - head, generator=generator) + head
     torch.testing.assert_close(sampled_cross_entropy(hidden, targets, weight, bias, head, order), full_cross_entropy(hidden, targets, weight, bias), rtol=1e-4, atol=1e-4)
+
+def test_the_command_begins_with_the_pieces_of_an_encoder(corpus, tmp_path):
+    "--vectors says where a run begins; to go on without them is refused."
+    from fastnlp_course.applications.encoders import small_encoder
+    encoder = small_encoder(corpus.read_text(encoding='utf-8').splitlines()[1:], tmp_path/'encoder', vocab_size=200, hidden_size=16)
+    def call(*more):
+        command = [sys.executable, '-m', 'fastnlp_course.cli', 'train-lm', str(corpus), '--out', str(tmp_path/'out'), '--max-vocab', '100', '--emb-sz', '8', '--n-hid', '12', '--bs', '2', '--tokens', '1500', *more]
+        return subprocess.run(command, env={**os.environ, 'OMP_NUM_THREADS': '1'}, capture_output=True, text=True)
+    begun = call('--minutes', '0', '--vectors', str(encoder), '--emb-lr', '0.1')
+    assert begun.returncode == 0, begun.stderr
+    other = call('--emb-lr', '0.1')
+    assert other.returncode == 1 and 'begun with other embeddings' in other.stderr and 'Traceback' not in other.stderr
+    done = call('--vectors', str(encoder), '--emb-lr', '0.1')
+    assert done.returncode == 0 and 'Going on at step' in done.stdout, done.stderr
+    assert '| emb_lr | 0.1 |' in (tmp_path/'out'/'README.md').read_text(encoding='utf-8')

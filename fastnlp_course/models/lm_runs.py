@@ -101,6 +101,7 @@ def train_lm(
     about:str='',             # for the model card: what the text is, and its licences
     command:str='',           # for the model card: how this was called
     log=print,                # takes a line
+    vectors=None,             # what the embeddings begin with: a function of the vocab that gives (vocab, emb_sz) numbers, see `known_rows`
 ):                            # the folder, or None if the minutes were over first
     "Train a language model on a corpus; called again after an interruption, it goes on exactly where the last checkpoint was written."
     out = Path(out)
@@ -111,6 +112,8 @@ def train_lm(
         store, asked = _stores(source, valid, folder, recipe, text_cols)
         log(f'{len(store):,} documents, {store.n_tokens:,} tokens, {len(store.vocab):,} tokens in the vocab')
         run = LMRun(store, recipe)
+        if vectors is not None:
+            run.begin_with(vectors(store.vocab))
         steps = math.ceil((store.n_tokens if tokens is None else tokens)/(recipe.bs*recipe.seq_len))
         _resume(run, folder, steps, log)
         asked = reversed_store(asked) if recipe.backwards else asked

@@ -36,6 +36,7 @@ class LMRecipe:
     bs:int = 32               # rows read side by side
     seq_len:int = 72          # tokens per row and step
     lr:float = 3e-3           # learning rate of the flat part
+    emb_lr:float = 1.         # its share for the embeddings; less for those that are known before
     warmup:int = 300          # steps in which the rate climbs
     decay:float = 0.2         # share of the steps, at the end, in which it falls to zero
     wd:float = 0.01           # weight decay
@@ -116,7 +117,7 @@ def _in_bf16():
 class LMRun:
     "A language model, its optimizer and its place in the text: all that a checkpoint holds."
 
-    _counted = 'step', 'tokens', 'seconds', 'cpu_seconds', 'decay_from', 'decay_steps', 'history'
+    _counted = 'step', 'tokens', 'seconds', 'cpu_seconds', 'decay_from', 'decay_steps', 'history', 'begun_with'
 
     def __init__(self,
         store:TokenStore,         # the text
@@ -127,12 +128,19 @@ class LMRun:
         self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         set_seed(self.recipe.seed)
         self.model = get_language_model(AWD_LSTM, len(store.vocab), self.recipe.model_config(), self.recipe.drop_mult).to(self.device)
-        self.opt = torch.optim.AdamW(self.model.parameters(), lr=self.recipe.lr, betas=(.9, .99), weight_decay=self.recipe.wd, fused=True)
+        self.opt = torch.optim.AdamW(self._groups(), lr=self.recipe.lr, betas=(.9, .99), weight_decay=self.recipe.wd, fused=True)
         text = reversed_store(store) if self.recipe.backwards else store
         self.loader = LMDataLoader(text, bs=self.recipe.bs, seq_len=self.recipe.seq_len, shuffle=True, seed=self.recipe.seed)
         self.step, self.tokens, self.decay_from, self.decay_steps = 0, 0, None, 1
         self.seconds, self.cpu_seconds = 0., 0.
-        self.history, self._batches = [], None
+        self.history, self._batches, self.begun_with = [], None, None
+
+    def _groups(self):
+        "All weights; embeddings that move at another rate apart."
+        embedding = self.model[0].encoder.weight
+        if self.recipe.emb_lr == 1: return [{'params': list(self.model.parameters()), 'share': 1.}]
+        others = [weight for weight in self.model.parameters() if weight is not embedding]
+        return [{'params': others, 'share': 1.}, {'params': [embedding], 'share': self.recipe.emb_lr}]
 
 # %% ../../nbs/20_pretraining.ipynb #cell-039
 @patch
@@ -186,7 +194,7 @@ def one_step(self:LMRun)->float:
     loss.backward()
     nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
     for group in self.opt.param_groups:
-        group['lr'] = flat_rate(self.step, self.recipe.lr, self.recipe.warmup, self.decay_from, self.decay_steps)
+        group['lr'] = group.get('share', 1.)*flat_rate(self.step, self.recipe.lr, self.recipe.warmup, self.decay_from, self.decay_steps)
     self.opt.step()
     self.step, self.tokens = self.step + 1, self.tokens + x.numel()
     self.seconds += time.perf_counter() - started
@@ -214,9 +222,12 @@ def load(self:LMRun,
     weights, more = load_weights(file)
     if not more or 'loader' not in more:
         raise ValueError(f"{file} is not a checkpoint of a language model. Pass the file that LMRun.save wrote.")
-    different = [name for name, value in asdict(self.recipe).items() if name not in ('lr', 'decay') and more['recipe'].get(name) != value]
+    made_with = {**asdict(LMRecipe()), **more['recipe']}
+    different = [name for name, value in asdict(self.recipe).items() if name not in ('lr', 'decay') and made_with[name] != value]
     if different:
         raise ValueError(f"{file} was made with another value of {', '.join(different)}. Call with the same, or choose another folder.")
+    if more.get('begun_with') != self.begun_with:
+        raise ValueError(f"{file} was begun with other embeddings. Give the run the same vectors, or choose another folder.")
     load_into(self.model, weights, file)
     self.opt.load_state_dict(more['opt'])
     self.loader.load_state_dict(more['loader'])
@@ -227,7 +238,7 @@ def load(self:LMRun,
     if self.device.type == 'cuda' and more['cuda']:
         torch.cuda.set_rng_state_all([state.cpu() for state in more['cuda']])
     for name in self._counted:
-        setattr(self, name, more[name])
+        setattr(self, name, more.get(name))
     return self
 
 # %% ../../nbs/20_pretraining.ipynb #cell-057

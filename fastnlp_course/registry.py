@@ -129,7 +129,7 @@ def slice_of(check):
 # %% ../nbs/reference/ground_registry.ipynb #cell-018
 _count, _id, _axis, _rate, _share, _text = whole(1, 100_000_000), whole(0, 100_000_000), whole(-8, 8), number(0, 1e6), number(0, 1), words(200)
 _label, _rules = either(flag, whole(-2**63, 2**63), number(), words(1000)), several(function('rule'), 100)
-_tokens, _labels, _column = several(words(1000), 100_000_000), several(_label, 10_000_000), either(words(1000), whole(-10_000, 10_000))
+_tokens, _labels, _column = several(words(1000), 100_000_000), several(_label, 10_000_000), either(words(1000, r'[^\ud800-\udfff]*', 'a name that UTF-8 can hold'), whole(-10_000, 10_000))
 _special, _size = maybe(several(words(100, r'[^\ud800-\udfff]*', 'a text that UTF-8 can hold'), 1000)), several(whole(1, 10_000), 2, 2)
 
 _add_parts('splitter', 'text.tokenization', BaseTokenizer=fields(split_char=words(10)), SpacyTokenizer=fields(lang=language, special_toks=_special, buf_sz=whole(1, 1_000_000)))
@@ -137,7 +137,7 @@ _add_parts('splitter', 'text.subwords', CharacterTokenizer=fields(special_toks=_
     SentencePieceTokenizer=fields(['model'], lang=language, special_toks=_special, model_type=one_of('unigram', 'bpe', 'char', 'word'), vocab_sz=maybe(_count), max_vocab_sz=_count,
         char_coverage=number(0.98, 1), input_sentence_size=_id, max_sentence_length=_count, byte_fallback=flag, model=base64_text))
 _add_parts('step', 'text.tokenizer', Tokenizer=fields(['tok', 'rules', 'mode', 'sep'], tok=part('splitter'), rules=_rules, mode=one_of(None, 'df', 'folder'), sep=words(10),
-    text_cols=maybe(either(several(_column, 1000), _column)), mark_fields=maybe(flag), tok_text_col=maybe(words(1000)), encoding=encoding))
+    text_cols=maybe(either(several(_column, 1000), _column)), mark_fields=maybe(flag), tok_text_col=maybe(_column), encoding=encoding))
 _add_parts('step', 'text.tokenization', TokenizeWithRules=fields(['tok'], tok=part('splitter'), rules=maybe(_rules), post_rules=maybe(_rules)))
 _add_parts('step', 'text.numericalization', Numericalize=fields(vocab=maybe(_tokens), min_freq=_id, max_vocab=_count, special_toks=_special))
 

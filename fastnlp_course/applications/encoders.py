@@ -66,7 +66,7 @@ def phrase_vectors(
     place = {text: i for i, text in enumerate(distinct)}
     return vectors[[place[text] for text in texts]]
 
-# %% ../../nbs/reference/applications_encoders.ipynb #7d34cd27
+# %% ../../nbs/reference/applications_encoders.ipynb #cell-019
 def piece_rows(
     vocab,            # tokens, by id
     folder,           # of an encoder of transformers

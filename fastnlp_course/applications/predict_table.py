@@ -6,6 +6,7 @@
 __all__ = ['with_columns', 'answer_rows', 'predict_text', 'pair_answers', 'pair_model_in', 'predict_parts']
 
 # %% ../../nbs/reference/applications_predict_table.ipynb #cell-004
+import re
 import sys
 import time
 import warnings
@@ -94,7 +95,7 @@ def _text_columns(model, predictor, text_col):
     place = Path(model)/'columns.json'
     kept = read_json(place) if place.is_file() else {}
     columns, joined_by = (kept.get('text_cols', list(predictor.columns)), kept.get('joined_by')) if isinstance(kept, dict) else (None, None)
-    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns) or not columns or not isinstance(joined_by, (str, type(None))):
+    if not isinstance(columns, list) or not all(isinstance(name, str) and not re.search('[\ud800-\udfff]', name) for name in columns) or not columns or not isinstance(joined_by, (str, type(None))):
         raise ValueError(f"{place} does not say which columns make the text. Train the model again, or remove the file and pass --text-col.")
     check_told(kept.get('model_sha256'), model, place, 'Train the model again, or remove the file and pass --text-col.')
     return ([text_col], None) if text_col is not None else (columns, joined_by)

@@ -137,12 +137,17 @@ def checked_dls(
     "Look at a whole description of loaders, before anything is made of it."
     steps, types = several(a_step, _most_steps), several(several(_known(shown_types, 'a type'), 50), _most_steps + 1)
     hooks = dict.fromkeys(('after_item', 'before_batch', 'after_batch'), steps)
-    loader = lambda value, where: object_with(value, where, ('type', 'bs', 'hooks'), type=_known(loader_types, 'the loader'), bs=maybe(whole(1, 10_000_000)), seq_len=whole(1, 1_000_000),
-                                              hooks=lambda inner, place: object_with(inner, place, (), **hooks))
+    def loader(value, where):
+        found = object_with(value, where, ('type', 'bs', 'hooks'), type=_known(loader_types, 'the loader'), bs=maybe(whole(1, 10_000_000)), seq_len=whole(1, 1_000_000),
+                            hooks=lambda inner, place: object_with(inner, place, (), **hooks))
+        if found['bs'] is None and found['type'] in ('SortedDL', 'LMDataLoader'): refuse(None, f'bs of {where}', f"the number of items that {found['type']} puts into a batch")
+        return found
     pipeline = lambda value, where: object_with(value, where, ('steps', 'types'), steps=steps, types=types)
     check = lambda value, where: object_with(value, where, ('kind', 'n_inp', 'pipelines', 'loader'), kind=one_of('Datasets', 'TfmdLists'), n_inp=whole(1, 100),
                                              pipelines=several(pipeline, 100, 1), loader=loader)
-    return checked(config, check, 'the data')
+    found = checked(config, check, 'the data')
+    if found['n_inp'] > len(found['pipelines']): refuse(found['n_inp'], 'n_inp of the data', f"at most the number of pipelines, {len(found['pipelines'])},")
+    return found
 
 # %% ../../nbs/reference/data_data_config.ipynb #cell-018
 def dls_from_config(

@@ -197,7 +197,13 @@ def check_sizes(
         if name not in _sizes:
             raise ValueError(f"{where} names {name!r}, which is no size or dropout of a language model: known are {sorted(_sizes)}. It was written by another version, or damaged.")
         _sizes[name](value, f'{name!r} in {where}')
-    emb_sz, n_hid, n_layers = (config.get(name, 1) for name in ('emb_sz', 'n_hid', 'n_layers'))
+    missing = [name for name in ('emb_sz', 'n_hid', 'n_layers') if name not in config]
+    if missing:
+        raise ValueError(f"{where} does not say {' and '.join(missing)} of the model, so none can be made. It is damaged; get the folder again.")
+    pad = config.get('pad_token', 1)
+    if pad >= n_vocab:
+        raise ValueError(f"{where} has {pad} for pad_token, and the vocab has {n_vocab} tokens: no id is that high. One of the two is damaged; get the folder again.")
+    emb_sz, n_hid, n_layers = (config[name] for name in ('emb_sz', 'n_hid', 'n_layers'))
     least = n_vocab*emb_sz + 4*n_hid*n_hid*(n_layers - 1)
     if least > n_bytes:
         raise ValueError(f"{where} describes a model of at least {least:,} numbers, and the file with its weights has only {n_bytes:,} bytes. The two are not of the same model, or one is damaged; get the folder again.")

@@ -52,15 +52,18 @@ model_meta = {AWD_LSTM: dict(hid_name='emb_sz', config_lm=awd_lstm_lm_config, sp
                               config_clas=awd_lstm_clas_config, split_clas=awd_lstm_clas_split)}
 
 # %% ../../nbs/reference/models_text_models.ipynb #cell-013
-def _settings(arch, config, which, drop_mult, needed):
+def _settings(arch, vocab_sz, config, which, drop_mult, needed):
     "What is known of `arch`, and its settings with all dropouts multiplied."
     if arch not in model_meta:
         raise ValueError(f"architecture {getattr(arch, '__name__', arch)!r} is not known: there is {[known.__name__ for known in model_meta]}. Pass AWD_LSTM.")
     meta = model_meta[arch]
     config = dict(meta[which] if config is None else config)
-    missing = [name for name in needed if name not in config]
+    missing = [name for name in ('emb_sz', 'n_hid', 'n_layers', *needed) if name not in config]
     if missing:
         raise ValueError(f"the config lacks {missing}: it has {list(config)}. Start from {{**awd_lstm_{which.split('_')[1]}_config, ...}}.")
+    pad = config.get('pad_token', 1)
+    if pad is not None and pad >= vocab_sz:
+        raise ValueError(f"pad_token is {pad}, and the vocab has {vocab_sz} tokens: no id is that high. Pass the vocab of the model, with its token for padding.")
     return meta, {name: value*drop_mult if name.endswith('_p') else value for name, value in config.items()}
 
 # %% ../../nbs/reference/models_text_models.ipynb #cell-014
@@ -71,7 +74,7 @@ def get_language_model(
     drop_mult:float=1.,     # multiplies all dropouts
 )->SequentialRNN:           # encoder, decoder
     "A language model."
-    meta, config = _settings(arch, config, 'config_lm', drop_mult, ['tie_weights', 'output_p', 'out_bias'])
+    meta, config = _settings(arch, vocab_sz, config, 'config_lm', drop_mult, ['tie_weights', 'output_p', 'out_bias'])
     tie_weights, output_p, out_bias = (config.pop(name) for name in ('tie_weights', 'output_p', 'out_bias'))
     encoder = arch(vocab_sz, **config)
     tied_to = encoder.encoder if tie_weights else None
@@ -242,7 +245,7 @@ def get_text_classifier(
     fastai_pool:bool=False, # pool as fastai does, where a short text depends on its neighbours
 )->SequentialRNN:           # encoder, head
     "A classifier of texts."
-    meta, config = _settings(arch, config, 'config_clas', drop_mult, ['output_p'])
+    meta, config = _settings(arch, vocab_sz, config, 'config_clas', drop_mult, ['output_p'])
     lin_ftrs = [50] if lin_ftrs is None else list(lin_ftrs)
     ps = [0.1]*len(lin_ftrs) if ps is None else list(ps)
     head_p = [config.pop('output_p')] + ps

@@ -53,6 +53,10 @@ def words(longest=1000, pattern=None, what=None):
         return value
     return check
 
+def writable(longest=1000):
+    "A check for a text that UTF-8 can write: half of a surrogate pair has no bytes."
+    return words(longest, r'[^\ud800-\udfff]*', 'a text that UTF-8 can hold')
+
 def one_of(*values):
     "A check for one of some values."
     def check(value, where):
@@ -119,6 +123,10 @@ def file_name(value, where):
     words(200)(value, where)
     if value in ('', '.', '..') or re.search(r'[/\\:\0]', value): refuse(value, where, 'the name of a file in the same folder')
     return value
+
+def has_too_many(name, value):
+    "Does a setting of a network of transformers ask for more layers, heads or the like than any has?"
+    return type(value) is int and value > 2000 and bool(re.search('(layers?|heads?|experts?|groups?|group_num|blocks?)$', name))
 
 def no_path(value, where):
     "A text that leads to no other folder."

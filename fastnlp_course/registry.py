@@ -9,8 +9,8 @@ __all__ = ['configurable', 'find_class', 'to_config', 'checked', 'from_config']
 import functools
 import importlib
 
-from .fields import (absent, base64_text, beginning, either, encoding, fields, flag, language, mapping, maybe, no_path, number, one_of, pattern_text, plain, public_name,
-                                   refuse, several, shown, table, template_of, whole, words)
+from .fields import (absent, base64_text, beginning, either, encoding, fields, flag, has_too_many, language, mapping, maybe, no_path, number, one_of, pattern_text, plain,
+                                   public_name, refuse, several, shown, table, template_of, whole, words, writable)
 
 # %% ../nbs/reference/ground_registry.ipynb #cell-008
 _functions = {}     # kind -> name -> room
@@ -129,8 +129,8 @@ def slice_of(check):
 # %% ../nbs/reference/ground_registry.ipynb #cell-018
 _count, _id, _axis, _rate, _share, _text = whole(1, 100_000_000), whole(0, 100_000_000), whole(-8, 8), number(0, 1e6), number(0, 1), words(200)
 _label, _rules = either(flag, whole(-2**63, 2**63), number(), words(1000)), several(function('rule'), 100)
-_tokens, _labels, _column = several(words(1000), 100_000_000), several(_label, 10_000_000), either(words(1000, r'[^\ud800-\udfff]*', 'a name that UTF-8 can hold'), whole(-10_000, 10_000))
-_special, _size = maybe(several(words(100, r'[^\ud800-\udfff]*', 'a text that UTF-8 can hold'), 1000)), several(whole(1, 10_000), 2, 2)
+_tokens, _labels, _column = several(words(1000), 100_000_000), several(_label, 10_000_000), either(writable(), whole(-10_000, 10_000))
+_special, _size = maybe(several(writable(100), 1000)), several(whole(1, 10_000), 2, 2)
 
 _add_parts('splitter', 'text.tokenization', BaseTokenizer=fields(split_char=words(10)), SpacyTokenizer=fields(lang=language, special_toks=_special, buf_sz=whole(1, 1_000_000)))
 _add_parts('splitter', 'text.subwords', CharacterTokenizer=fields(special_toks=_special),
@@ -233,6 +233,7 @@ def _hf_value(name, value, where, depth):
     "One value of a configuration of transformers."
     if depth == 0: refuse(value, where, 'something less nested')
     if name in _never: return absent(value, where)
+    if has_too_many(name, value): refuse(value, where, 'at most 2,000')
     if 'attn_implementation' in name or 'experts_implementation' in name: return _attention(value, where)
     if isinstance(value, dict) and list(value) == ['dict']: return (_names_of_labels if name in ('id2label', 'label2id') else hf_config)(value, where, depth - 1)
     if isinstance(value, (list, dict)): return several(lambda item, place: _hf_value(name, item, place, depth - 1), 100_000)(value, where)

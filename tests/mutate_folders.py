@@ -332,19 +332,22 @@ def what_is_wrong(read, folder, file, path, limit=30):
             found = read(folder)
     except (ValueError, OSError) as error:
         said = str(error)
-        if len(said.split()) < 6 or len(said) > 3000 or not names_it(said, folder, file, path): return f'{type(error).__name__}, which is no sentence: {said[:300]}'
-        return None
+        is_sentence = len(said.split()) >= 6 and len(said) <= 3000 and names_it(said, folder, file, path)
+        return None if is_sentence or _is_theirs(error, read) else f'{type(error).__name__}, which is no sentence: {said[:300]}'
     except TooSlow: return f'takes more than {limit} s'
     except Exception as error: return _not_as_ours_say_it(error, read)
     return None if is_finite(found) else f'numbers that are none: {str(found)[:100]}'
 
-def _not_as_ours_say_it(error, read):
-    "None for advice on data that do not fit, and for what transformers says before anything of ours is asked; else a description."
+def _is_theirs(error, read):
+    "Said by transformers before anything of ours is asked, as where AutoTokenizer reads config.json with a class of its own?"
     frames, at = [], error.__traceback__
     while at is not None: frames, at = [*frames, at.tb_frame.f_globals.get('__name__', '')], at.tb_next
-    theirs = read is opens_in_transformers and not isinstance(error, MemoryError) and not any(name.startswith('fastnlp_course') for name in frames)
+    return read is opens_in_transformers and not isinstance(error, MemoryError) and not any(name.startswith('fastnlp_course') for name in frames)
+
+def _not_as_ours_say_it(error, read):
+    "None for advice on data that do not fit, and for what transformers says; else a description."
     advice = isinstance(error, (TypeError, KeyError)) and re.search(r'\b(pass|Pass|correct|Correct) ', str(error))
-    return None if theirs or advice else f'{type(error).__name__}: {str(error)[:300]}'
+    return None if advice or _is_theirs(error, read) else f'{type(error).__name__}: {str(error)[:300]}'
 
 def one(kind, base, work, file, path, name):
     "Change one field and read the folder with all readers of its kind; what is wrong, or None."

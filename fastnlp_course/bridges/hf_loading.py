@@ -6,13 +6,12 @@
 __all__ = []
 
 # %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-004
-import re
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from ..fields import file_name
+from ..fields import file_name, has_too_many
 from ..files import read_json
 from ..folders import check_listed
 from ..data.targets import get_c
@@ -27,7 +26,7 @@ def _settings(found):
     "Names and values of a configuration, at whatever depth."
     for name, value in found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ():
         yield str(name), value
-        yield from _settings(value)
+        if name not in ('id2label', 'label2id'): yield from _settings(value)      # labels are called as their reader likes
 
 def _check_settings(place):
     "No setting fetches anything."
@@ -37,7 +36,7 @@ def _check_settings(place):
     for name, value in _settings(found):
         inner = value.values() if isinstance(value, dict) else [value]
         kernel = name.endswith(('attn_implementation', 'experts_implementation')) and not all(isinstance(one, (str, type(None))) and one in _known_attention for one in inner)
-        if type(value) is int and value > 2000 and re.search('(layers?|heads?|experts?)$', name):
+        if has_too_many(name, value):
             raise ValueError(f"{place} asks for {name} = {value:,}, and no model has so many. It is damaged, or do not trust this folder.")
         if kernel or name in _never and value:
             raise ValueError(f"{place} sets {name} to {value!r:.80}, which can fetch code or weights from elsewhere. Do not trust this folder; if you know it, remove the line.")

@@ -16,7 +16,7 @@ import torch
 from fastcore.basics import patch
 from fastcore.foundation import L
 
-from ..fields import flag, language, maybe, number, one_of, several, whole, words
+from ..fields import flag, language, maybe, number, one_of, several, whole, words, writable
 from ..files import need_file, no_panic, read_json, write_json
 from ..folders import atomic_folder, check_folder
 from ..registry import checked
@@ -178,8 +178,8 @@ def _answers(learn, items):
 _format = 'fastnlp_course onnx'
 _tasks = {'single_label_classification': 'classes', 'multi_label_classification': 'several labels', 'regression': 'number'}
 _shape = dict(format=one_of(_format), version=one_of(1), reads=one_of(*readers), task=one_of(*_tasks.values()), labels=several(words(10_000), 100_000, 1), temperature=number(1e-6, 1e6), thresholds=maybe(several(number(0, 1), 100_000)),
-              int8=flag, pad=lambda value, where: object_with(value, where, ['input_ids'], **dict.fromkeys(('input_ids', 'token_type_ids', 'attention_mask'), whole(-100, 100_000_000))), side=one_of('left', 'right'), columns=several(words(1000, r'[^\ud800-\udfff]*', 'a text that UTF-8 can hold'), 1000),
-              lang=language, special=several(words(100), 1000), space=words(1), backwards=flag, mark_fields=flag, difference=number(0, 10), made_from=maybe(words(64)))
+              int8=flag, pad=lambda value, where: object_with(value, where, ['input_ids'], **dict.fromkeys(('input_ids', 'token_type_ids', 'attention_mask'), whole(-100, 100_000_000))), side=one_of('left', 'right'), columns=several(writable(), 1000),
+              lang=language, special=several(writable(100), 1000), space=words(1), backwards=flag, mark_fields=flag, difference=number(0, 10), made_from=maybe(words(64)))
 _needed = [name for name in _shape if name not in ('lang', 'special', 'space', 'backwards', 'mark_fields', 'made_from')]
 
 _rules = ('special', 'space', 'backwards', 'mark_fields')

@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, GenerationConfig
 
-from ..fields import maybe, number, several, whole
+from ..fields import maybe, number, refuse, several, whole
 from ..files import to_config
 from ..folders import atomic_folder, check_listed, manifest_follows
 from ..text.tokenization import BOS, PAD, UNK
@@ -50,6 +50,7 @@ def encoder(self:AWDLSTMConfig):
     for name, check in _in_range.items():
         check(getattr(self, name, None), f'{name} of config.json')
     whole(0, self.vocab_size - 1)(self.pad_token_id, 'pad_token_id of config.json')
+    if len(self.ps) != len(self.lin_ftrs): refuse(self.ps, 'ps of config.json', f'a dropout for each of the {len(self.lin_ftrs)} lin_ftrs')
     return _new_encoder(self)
 
 # %% ../../nbs/reference/bridges_ulmfit_in_transformers.ipynb #cell-010
@@ -57,10 +58,12 @@ _plain_from_dict = AWDLSTMConfig.from_dict.__func__
 
 def _from_dict(cls, config_dict, **kwargs):
     "As transformers does it; what it cannot read is said in a sentence."
-    try: return _plain_from_dict(cls, config_dict, **kwargs)
+    try: found = _plain_from_dict(cls, config_dict, **kwargs)
     except (OSError, MemoryError): raise
     except Exception as error:
         raise ValueError(f"config.json does not describe an AWD-LSTM ({type(error).__name__}: {str(error):.200}). It is damaged; copy the folder again.") from error
+    dtype = (found[0] if isinstance(found, tuple) else found).dtype
+    return found if dtype is None or isinstance(dtype, torch.dtype) else refuse(dtype, 'dtype of config.json', 'the name of a type such as float32')
 
 AWDLSTMConfig.from_dict = classmethod(_from_dict)
 
@@ -68,10 +71,13 @@ AWDLSTMConfig.from_dict = classmethod(_from_dict)
 _plain_from_pretrained = AWDLSTMPreTrainedModel.from_pretrained.__func__
 
 def _from_pretrained(cls, pretrained_model_name_or_path, *args, allow_nan=False, **kwargs):
-    "As transformers does it, after a look at the checksums of the folder; weights that are no numbers are refused."
+    "As transformers does it, after a look at the checksums of the folder; weights that are no numbers, or of other sizes, are refused."
     source = pretrained_model_name_or_path
     if source is not None: check_listed(source)
-    found = _plain_from_pretrained(cls, source, *args, **kwargs)
+    try: found = _plain_from_pretrained(cls, source, *args, **kwargs)
+    except RuntimeError as error:
+        if 'ignore_mismatched_sizes' not in str(error): raise
+        raise ValueError(f"the weights of {source} have other sizes than its config.json says. It is damaged, or the settings you pass do not fit it; to have what does not fit made new, pass ignore_mismatched_sizes=True.") from error
     if not allow_nan: check_finite(found[0] if isinstance(found, tuple) else found, source, 'from_pretrained')
     return found
 

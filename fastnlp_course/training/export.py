@@ -285,7 +285,7 @@ def _in_a_sentence(get_preds):
     @wraps(get_preds)
     def asked(self, *args, **kwargs):
         try: return get_preds(self, *args, **kwargs)
-        except (RuntimeError, IndexError, TypeError, KeyError, AttributeError) as error:
+        except (RuntimeError, IndexError, TypeError, KeyError, AttributeError, ValueError) as error:
             folder = self.__dict__.get('loaded_from')
             if folder is None or isinstance(error, (torch.OutOfMemoryError, NotImplementedError, RecursionError)): raise
             in_words = len(str(error).split()) > 2 and not _is_of_a_library(error)

@@ -223,7 +223,7 @@ def text_of_row(learn):
     steps = getattr(getattr(learn.dls.valid_ds, 'tls', [None])[0], 'tfms', None)
     found = next((step for step in getattr(steps, 'fs', []) if isinstance(step, PairText)), None)
     if found is None:
-        raise ValueError(f'the data of this learner ({type(learn.dls.valid_ds).__name__}) are not pairs of phrases. Make it with PhrasePairs.dataloaders and pair_learner.')
+        raise ValueError(f'the data of {vars(learn).get("loaded_from", "this learner")} ({type(learn.dls.valid_ds).__name__}) are not pairs of phrases. Make it with PhrasePairs.dataloaders and pair_learner.')
     return found
 
 # %% ../../nbs/26_patent_matching.ipynb #cell-080

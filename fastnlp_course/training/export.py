@@ -173,7 +173,10 @@ def check_names(
     pipelines = [[step for step in pipeline['steps'] if hasattr(step, 'arguments')] for pipeline in found['dls']['pipelines']]
     for step in (step for steps in pipelines for step in steps if step.name == 'Numericalize'):
         check_vocab(step.arguments.get('vocab'), 'Numericalize')
-    counts = [(_names_of(step), step.name) for steps in pipelines[found['dls']['n_inp']:] for step in steps if step.name in _labels_of]
+    behind = pipelines[found['dls']['n_inp']:]
+    if not behind and found['factory'] == 'text_classifier_learner':
+        raise ValueError('the pipelines of the data are all for texts and none is for labels, so a classifier of texts could not give its answer. If you made it, give its DataBlock a block for labels; if not, the file is damaged.')
+    counts = [(_names_of(step), step.name) for steps in behind for step in steps if step.name in _labels_of]
     n_out = found['arguments'].get('n_out')
     if len(counts) == 1 and n_out not in (None, counts[0][0]) and (n_out, *counts[0]) != (1, 2, 'Categorize'):
         raise ValueError(f"{counts[0][1]} has the names of {counts[0][0]} class{'es' if counts[0][0] > 1 else ''}, and the model has {n_out} output{'s' if n_out > 1 else ''}: they must be as many. Make the learner with n_out={counts[0][0]}; if you did not make it, the file is damaged.")

@@ -13,6 +13,7 @@ import shlex
 from pathlib import Path
 
 from .. import __version__
+from ..fields import shown
 from ..files import atomic_write, file_hash, read_json
 from ..folders import check_told, model_digest
 from ..locks import work_lock
@@ -122,7 +123,7 @@ def _facts_of(model, about):
     try:
         said = [str(row['label']) for row in facts.get('classes') or []] if about['task'] in ('classes', 'several labels') else []
         if said and sorted(said) != sorted(about['labels']):
-            raise ValueError(f"{place} is about the labels {said[:10]}, and the model in {model} has {about['labels'][:10]}: it is of another model. {again}")
+            raise ValueError(f"{place} is about the labels {', '.join(map(shown, said[:10]))}, and the model in {model} has {', '.join(map(shown, about['labels'][:10]))}: it is of another model. {again}")
         data, calibration = dict(facts.get('data') or {}), dict(facts.get('calibration') or {})
         if 'source' in data: data['source'] = _last(data['source'])
         if calibration and about['kind'] != 'onnx': calibration['temperature'] = about['temperature']
@@ -132,7 +133,7 @@ def _facts_of(model, about):
         return found if facts else {}
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
         if str(place) in str(error): raise                 # a sentence already
-        raise ValueError(f"{place} cannot be read as a report ({type(error).__name__}: {error}). {again}") from error
+        raise ValueError(f"{place} cannot be read as a report ({type(error).__name__}: {str(error):.300}). {again}") from error
 
 # %% ../../nbs/reference/applications_cards.ipynb #cell-016
 _begins, _ends = '<!-- fastnlp card: what stands from here to the next such line is written anew by the command -->', '<!-- fastnlp card: end -->'

@@ -9,7 +9,7 @@ __all__ = ['rows_of_report', 'compare_reports', 'reproduce']
 from dataclasses import fields as fields_of
 from pathlib import Path
 
-from ..fields import encoding, flag, maybe, number, several, whole, words
+from ..fields import encoding, flag, maybe, number, several, shown, whole, words
 from ..files import file_hash, read_json
 from ..registry import checked
 from ..data.data_config import object_with
@@ -45,7 +45,7 @@ def rows_of_report(
         read = stratified_table if source.get('stratified') else csv_table
         table = read(file, source['text_col'], source['label_col'], source['valid_col'], source.get('valid_pct') or 0.2, **options)
     if table_hash(table) != report['data']:
-        raise ValueError(f"the rows are not those of the report: their hash is {table_hash(table)}, and the report has {report['data']}. Find the file as it was.")
+        raise ValueError(f"the rows are not those of the report: their hash is {table_hash(table)}, and the report has {shown(report['data'])}. Find the file as it was.")
     return table
 
 # %% ../../nbs/reference/applications_reproduce.ipynb #cell-010
@@ -139,6 +139,9 @@ def reproduce(
     try: return _again(before, report, out, log)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"{report} cannot be run again ({type(error).__name__}: {str(error):.200}). It is damaged, or of another version of the package: run its command once more.") from error
+    except ValueError as error:
+        if 'the report' in str(error): raise
+        raise ValueError(f"{report} cannot be run again: {str(error):.2000} If nothing is wrong with the table, an option in the report is: run its command once more.") from error
 
 def _again(before, report, out, log):
     "The run of a report once more, of either kind."

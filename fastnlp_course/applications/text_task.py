@@ -236,6 +236,8 @@ def read_task(
     "A task from a file, as the options of `fastnlp train-classifier` describe it."
     log, name = log or warnings.warn, Path(path).name
     text_cols, label_cols = list(text_cols), list(label_cols)
+    if delim == '':
+        raise ValueError(f"--delim is empty, and nothing stands between the labels in a cell of {name} then. Pass what stands there, such as ';', or leave it out.")
     chosen = [option for option, value in (('--valid-col', valid_col), ('--group-col', group_col), ('--time-col', time_col)) if value is not None]
     chosen += ['--kfold'] if kfold is not None and valid_col is not None else []
     if len(chosen) > 1:

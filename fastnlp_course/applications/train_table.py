@@ -12,6 +12,7 @@ import shlex
 from collections import Counter
 from pathlib import Path
 
+from ..fields import shown
 from .tables import check_amount, check_table, csv_table, table_hash, texts_of_file
 from .stages import alone
 from .reviews import Recipe
@@ -165,7 +166,7 @@ def contest_of_file(
     _refuse_idle(models, sizes, unlabelled, class_weights, regression, unit)
     task = read_task(file, text_cols, label_cols, valid_col, 0.2 if valid_pct is None else valid_pct, delim, regression, group_col, time_col, kfold, seed, sep, encoding, note)
     if data is not None and table_hash(task.table) != data:
-        raise ValueError(f"the rows are not those of the report: their hash is {table_hash(task.table)}, and the report has {data}. Find the file as it was.")
+        raise ValueError(f"the rows are not those of the report: their hash is {table_hash(task.table)}, and the report has {shown(data)}. Find the file as it was.")
     check_amount(task.table, name, drawn=valid_col is None and valid_pct is None and kfold is None)
     more = () if unlabelled is None else tuple(text for text in texts_of_file(unlabelled, text_cols[0], sep, encoding, note) if text.strip())
     setting = Setting(seed=seed, class_weights=class_weights, unlabelled=more, recipe=Recipe(seed=seed), unit=unit, **sizes)

@@ -18,6 +18,7 @@ from ..folders import check_listed
 from ..registry import from_config, part, to_config
 from ..text.tokenization import BOS, decode_spec_tokens, PAD, UNK, WordTokenizer
 from ..text.tokenizer import Tokenizer
+from ..training.export import is_of_a_library
 
 # %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-007
 def _tokens_of(vocab_file):
@@ -103,10 +104,14 @@ def _from_pretrained(cls, resolved_vocab_files, *args, **kwargs):
     "As transformers does it, with the vocab of the folder and no other, after a look at the checksums."
     kwargs.setdefault('vocab_file', resolved_vocab_files.get('vocab_file'))
     for file in filter(None, resolved_vocab_files.values()): check_listed(Path(file).parent, only=(Path(file).name,))
-    try: return _plain_from_pretrained(cls, resolved_vocab_files, *args, **kwargs)
-    except (TypeError, KeyError, AttributeError, IndexError) as error:
-        place = resolved_vocab_files.get('tokenizer_config_file') or resolved_vocab_files.get('vocab_file') or 'tokenizer_config.json'
+    place = resolved_vocab_files.get('tokenizer_config_file') or resolved_vocab_files.get('vocab_file') or 'tokenizer_config.json'     # transformers takes it out
+    try: found = _plain_from_pretrained(cls, resolved_vocab_files, *args, **kwargs)
+    except (TypeError, KeyError, AttributeError, IndexError, ValueError) as error:
+        if isinstance(error, ValueError) and not is_of_a_library(error): raise          # ours
         raise ValueError(f"{place} does not describe a tokenizer ({type(error).__name__}: {str(error):.200}). It is damaged; copy the folder again.") from error
+    for token in (found.unk_token, found.pad_token):
+        if token is not None and token not in found.numbers: raise ValueError(f"{place} names {str(token)!r:.80} as a token for unknown words or padding, and vocab.json does not have it. One of them is damaged; copy the folder again.")
+    return found
 
 AWDLSTMTokenizer._from_pretrained = classmethod(_from_pretrained)
 

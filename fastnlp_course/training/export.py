@@ -277,7 +277,7 @@ def load_learner(
     return learn
 
 # %% ../../nbs/reference/training_export.ipynb #cell-027
-def _is_of_a_library(error):
+def is_of_a_library(error):
     "Was it raised deep inside of torch or transformers, or there by Python?"
     last = error.__traceback__
     while last.tb_next is not None: last = last.tb_next
@@ -291,7 +291,7 @@ def _in_a_sentence(get_preds):
         except (RuntimeError, IndexError, TypeError, KeyError, AttributeError, ValueError) as error:
             folder = self.__dict__.get('loaded_from')
             if folder is None or isinstance(error, (torch.OutOfMemoryError, NotImplementedError, RecursionError)): raise
-            in_words = len(str(error).split()) > 2 and not _is_of_a_library(error)
+            in_words = len(str(error).split()) > 2 and not is_of_a_library(error)
             if not isinstance(error, (RuntimeError, IndexError)) and in_words: raise       # ours
             raise ValueError(f"the learner of {folder} cannot answer ({type(error).__name__}: {str(error):.300}). Its steps and its network do not fit each other, or these items do not fit them: pass items like those of training, or export it again.") from error
     return asked

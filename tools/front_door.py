@@ -111,7 +111,7 @@ def gains():
 def limits():
     "What this course and its library cannot do, or have not shown."
     return f"""- **No figure was measured on a GPU yet.** The code moves to one, and what needs one is marked; every number here and in the lessons comes from a CPU.
-- **The language models that ship are small**: 224 and 512 units wide, 13.7 million tokens read, 14 MB each. On the film reviews, the points of ULMFiT from them over weighted words are {', '.join(gains()[:-1])} and {gains()[-1]} labels ([results](benchmarks/results.md), "ULMFiT stage by stage"). `'wt103-fwd'` fetches fast.ai's, which read 103 million.
+- **The language models that ship are small**: 224 and 512 units wide, 13.7 million tokens read, 14 MB each. The forward one was exchanged (2026-11-28) for one whose embeddings begin with known words (lesson 20); with the one before it, the points of ULMFiT over weighted words on the film reviews were {', '.join(gains()[:-1])} and {gains()[-1]} labels ([results](benchmarks/results.md), "ULMFiT stage by stage"). `'wt103-fwd'` fetches fast.ai's, which read 103 million.
 - **English first.** Chinese and other languages are cut into sub-words and trained on; no model for them ships.
 - **A course, not a service.** It has users in mind who read its code. Interfaces are fast.ai's; where we differ on purpose, the lesson says so."""
 

@@ -77,7 +77,7 @@ def limits():
     gained = [re.match(r'(\S+) with (\S+)', gain).groups() for gain in front_door.gains()]
     said = '，'.join(f"{'全部' if labels == 'all' else f'{labels} 个'}标签时 {points}" for points, labels in gained)
     return f"""- **还没有在 GPU 上测过任何数字。** 代码可以搬到 GPU 上运行，需要 GPU 的地方都有标明；这里和课文里的数字全部来自 CPU。
-- **随包的语言模型很小**：宽 224 和 512，读过 1,370 万个词元，每个 14 MB。在影评上，从它们出发的 ULMFiT 比加权词频高出的百分点是：{said}（见[结果](benchmarks/results.md)的 “ULMFiT stage by stage” 一节）。`'wt103-fwd'` 会下载 fast.ai 的模型，它读过 1.03 亿个词元。
+- **随包的语言模型很小**：宽 224 和 512，读过 1,370 万个词元，每个 14 MB。正向的那个（2026-11-28）换成了新模型，它的嵌入不再从随机数开始，而是从 MiniLM 学到的词开始（第 20 课）；用换下的那个，影评上 ULMFiT 比加权词频高出的百分点是：{said}（见[结果](benchmarks/results.md)的 “ULMFiT stage by stage” 一节）。`'wt103-fwd'` 会下载 fast.ai 的模型，它读过 1.03 亿个词元。
 - **以英文为主。** 中文和其他语言可以切成子词来训练，但没有随包的模型。
 - **这是课程，不是服务。** 它设想的用户会去读代码。接口与 fast.ai 相同；有意不同之处，课文里都有说明。"""
 

@@ -199,6 +199,14 @@ def _yes_or_no(column, name):
     return found
 
 # %% ../../nbs/reference/applications_text_task.ipynb #cell-018
+def _one_way_to_judge(valid_col, group_col, time_col, kfold):
+    "Raise if several options say which rows to judge by."
+    chosen = [option for option, value in (('--valid-col', valid_col), ('--group-col', group_col), ('--time-col', time_col)) if value is not None]
+    chosen += ['--kfold'] if kfold is not None and valid_col is not None else []
+    if len(chosen) > 1:
+        raise ValueError(f"{' and '.join(chosen)} each say which rows to judge by. Pass one of them.")
+
+# %% ../../nbs/reference/applications_text_task.ipynb #cell-019
 def _targets(frame, label_cols, delim, regression, name, log):
     "(the cells of the column label, kind, names of the labels, what stands between them)"
     if regression:
@@ -238,10 +246,7 @@ def read_task(
     text_cols, label_cols = list(text_cols), list(label_cols)
     if delim == '':
         raise ValueError(f"--delim is empty, and nothing stands between the labels in a cell of {name} then. Pass what stands there, such as ';', or leave it out.")
-    chosen = [option for option, value in (('--valid-col', valid_col), ('--group-col', group_col), ('--time-col', time_col)) if value is not None]
-    chosen += ['--kfold'] if kfold is not None and valid_col is not None else []
-    if len(chosen) > 1:
-        raise ValueError(f"{' and '.join(chosen)} each say which rows to judge by. Pass one of them.")
+    _one_way_to_judge(valid_col, group_col, time_col, kfold)
     others = [(valid_col, '--valid-col'), (group_col, '--group-col'), (time_col, '--time-col')]
     wanted = [(column, '--text-col') for column in text_cols] + [(column, '--label-col') for column in label_cols] + others
     frame = read_csv_table(path, sep, encoding, [column for column, _ in wanted if column is not None], log)
@@ -261,7 +266,7 @@ def read_task(
         task = split_task(task, valid_pct, kfold, seed, log)
     return check_task(task, name)
 
-# %% ../../nbs/reference/applications_text_task.ipynb #cell-019
+# %% ../../nbs/reference/applications_text_task.ipynb #cell-020
 def _moments(column, name):
     "Moments that sort as time does: years and seconds as numbers, dates as dates."
     numbers = pd.to_numeric(column, errors='coerce')

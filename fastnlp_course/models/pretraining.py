@@ -36,7 +36,6 @@ class LMRecipe:
     bs:int = 32               # rows read side by side
     seq_len:int = 72          # tokens per row and step
     lr:float = 3e-3           # learning rate of the flat part
-    emb_lr:float = 1.         # its share for the embeddings; less for those that are known before
     warmup:int = 300          # steps in which the rate climbs
     decay:float = 0.2         # share of the steps, at the end, in which it falls to zero
     wd:float = 0.01           # weight decay
@@ -46,6 +45,7 @@ class LMRecipe:
     sample:int = 2048         # tokens drawn from the others at every step
     backwards:bool = False    # read from the end
     seed:int = 42             # of weights, order and draws
+    emb_lr:float = 1.         # share of the rate for the embeddings; less for those that are known before
 
     def model_config(self)->dict:
         "What `get_language_model` needs, without the size of the vocab."

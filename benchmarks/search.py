@@ -196,21 +196,21 @@ def run(trial, folder):
 # The log
 
 class Log:
-    "One line a trial; a line that was cut off counts as none."
+    "One line a trial; a line that was cut off, or belongs to other rows or weights, counts as none."
     def __init__(self, path, data):
-        self.path, self.data = path, data
+        self.path, self.data = path, data      # `data`: of a trial, a short name of its rows and of the weights it begins with
         self.lines = {}
         for line in self.path.read_text(encoding='utf-8').splitlines() if self.path.exists() else []:
             try:
                 found = json.loads(line)
             except ValueError:
                 continue
-            if found['data'] == data:
+            if found['data'] == data(Trial(**found['trial'])):
                 self.lines[found['key']] = found
 
     def key(self, trial):
         "A short name of trial and data."
-        return settings_hash([asdict(trial), self.data])
+        return settings_hash([asdict(trial), self.data(trial)])
 
     def of(self, trial):
         "The line of a trial, or None."
@@ -218,7 +218,7 @@ class Log:
 
     def add(self, trial, result):
         "Write one line, in one piece and to the disk."
-        line = {'key': self.key(trial), 'data': self.data, 'difference': difference(trial), **result, 'trial': asdict(trial)}
+        line = {'key': self.key(trial), 'data': self.data(trial), 'difference': difference(trial), **result, 'trial': asdict(trial)}
         whole = self.path.exists() and self.path.read_bytes()[-1:] not in (b'', b'\n')      # a line before it was cut off
         file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
@@ -232,10 +232,12 @@ class Log:
         "What a trial reached, or None if it has not ended or has failed."
         return (self.of(trial) or {}).get('accuracy')
 
-def data_name():
-    "A short name of the rows and of the shipped weights."
-    weights = [hashlib.sha256((shipped_model(backwards)/'model.safetensors').read_bytes()).hexdigest() for backwards in (False, True)]
-    return settings_hash([training_part().to_csv(), weights])
+def data_names():
+    "Of a trial, a short name of the rows and of the shipped weights that it begins with, if any: a better model makes only its own trials old."
+    rows = training_part().to_csv()
+    weights = {backwards: hashlib.sha256((shipped_model(backwards)/'model.safetensors').read_bytes()).hexdigest() for backwards in (False, True)}
+    names = {None: settings_hash([rows]), **{backwards: settings_hash([rows, weight]) for backwards, weight in weights.items()}}
+    return lambda trial: names[trial.backwards if trial.method == 'ulmfit' else None]
 
 # The order
 
@@ -369,7 +371,7 @@ def main():
     given = parser.parse_args()
     folder = Path(given.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    log = Log(Path(given.log), data_name())
+    log = Log(Path(given.log), data_names())
     if given.show or given.write:
         lines = summary(log, folder)
         print('\n'.join(lines))
@@ -378,6 +380,6 @@ def main():
                           f"the test rows were not looked at. Values that are not named are those of lesson 18. {machine()}.\n\n" + '\n'.join(lines))
         return
     with work_lock(folder, 'search'):       # a second process would only do the same trials
-        search(folder, Log(Path(given.log), data_name()), time.monotonic() + 60*given.minutes)
+        search(folder, Log(Path(given.log), data_names()), time.monotonic() + 60*given.minutes)
 
 if __name__ == '__main__': main()

@@ -143,7 +143,7 @@ def read_json(
     "What a JSON file holds, or a sentence about what is wrong with it."
     size = need_file(path).stat().st_size
     if size > max_bytes:
-        raise ValueError(f"{path} has {size:,} bytes, and at most {max_bytes:,} are read. It is no file of ours; pass max_bytes= if you know what it is.")
+        raise ValueError(f"{path} has {size:,} bytes, and at most {max_bytes:,} are read. It is not a file of ours; pass max_bytes= if you know what it is.")
     try:
         found = json.loads(read_text(path))
     except json.JSONDecodeError as error:

@@ -130,7 +130,7 @@ def _link_or_copy(source, target):
     except OSError: shutil.copy2(source, target, follow_symlinks=False)
 
 def _take_along(path, temporary, without):
-    "What `path` holds besides what was written anew, `without` names that look like these."
+    "What `path` holds besides what was written anew, except names that match the patterns in `without`."
     if not path.is_dir():
         return
     for entry in path.iterdir():

@@ -91,7 +91,7 @@ def test_chinese_is_cut_into_characters(films):
     (['--kfold', 3, '--valid-pct', .5], '--kfold says which rows'),
     (['--kfold', 3, '--time-col', 'day'], 'Pass one of them'),
     (['--group-col', 'author', '--time-col', 'day'], 'Pass one of them'),
-    (['--label-col', 'title', '--regression'], 'which is no number'),
+    (['--label-col', 'title', '--regression'], 'which is not a number'),
     (['--lang', 'klingon'], 'not known'),
     (['--group-col', 'nobody'], 'Pass --group-col'),
 ])

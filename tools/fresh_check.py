@@ -1,7 +1,7 @@
 """Run notebooks again and compare what they print with what is committed: fresh_check.py [NAME ...] [--changed BASE] [--tolerance T]
 
 With names, the notebooks whose names begin so; with --changed, those that differ from the commit BASE; else all. Nothing is
-written. Words must be equal. Numbers may differ by the tolerance (another processor rounds otherwise, and a training adds that
+written. Words must be equal. Numbers may differ by the tolerance (another processor rounds differently, and a training adds that
 up). Not compared: times, rates and ratios of times, addresses, pictures, and cells that say why theirs differ by a line
 `# differs: ...`. Cells for a GPU or a network are not run, so theirs are not compared either. Notebooks that were run with data which
 the package does not hold are run with FASTNLP_DATA (../shared/data, if that is there), or left out where the data are not there; all

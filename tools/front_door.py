@@ -64,7 +64,7 @@ pip install -c constraints.txt .
 fastnlp doctor
 ```
 
-An environment of its own, because the Python of Debian and Ubuntu refuses pip; if `venv` is missing there, `sudo apt install python3-venv`. The line with `torch` takes the build for processors, about 200 MB. A bare `pip install torch` on Linux brings CUDA along, 4.7 GB; leave the address out if you have an NVIDIA card. `constraints.txt` holds the versions this was tested with. Extras go in brackets: `pip install -c constraints.txt ".[models]"` brings MiniLM, a small sentence encoder.
+Use an environment of its own: the Python of Debian and Ubuntu refuses pip; if `venv` is missing there, `sudo apt install python3-venv`. The line with `torch` takes the build for processors, about 200 MB. A bare `pip install torch` on Linux brings CUDA along, 4.7 GB; leave the address out if you have an NVIDIA card. `constraints.txt` holds the versions this was tested with. Extras go in brackets: `pip install -c constraints.txt ".[models]"` brings MiniLM, a small sentence encoder.
 
 Without a clone, in an environment of your own:
 
@@ -110,7 +110,7 @@ def gains():
 
 def limits():
     "What this course and its library cannot do, or have not shown."
-    return f"""- **No figure was measured on a GPU yet.** The code moves to one, and what needs one is marked; every number here and in the lessons comes from a CPU.
+    return f"""- **No figure has been measured on a GPU yet.** The code moves to one, and what needs one is marked; every number here and in the lessons comes from a CPU.
 - **The language models that ship are small**: 224 and 512 units wide, 13.7 million tokens read, 14 MB each. The forward one was exchanged (2026-11-28) for one whose embeddings begin with known words (lesson 20); with the one before it, the points of ULMFiT over weighted words on the film reviews were {', '.join(gains()[:-1])} and {gains()[-1]} labels ([results](benchmarks/results.md), "ULMFiT stage by stage"). `'wt103-fwd'` fetches fast.ai's, which read 103 million.
 - **English first.** Chinese and other languages are cut into sub-words and trained on; no model for them ships.
 - **A course, not a service.** It has users in mind who read its code. Interfaces are fast.ai's; where we differ on purpose, the lesson says so."""

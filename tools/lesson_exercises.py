@@ -12,7 +12,7 @@ remember = '## What to remember'
 
 def intro(stem):
     "The cell that begins the section."
-    return (f'## Exercises\n\nReplace `...` and run the cell: `check` says what is missing, and never the solution. Those are [here](solutions/{stem}.ipynb), with reasons. '
+    return (f'## Exercises\n\nReplace `...` and run the cell: `check` says what is missing, and never the solution. Solutions are [here](solutions/{stem}.ipynb), with reasons. '
             '把 `...` 换成你的答案再运行；先运行 `%env FASTNLP_LANG=zh`，提示就用中文。')
 
 def section(solutions, stem):

@@ -62,7 +62,7 @@ def report_contest(
     groups=None,     # the group of each judged row
     curve=None,      # of `curve_of`
 )->Path:             # report.html
-    "Write report.html, and facts.json with what stands on it. The model is read from `model` in the folder: what decided is what it misses when a word is left out."
+    "Write report.html, and facts.json with what stands on it. The model is read from `model` in the folder: which words decided is found by leaving each out."
     values = np.asarray(answer['probabilities'], dtype=float)
     values = values[:, 0] if task.kind == 'number' else values
     predictor = load_predictor(Path(out)/'model')

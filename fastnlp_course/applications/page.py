@@ -420,7 +420,7 @@ def model_card(
     section('Data', f"{_markdown(facts['rows'])}\n" if facts.get('rows') else '', *(f'- {_markdown(name)}: {_markdown(value)}' for name, value in _card_rows(data)))
     calibration, found, suspicious = (facts.get(name) or {} for name in ('calibration', 'duplicates', 'suspicious'))
     section('What to know', *(f'- {line}' for line in (
-        calibration.get('temperature') and f"The probabilities are divided by a temperature of {calibration['temperature']:.2f}, found on validation rows.",
+        calibration.get('temperature') and f"The logits are divided by a temperature of {calibration['temperature']:.2f}, found on validation rows.",
         'count' in found and f"{found['count']:,} of the {found['looked_at']:,} validation rows stand in training, word for word or nearly.",
         'count' in suspicious and f"{suspicious['count']:,} of the {suspicious['looked_at']:,} validation labels look wrong to cleanlab.",
         'A text unlike those above, in another language or with a label that is not listed, gets a label all the same.') if line))

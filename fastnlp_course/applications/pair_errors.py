@@ -87,7 +87,7 @@ def pair_saliency(
     target:str,     # second phrase
     context:str='', # their context
 ) -> tuple:         # tokens, and for each how much it speaks for similarity (above 0) or against it
-    "Gradient times input: by how much the logit would change if a token's vector were taken away, in first order."
+    "Gradient times input: by how much the logit would fall if a token's vector were taken away, in first order."
     x, tokens = _one_batch(learn, anchor, target, context)
     model, was_training, vectors = learn.model, learn.model.training, []
 

@@ -57,7 +57,7 @@ class Predictor:
 def check_texts(self:Predictor,
     texts,          # what was given
 ):                  # a list of str; a table where the model reads several columns
-    "Refuse what is no list of texts, with what to pass."
+    "Refuse what is not a list of texts, with what to pass."
     if isinstance(texts, (str, bytes, Mapping)):
         raise TypeError(f"one {type(texts).__name__} was given, and a list of texts is expected: put it in a list.")
     if len(self.columns) > 1:

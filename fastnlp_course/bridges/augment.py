@@ -21,7 +21,7 @@ class Augment(DisplayedTransform):
     order = 30
     split_idx = 0      # training only
     def __init__(self,
-        do_flip:bool=True,         # mirror every other picture
+        do_flip:bool=True,         # mirror half of the pictures, at random
         flip_vert:bool=False,      # upside down too
         max_rotate:float=10.,      # degrees to either side
         max_zoom:float=1.1,        # largest magnification
@@ -60,7 +60,7 @@ def affine(self:Augment,
     across = 1 - 2*some(0.5 if self.do_flip else 0)
     down = 1 - 2*some(0.5 if self.flip_vert else 0)
     nothing = torch.zeros_like(angle)
-    return torch.stack([torch.stack([angle.cos()/zoom*across, -angle.sin()/zoom, nothing], -1),
+    return torch.stack([torch.stack([angle.cos()/zoom*across, -angle.sin()/zoom*down, nothing], -1),
                         torch.stack([angle.sin()/zoom*across, angle.cos()/zoom*down, nothing], -1)], 1)
 
 @patch
@@ -104,7 +104,7 @@ class ResizeBatch(DisplayedTransform):
 # %% ../../nbs/reference/bridges_augment.ipynb #cell-016
 def aug_transforms(
     mult:float=1.,             # multiplies rotation, zoom and lighting
-    do_flip:bool=True,         # mirror every other picture
+    do_flip:bool=True,         # mirror half of the pictures, at random
     flip_vert:bool=False,      # upside down too
     max_rotate:float=10.,      # degrees to either side
     min_zoom:float=1.,         # for fast.ai's callers

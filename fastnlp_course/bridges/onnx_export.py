@@ -214,7 +214,7 @@ def load_onnx(
     need_onnx()
     folder = Path(folder)
     if not (folder/'config.json').is_file():
-        raise FileNotFoundError(f"{folder/'config.json'} does not exist, so {folder} is no folder of to_onnx. Pass the one that learn.to_onnx returned.")
+        raise FileNotFoundError(f"{folder/'config.json'} does not exist, so {folder} is not a folder of to_onnx. Pass the one that learn.to_onnx returned.")
     check_folder(folder, ['config.json', 'model.onnx'])
     config = read_json(folder/'config.json')
     if not isinstance(config, dict) or config.get('format') != _format:

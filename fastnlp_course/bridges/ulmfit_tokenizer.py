@@ -27,7 +27,7 @@ def _tokens_of(vocab_file):
         raise ValueError("there is no vocab.json beside tokenizer_config.json, so nobody knows the tokens. Pass a folder that learn.save_pretrained wrote.")
     tokens = list(vocab_file) if isinstance(vocab_file, (list, tuple)) else read_json(vocab_file)
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise ValueError(f"{'the vocab' if isinstance(vocab_file, (list, tuple)) else vocab_file} is no list of tokens. Pass the vocab.json of the model.")
+        raise ValueError(f"{'the vocab' if isinstance(vocab_file, (list, tuple)) else vocab_file} is not a list of tokens. Pass the vocab.json of the model.")
     return tokens
 
 def _tokenizer_of(steps):
@@ -136,7 +136,7 @@ def convert_tokens_to_string(self:AWDLSTMTokenizer, tokens):
 def _decode(self:AWDLSTMTokenizer, token_ids, skip_special_tokens=False, clean_up_tokenization_spaces=None, **kwargs):
     ids = [token_ids] if isinstance(token_ids, int) else [int(i) for i in token_ids]
     tokens = [self.tokens[i] for i in ids]
-    goes_on = bool(tokens) and self._turned(tokens)[0] not in (PAD, BOS)      # a piece from the middle of a text, as `generate` returns it: it is appended to what stands before
+    goes_on = bool(tokens) and self._turned(tokens)[0] not in (PAD, BOS)      # a piece from the middle of a text, as the text-generation pipeline decodes it: it is appended to what stands before
     shown = self.convert_tokens_to_string([token for token in tokens if not skip_special_tokens or token not in (PAD, BOS)])
     return self.tokenizer.sep + shown if goes_on and shown else shown
 

@@ -86,7 +86,7 @@ def check_tokens(tl, given, n_documents=200):
         return
     before, numericalize = list(tl.tfms.fs)[:numbers[0]], tl.tfms.fs[numbers[0]]
     train = tl.train
-    step = max(1, len(train) // n_documents)
+    step = -(-len(train) // n_documents)
     documents = [compose_tfms(take_items(train.items, i), before, split_idx=0) for i in range(0, len(train), step)]
     words = [token for document in documents for token in document if isinstance(token, str) and not token.startswith('xx')]
     if all(len(document) <= 1 for document in documents) and not any(len(compose_tfms(item, before, split_idx=0)) > 1 for item in (take_items(train.items, i) for i in range(len(train)))):

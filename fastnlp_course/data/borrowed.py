@@ -167,7 +167,7 @@ def replacing_yield(
     attr,    # the name of one of its attributes
     val,     # the value for a while
 ):
-    "For a context manager: `attr` of `o` is `val` inside, and what it was afterwards."
+    "For a context manager: `attr` of `o` is `val` inside, and afterwards what it was before."
     old = getattr(o, attr)
     try:
         yield setattr(o, attr, val)

@@ -78,7 +78,7 @@ def _step_from_config(config):
 # %% ../../nbs/reference/data_data_config.ipynb #cell-010
 def _types_to_names(types):
     "The names of the types between the steps; of a type that is not in the table, none."
-    names = []      # the tables of loaders and types are the registry of this room
+    names = []
     for kinds in types or []:
         kinds = kinds if isinstance(kinds, tuple) else (kinds,)
         found = ['Path' if issubclass(kind, Path) else kind.__name__ for kind in kinds]

@@ -46,7 +46,7 @@ def column_names(
 
 # %% ../../nbs/reference/data_label_columns.ipynb #cell-010
 def _refuse_plain(value, number):
-    "Say what a cell holds that is no list of labels, and what to write."
+    "Say what a cell holds that is not a list of labels, and what to write."
     shown = repr(value.item() if isinstance(value, np.generic) else value)[:80]
     if isinstance(value, str) and value.strip()[:1] in '[(' and value.strip()[-1:] in '])':
         advice = 'it is a list that was written as text: df[column] = df[column].map(ast.literal_eval) makes lists of it again'

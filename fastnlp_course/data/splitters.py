@@ -51,7 +51,7 @@ def each_label_in_training(
     valid,           # positions
     labels,          # for each row its names: a collection
 ):                   # positions, positions, and the names for which rows changed sides
-    "Move a row to the training set for each label that only validation rows have; nothing changes where most rows would."
+    "Move a row to the training set for each label that only validation rows have; nothing changes where most validation rows would."
     seen = {name for i in train for name in labels[i]}
     moved, names = [], []
     for i in valid:

@@ -321,7 +321,7 @@ class RegressionSetup(DisplayedTransform):
         try:
             value = torch.as_tensor(np.asarray(o, dtype=np.float32)) if not isinstance(o, torch.Tensor) else o.float()
         except (TypeError, ValueError):
-            raise ValueError(f"{o!r} is no number: a regression needs numbers, use CategoryBlock for names") from None
+            raise ValueError(f"{o!r} is not a number: a regression needs numbers, use CategoryBlock for names") from None
         if bool(torch.isnan(value).any()):
             raise ValueError(f"the target {o!r} is missing: drop the row or fill it in")
         return value

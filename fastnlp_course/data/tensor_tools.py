@@ -27,7 +27,7 @@ from .shown import TensorBase, show_title, tensor
 
 # %% ../../nbs/reference/data_tensor_tools.ipynb #cell-007
 def apply(
-    func,         # called on each thing that is no list, tuple or mapping
+    func,         # called on each thing that is not a list, tuple or mapping
     x,            # such a thing, or lists, tuples and mappings of them
     *args,        # passed to `func`
     **kwargs,     # passed to `func`

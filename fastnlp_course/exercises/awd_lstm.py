@@ -78,7 +78,7 @@ def weights_dropped(answer):
         expect(not slope[gone].any(), f'{en}: weights that were dropped get a gradient', f'{zh}：被丢掉的权重也得到了梯度')
 
 # %% ../../nbs/solutions/16_awd_lstm.ipynb #cell-026
-@exercise('16', 'Write `my_read(lstm, chunks, every)`: read the chunks (rows, steps, n_in) one after the other, the state carried on, and give the list of their outputs. Cut the state off from its history behind every `every` chunks, and nowhere else.',
+@exercise('16', 'Write `my_read(lstm, chunks, every)`: read the chunks (rows, steps, n_in) one after the other, the state carried on, and give the list of their outputs. Cut the state off from its history after every `every` chunks, and nowhere else.',
           '写函数 `my_read(lstm, chunks, every)`：依次读入各块（形状为 (行数, 步数, n_in)），把状态传下去，返回各块输出的列表。每读完 `every` 块，就把状态与它的历史切断，其他地方不切。')
 def gradient_stops(answer):
     for rows, every in (((3, 3, 3, 3), 2), ((2, 2, 2), 1), ((4, 4, 3, 3, 1), 3)):

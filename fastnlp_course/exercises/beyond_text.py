@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from .core import call, exercise, expect, hint, need_kind, same_values
 
 # %% ../../nbs/solutions/27_beyond_text.ipynb #cell-008
-@exercise('27', 'Write `my_side(side, layers)`: how many pixels high a square picture of `side` pixels is behind these layers, each given as `(kernel, stride, padding)`, as in `nn.Conv2d` and `nn.MaxPool2d`.',
+@exercise('27', 'Write `my_side(side, layers)`: how many pixels high a square picture of `side` pixels is after these layers, each given as `(kernel, stride, padding)`, as in `nn.Conv2d` and `nn.MaxPool2d`.',
           '写函数 `my_side(side, layers)`：边长为 `side` 像素的方形图片，经过这些层之后高多少像素？')
 def side_behind_layers(answer):
     for side, layers in ((8, []), (8, [(3, 1, 1)]), (8, [(3, 1, 0), (3, 1, 0)]), (28, [(5, 1, 2), (2, 2, 0)]), (9, [(2, 2, 0)]), (64, [(7, 2, 3), (3, 2, 1)]), (50, [(7, 2, 3), (3, 2, 1), (3, 2, 1)]), (30, [(4, 3, 1), (3, 2, 0)])):
@@ -163,7 +163,7 @@ def _error(predict, pairs, ratings, en, zh):
     came = call(predict, pairs)
     came = torch.as_tensor(came).detach().float() if not isinstance(came, (str, dict)) else torch.zeros(0)
     same_values(tuple(came.shape), tuple(ratings.shape), f'{en}, the shape of the predictions', f'{zh}，预测的形状')
-    expect(came.isfinite().all(), f'{en}: {int((~came.isfinite()).sum())} predictions are no numbers', f'{zh}：有 {int((~came.isfinite()).sum())} 个预测不是数')
+    expect(came.isfinite().all(), f'{en}: {int((~came.isfinite()).sum())} predictions are not numbers', f'{zh}：有 {int((~came.isfinite()).sum())} 个预测不是数')
     return (came - ratings).pow(2).mean().sqrt().item()
 
 @exercise('27', 'Write `my_recommender(pairs, ratings)`: a function that predicts the ratings of other pairs.', '写函数 `my_recommender(pairs, ratings)`：返回一个函数，预测其他组合的评分。')

@@ -39,7 +39,7 @@ def clips_together(answer):
         for which, (grad, param) in enumerate(zip(came, params)): same_values(grad, param.grad, f'{en}, gradient {which}', f'{zh}，第 {which} 个梯度', tolerance=1e-4)
 
 # %% ../../nbs/solutions/13_callbacks.ipynb #cell-020
-@exercise('13', 'Write `my_shares(rows)`: by what the mean loss of each batch must be multiplied, so that the sum is the mean over all rows.', '写函数 `my_shares(rows)`：每个批次的平均损失应乘以多少，加起来才等于所有行的平均损失？')
+@exercise('13', 'Write `my_shares(rows)`: the factors by which the mean losses of the batches must be multiplied, so that their sum is the mean over all rows.', '写函数 `my_shares(rows)`：每个批次的平均损失应乘以多少，加起来才等于所有行的平均损失？')
 def shares_of_batches(answer):
     for rows in ([4], [2, 2], [4, 1], [7, 2, 1], [64, 64, 3]):
         came = list(call(answer, rows, gives='list'))

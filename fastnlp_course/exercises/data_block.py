@@ -53,7 +53,7 @@ def _told(words, label, chance):
     "The label in other words, wrong in a share of the rows."
     return [words[label if random.random() > chance else 1 - label] for label in label]
 
-@exercise('08', 'Write `my_leak(table)`: the name of the column that tells the label best on rows that it has not been learned from.', '写函数 `my_leak(table)`：返回在没有学过的行上最能说出标签的那一列的列名。')
+@exercise('08', 'Write `my_leak(table)`: the name of the column that best predicts the label on rows it was not learned from.', '写函数 `my_leak(table)`：返回在没有学过的行上最能说出标签的那一列的列名。')
 def column_that_leaks(answer):
     for leak, n in (('status', 200), ('editor', 120), ('batch', 300), ('zone', 160)):
         label = [random.randint(0, 1) for _ in range(n)]

@@ -50,7 +50,7 @@ def cheapest_decision(answer):
 # %% ../../nbs/solutions/26a_deploy.ipynb #cell-020
 _letters = ['Zebedee! Zebedee, zebedee: a dull film.', 'A fine film; reach me at zeb@example.org', 'call 020 7946 0958 about the film', 'the number 020 7946 0958 again, a fine day', 'DULL, and fine', '']
 
-@exercise('26a', 'Write `my_safe(texts, least)`: the texts with every word left out that fewer than `least` of the texts hold.', '写函数 `my_safe(texts, least)`：把出现在不足 `least` 条文本中的词全部去掉后的文本。')
+@exercise('26a', 'Write `my_safe(texts, least)`: the texts without the words that fewer than `least` of them hold.', '写函数 `my_safe(texts, least)`：把出现在不足 `least` 条文本中的词全部去掉后的文本。')
 def nobody_alone(answer):
     for least in (2, 3, 1):
         for texts in (_letters, _letters[::-1]):

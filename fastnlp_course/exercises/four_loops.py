@@ -25,7 +25,7 @@ def steps_until_they_part(answer):
         if gap == 0: ours += [1., .5]
         came = call(answer, ours, theirs, 1e-5, gives='whole')
         en, zh = f'losses {ours} and {theirs}, tolerance 1e-5', f'损失 {ours} 与 {theirs}，容差 1e-5'
-        expect(gap == gap or came <= wanted, f'{en}: a loss that is no number counts as equal', f'{zh}：不是数的损失被当成了一致')
+        expect(gap == gap or came <= wanted, f'{en}: a loss that is not a number counts as equal', f'{zh}：不是数的损失被当成了一致')
         expect(not again or gap == 0 or came != n - 1 or came == wanted, f'{en}: you also count steps that agree after the two have parted', f'{zh}：两列分开以后又一致的步也被你算进去了')
         same_values(came, wanted, f'{en}, steps', f'{zh}，步数')
 

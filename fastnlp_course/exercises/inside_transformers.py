@@ -137,7 +137,7 @@ def _least_tokens(lengths, bs):
     def needed(ordered): return sum(max(ordered[at:at + bs])*len(ordered[at:at + bs]) for at in range(0, len(ordered), bs))
     return max(needed(sorted(lengths)), needed(sorted(lengths, reverse=True)))
 
-@exercise('21', 'Write `my_pipeline(model, tokenizer, texts, bs)`: what `pipeline` says of each text, in the order of the texts, from batches of at most `bs` texts of like length.',
+@exercise('21', 'Write `my_pipeline(model, tokenizer, texts, bs)`: what `pipeline` says of each text, in the order of the texts, from batches of at most `bs` texts of similar length.',
           '写函数 `my_pipeline(model, tokenizer, texts, bs)`：按文本原来的顺序，返回 `pipeline` 对每条文本给出的结果，计算时每批最多 `bs` 条、长度相近。')
 def pipeline_in_batches(answer):
     from transformers import pipeline

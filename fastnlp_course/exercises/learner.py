@@ -26,7 +26,7 @@ def _heard(n_train, n_valid):
     with learn.no_logging(), learn.no_bar(): learn.fit(1, .1)
     return heard
 
-@exercise('12', 'Write `my_events(n_train, n_valid)`: the list of events of a fit of one epoch with so many training and validation batches, when nothing is cancelled.', '写函数 `my_events(n_train, n_valid)`：训练一轮，训练和验证各有这么多批次，中途没有取消，依次会出现哪些事件？返回列表。')
+@exercise('12', 'Write `my_events(n_train, n_valid)`: the list of events in a fit of one epoch with so many training and validation batches, when nothing is cancelled.', '写函数 `my_events(n_train, n_valid)`：训练一轮，训练和验证各有这么多批次，中途没有取消，依次会出现哪些事件？返回列表。')
 def events_of_fit(answer):
     for n_train, n_valid in ((1, 1), (3, 1), (2, 4)):
         wanted = _heard(n_train, n_valid)

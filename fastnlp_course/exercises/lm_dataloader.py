@@ -112,7 +112,7 @@ def _order_of(batches, documents, where):
     expect(follows and len(set(flat)) == len(flat), f'{en}: a document is torn, or comes twice', f'{zh}：有文档被拆散，或出现了两次')
     return list(dict.fromkeys(owner[token][0] for token in flat)), flat
 
-@exercise('06', 'Write a class `MyLoader(documents, bs, seq_len)`: each time one iterates over it, the documents come in another order, each of them whole, as batches `x, y` of a language model.',
+@exercise('06', 'Write a class `MyLoader(documents, bs, seq_len)`: each time you iterate over it, the documents come in another order, each of them whole, as batches `x, y` of a language model.',
           '写一个类 `MyLoader(documents, bs, seq_len)`：每次遍历时文档的顺序都不同，但每篇文档保持完整，给出语言模型的批次 `x, y`。', wants='class')
 def documents_change_places(answer):
     for lengths, bs, seq_len in (([10]*8, 2, 8), ([5, 9, 3, 14, 7, 2, 11, 6], 3, 4)):

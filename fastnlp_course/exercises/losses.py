@@ -27,7 +27,7 @@ def surprise_by_hand(answer):
         same_values(float(came), float(wanted), f'{en}, the loss', f'{zh}，损失', tolerance=1e-5)
 
 # %% ../../nbs/solutions/09_losses.ipynb #cell-014
-@exercise('09', 'Write `my_floor(classes)`: the lowest cross entropy that a model can reach which ends in a softmax, where the loss applies another one.', '写函数 `my_floor(classes)`：模型末尾多做了一次 softmax，损失里又做一次，这时交叉熵最低能到多少？')
+@exercise('09', 'Write `my_floor(classes)`: the lowest cross entropy of a model that ends in a softmax, if the loss applies another.', '写函数 `my_floor(classes)`：模型末尾多做了一次 softmax，损失里又做一次，这时交叉熵最低能到多少？')
 def floor_of_two_softmaxes(answer):
     for classes in (2, 3, 10, 1000, 10_000):
         came = float(call(answer, classes, gives='number'))

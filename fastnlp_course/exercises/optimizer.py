@@ -49,7 +49,7 @@ def _torch_path(make, start, grads):
         path.append(weight.detach().clone())
     return path
 
-@exercise('11', 'Write `my_nesterov(p, lr, mom, grad_avg, **kwargs)`, a step that stands behind `average_grad` in a chain: go down the gradient plus `mom` times the running sum, as if the next step of the momentum had been made already.', '写一步 `my_nesterov(p, lr, mom, grad_avg, **kwargs)`，它在链中接在 `average_grad` 之后：沿着“梯度加上 `mom` 乘以梯度累加和”的方向下降，就好像动量的下一步已经走过一样。')
+@exercise('11', 'Write `my_nesterov(p, lr, mom, grad_avg, **kwargs)`, a step that follows `average_grad` in a chain: go down the gradient plus `mom` times the running sum, as if the next step of the momentum had been made already.', '写一步 `my_nesterov(p, lr, mom, grad_avg, **kwargs)`，它在链中接在 `average_grad` 之后：沿着“梯度加上 `mom` 乘以梯度累加和”的方向下降，就好像动量的下一步已经走过一样。')
 def nesterov_as_torch(answer):
     for lr, mom in ((.1, .9), (.5, .5), (.03, .99)):
         start, grads = torch.randn(5), torch.randn(12, 5)

@@ -59,13 +59,13 @@ def mean_without_padding(answer):
         en, zh = f'texts of {list(lengths)} tokens, {filling:g} in the padding', f'长度 {list(lengths)}，填充处的值是 {filling:g}'
         expect(tuple(came.shape) == (len(lengths), n), f'{en}: the shape is {tuple(came.shape)}, and (bs, n) is {(len(lengths), n)}', f'{zh}：形状是 {tuple(came.shape)}，而 (bs, n) 是 {(len(lengths), n)}')
         wanted = torch.stack([torch.as_tensor(text.numpy().mean(axis=0)) for text in texts])
-        expect(bool(came.isfinite().all()), f'{en}: a mean is not finite. Nought times `inf` is no number', f'{zh}：平均值不是有限数。零乘 `inf` 得不到数')
+        expect(bool(came.isfinite().all()), f'{en}: a mean is not finite. Nought times `inf` is not a number', f'{zh}：平均值不是有限数。零乘 `inf` 得不到数')
         seen = torch.allclose(came, vectors.mean(1), atol=1e-6)
         expect(not seen or torch.allclose(wanted, vectors.mean(1), atol=1e-6), f'{en}: the padding is counted', f'{zh}：填充也算进去了')
         same_values(came, wanted, f'{en}: the means', f'{zh}：平均值', tolerance=1e-4)
 
 # %% ../../nbs/solutions/05_padding.ipynb #cell-026
-@exercise('05', 'Write `my_places(lengths, seq_len)`: how many places a model computes that reads a batch of documents of these lengths in chunks of `seq_len`, padded by `Pad_Chunk`: all but the chunks that begin with padding.',
+@exercise('05', 'Write `my_places(lengths, seq_len)`: a model reads a batch of documents of these lengths, padded by `Pad_Chunk`, in chunks of `seq_len`. How many places does it compute? All but those of chunks that begin with padding.',
           '写函数 `my_places(lengths, seq_len)`：一批文档按 `Pad_Chunk` 填充、按 `seq_len` 分块读取时，模型要计算多少个位置？')
 def places_computed(answer):
     from fastnlp_course.data.padding import pad_chunk

@@ -88,7 +88,7 @@ def _spoiled(*faults):
 _faults = {('column',): ('a column too many', '多出一列'), ('brackets',): ('brackets', '带方括号'), ('range',): ('scores outside of 0 to 1', '分数超出 0 到 1'), ('twice',): ('a row twice', '有一行重复'),
            ('order',): ('another order', '顺序不同'), (): ('no fault at all', '没有任何错误'), ('column', 'brackets', 'range', 'twice', 'order'): ('all five faults', '五种错误都有')}
 
-@exercise('26', 'Write `my_repair(broken, ids)`: the submission that Kaggle accepts, as a table with the columns id and score, from one that it refuses.', '写函数 `my_repair(broken, ids)`：把 Kaggle 拒收的提交表修成它能接受的，返回只有 id 和 score 两列的表格。')
+@exercise('26', 'Write `my_repair(broken, ids)`: it turns a submission that Kaggle refuses into one that it accepts, a table with the columns id and score.', '写函数 `my_repair(broken, ids)`：把 Kaggle 拒收的提交表修成它能接受的，返回只有 id 和 score 两列的表格。')
 def repairs_submission(answer):
     for faults, (en, zh) in _faults.items():
         came = call(answer, _spoiled(*faults), list(_ids), gives='table')
@@ -98,7 +98,7 @@ def repairs_submission(answer):
         expect(set(found) == set(_ids), f'{en}: {sorted(set(_ids) - set(found))[:1]} is not among your ids {found}. An id is a text, even where it looks like a number', f'{zh}：你的 id {found} 中没有 {sorted(set(_ids) - set(found))[:1]}；id 是文本，看上去像数字的也是')
         expect(found == _ids, f'{en}: the rows are not in the order of `ids`', f'{zh}：行的顺序与 `ids` 不同')
         scores = pd.to_numeric(came.score.astype(str), errors='coerce')
-        expect(scores.notna().all(), f'{en}: {came.score[scores.isna()].tolist()[:1]} is no number', f'{zh}：{came.score[scores.isna()].tolist()[:1]} 不是数字')
+        expect(scores.notna().all(), f'{en}: {came.score[scores.isna()].tolist()[:1]} is not a number', f'{zh}：{came.score[scores.isna()].tolist()[:1]} 不是数字')
         expect(scores.between(0, 1).all(), f'{en}: {scores[~scores.between(0, 1)].tolist()[:1]} lies outside of 0 to 1', f'{zh}：{scores[~scores.between(0, 1)].tolist()[:1]} 超出了 0 到 1')
         same_values(scores.tolist(), _scores, f'{en}, the scores', f'{zh}，分数')
         check_submission(io.StringIO(came.to_csv(index=False)), _ids)

@@ -42,7 +42,7 @@ def fair_to_unknown(answer):
 def _asked_for_sum(answer, scores, head, drawn, en, zh):
     "What an answer gives for some scores, and e to it."
     came = float(call(answer, scores, head, drawn, gives='number'))
-    expect(math.isfinite(came), f'{en}: {came} came. e to a large score is no number any more', f'{zh}：得到 {came}。得分很大时，e 的次方已经超出了数的范围')
+    expect(math.isfinite(came), f'{en}: {came} came. e to a large score is not a number any more', f'{zh}：得到 {came}。得分很大时，e 的次方已经超出了数的范围')
     return came, math.exp(min(came, 600.))
 
 @exercise('20', 'Write `my_log_sum(scores, head, drawn)`: estimate the logarithm of the sum of e to each score, from the first `head` scores and from those at `drawn`, which speak for all the others.',

@@ -27,7 +27,7 @@ def rates_for_layers(answer):
         same_values(came, wanted, f'{en}, the rates', f'{zh}，学习率', tolerance=1e-6*max(wanted))
 
 # %% ../../nbs/solutions/14_schedules.ipynb #cell-014
-@exercise('14', 'Write `my_warmup(share, top)`: a schedule that rises in a line from 0 to `top` during the first `share` of the training, and then falls with the root of the position: four times as far, half as high.',
+@exercise('14', 'Write `my_warmup(share, top)`: a schedule that rises in a straight line from 0 to `top` during the first `share` of the training, and then falls with the root of the position: four times as far, half as high.',
           '写函数 `my_warmup(share, top)`：返回一个调度，在训练的前 `share` 部分沿直线从 0 升到 `top`，之后随位置的平方根下降：位置到了四倍，值就降为一半。')
 def warms_up(answer):
     for share, top, wanted in ((.25, 1., ((0., 0.), (.125, .5), (.25, 1.), (1., .5))), (.1, 2., ((.05, 1.), (.1, 2.), (.4, 1.), (.9, 2/3))), (.04, 5., ((.01, 1.25), (.02, 2.5), (.16, 2.5), (.36, 5/3), (.64, 1.25), (1., 1.)))):
@@ -131,7 +131,7 @@ def _known_losses(rates, bends):
     high = np.flatnonzero(losses > 4*np.minimum.accumulate(losses))
     return losses[:high[0] + 1] if len(high) else losses
 
-@exercise('14', 'Write `my_lr_find(model, batches, loss_func, low, high, n)`: train with SGD at `n` rates from `low` to `high`, with equal factors between them and a batch for each, stop after the first loss above four times the smallest so far, give the rates and the losses as two lists, and leave the model as it was.',
+@exercise('14', 'Write `my_lr_find(model, batches, loss_func, low, high, n)`: train with SGD at `n` rates from `low` to `high`, with equal factors between them and a batch for each. Stop after the first loss above four times the smallest so far, return the rates and the losses as two lists, and leave the model as it was.',
           '写函数 `my_lr_find(model, batches, loss_func, low, high, n)`：用 SGD 训练，学习率从 `low` 到 `high` 取 `n` 个，相邻的倍数相同，每个学习率用一个批次；损失第一次超过此前最小值的四倍后就停止；返回学习率和损失两个列表，并让模型保持原样。', seconds=30)
 def finder_leaves_model(answer):
     for low, high, n, bends, mode in ((.01, .2, 6, [1.], True), (.001, .5, 8, [1., 2.], False), (.01, 20., 40, [1.], True), (.05, 9., 25, [1., .5, 1.7], False)):

@@ -72,7 +72,7 @@ def _new_in(cache, n):
     new = [torch.randn(2, 3, n, 4) for _ in range(2)]
     return call(cache, *new, gives='list'), new
 
-@exercise('21b', 'Write the class `MyCache(room)`: a cache for a block that has room for so many tokens and writes new keys and values into it, instead of copying all of them for each token as `torch.cat` does.',
+@exercise('21b', 'Write the class `MyCache(room)`: a cache for a block that has room for `room` tokens and writes new keys and values into it, instead of copying all of them for each token as `torch.cat` does.',
           '写类 `MyCache(room)`：一个块的缓存，预留 `room` 个词元的空间，新的键和值直接写进去，而不是像 `torch.cat` 那样每来一个词元就全部复制一遍。', wants='class')
 def cache_with_room(answer):
     cache, so_far, held_at = call(answer, 9), [], set()

@@ -83,7 +83,7 @@ def cheapest_alarms(answer):
         expect(any(abs(came - prob) < 1e-6 for prob in probs), f'{en}: your level {came:g} is none of the probabilities', f'{zh}：你的界限 {came:g} 不在这些概率当中')
 
 # %% ../../nbs/solutions/15a_stand_ins.ipynb #cell-026
-@exercise('15a', 'Write `my_week(calm, loud)`: both are pairs, the clicks in week 1 and the share of them that is left from each week to the next. In which week is calm ahead for the first time in *total*, all weeks from the first on?',
+@exercise('15a', 'Write `my_week(calm, loud)`: both are pairs, the clicks in week 1 and the share that is left from each week to the next. In which week is calm ahead for the first time in *total*, all weeks from the first on?',
           '写函数 `my_week(calm, loud)`：两者都是一对数：第 1 周的点击数，以及每过一周剩下的比例。从第 1 周起累计，到第几周 calm 的点击总数第一次领先？')
 def slow_page_ahead(answer):
     def total(page, weeks): return page[0]*(1 - page[1]**weeks)/(1 - page[1])

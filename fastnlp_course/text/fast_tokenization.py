@@ -346,7 +346,7 @@ long_text = 2**20  # characters; a longer text is read in windows
 
 @patch
 def _windows(self:ChunkTokenizer, text):
-    "What to look up for a very long text, some of it at a time: all its chunks in a list would need ten times its room."
+    "What to look up for a very long text, some of it at a time: all its chunks in a list would need ten times its size."
     text, start = self._whole(self._ready(apply_rules(text, self.looks_around))), 0
     for space in re.finditer(r'(?<=\S) (?=\S)', text):
         at = space.start()

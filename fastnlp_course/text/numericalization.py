@@ -19,7 +19,7 @@ from .tokenization import defaults
 def make_vocab(
     count:Counter,         # how often each token occurs in the corpus
     min_freq:int=3,        # leave out tokens rarer than this
-    max_vocab:int=60000,   # keep at most this many tokens, special tokens included
+    max_vocab:int=60000,   # keep at most this many tokens, special tokens included; up to 8 `xxfake` come on top
     special_toks=None,     # come first; `defaults.text_spec_tok` if left out
 )->list:                   # position = id
     "The most frequent tokens, special tokens in front, padded to the next multiple of 8."
@@ -32,7 +32,7 @@ def make_vocab(
 # %% ../../nbs/03_numericalization.ipynb #cell-028
 def _positions(vocab):
     "Token -> id, 0 for all others."
-    return defaultdict(int, {token: i for i, token in enumerate(vocab)})
+    return defaultdict(int, {token: i for i, token in enumerate(vocab) if token != 'xxfake'})
 
 # %% ../../nbs/03_numericalization.ipynb #cell-029
 @configurable
@@ -92,7 +92,7 @@ def setup(self:Numericalize,
     if self.special_toks is None and hasattr(items, 'special_toks'):
         self.special_toks = items.special_toks
     self.vocab = make_vocab(count, self.min_freq, self.max_vocab, self.special_toks)
-    self.o2i = defaultdict(int, {token: i for i, token in enumerate(self.vocab) if token != 'xxfake'})
+    self.o2i = _positions(self.vocab)
 
 Numericalize.setups = Numericalize.setup
 

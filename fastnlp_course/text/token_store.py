@@ -37,7 +37,7 @@ def check_vocab(
     vocab,            # tokens by id, as a file gave them
     where,            # the file, for the error
 )->list:              # the same
-    "Refuse what is no list of different strings; `xxfake`, which fills a vocab up, may come again."
+    "Refuse what is not a list of different strings; `xxfake`, which fills a vocab up, may come again."
     if not isinstance(vocab, (list, tuple)) or not all(isinstance(token, str) for token in vocab):
         found = type(vocab).__name__ if not isinstance(vocab, (list, tuple)) else next(f'{token!r:.40} ({type(token).__name__})' for token in vocab if not isinstance(token, str))
         raise ValueError(f"{where} holds no vocab: a list of tokens was expected, and it has {found}. Pass the vocab file of the model.")
@@ -228,7 +228,7 @@ def _map_array(file, expected, verify):
     except (ValueError, EOFError, SyntaxError, OverflowError, MemoryError) as error:
         raise ValueError(f"{file} is damaged: NumPy cannot read it ({error}). Write the store again.") from None
 
-def _largest_id(ids, file, size=1 << 22):
+def _id_range(ids, file, size=1 << 22):
     "The smallest and the largest id, read piece by piece: looked at through the map, the whole file would count as our memory."
     low = high = 0
     with open(file, 'rb') as handle:
@@ -246,7 +246,7 @@ def _check_numbers(ids, offsets, n_vocab, file):
         raise ValueError(f"{file} is damaged: its documents do not follow each other (the places are not in order). Write the store again.")
     most = n_vocab if n_vocab is not None else np.iinfo(ids.dtype).max + 1
     if len(ids) and not (ids.dtype.kind == 'u' and most > np.iinfo(ids.dtype).max):
-        low, high = _largest_id(ids, file)
+        low, high = _id_range(ids, file)
         if low < 0 or high >= most:
             raise ValueError(f"{file} is damaged: it holds the id {low if low < 0 else high}, and the vocab has {most:,} tokens. Write the store again, or open it with its own vocab.")
 

@@ -42,7 +42,7 @@ class CollectDataCallback(Callback):
 
 # %% ../../nbs/13_callbacks.ipynb #cell-021
 class ShortEpochCallback(Callback):
-    "Ends an epoch after a share of its batches, for a quick trial."
+    "Ends an epoch with the first batch beyond a share of them, for a quick trial."
     def __init__(
         self,
         pct:float=0.01,          # share of the batches
@@ -91,8 +91,9 @@ class GradientAccumulation(Callback):
         self.n_acc = n_acc
 
     def before_fit(self):
-        "No item has been seen."
+        "No item has been seen, and nothing is left of another fit."
         self.count = 0
+        self.learn.opt.zero_grad()
 
     def after_loss(self):
         "Weigh the batch by its share of the items; the reported loss stays as it is."

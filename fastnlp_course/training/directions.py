@@ -20,7 +20,7 @@ _rising = frozenset('accuracy acc f1 f2 fbeta fscore precision recall sensitivit
                     'mrr ndcg similarity likelihood reward gain agreement tpr tnr right correct'.split())
 
 def _words(name):
-    "'valid_F1Score' to {'valid', 'f1', 'score'}, in order."
+    "'valid_F1Score' to ['valid', 'f1', 'score']."
     parts = re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', str(name)).lower()
     return [word for word in re.split(r'[^a-z0-9]+', parts) if word]
 

@@ -254,7 +254,7 @@ def _learner_of(config, folder, device):
 def load_learner(
     fname:str|Path,     # the folder that `export` wrote
     cpu:bool=True,      # on the processor; False: on the best device here
-    allow_nan:bool=False, # take weights that are no numbers, to look at them
+    allow_nan:bool=False, # take weights that are not numbers, to look at them
 ) -> Learner:           # without data; `predict` and `dls.test_dl` take new items
     "Make an exported learner again. Nothing in the folder can run code."
     folder = Path(fname)

@@ -138,7 +138,7 @@ def try_on_targets(
             warnings.simplefilter('ignore')
             try:
                 value = _value_if_right(metric, learn, targets)
-                why = 'it is no number' if value is None or getattr(value, 'ndim', 0) == 0 and value != value else ''
+                why = 'it is not a number' if value is None or getattr(value, 'ndim', 0) == 0 and value != value else ''
             except Exception as error:
                 why = str(error)
         if why:

@@ -219,12 +219,12 @@ class LabelSmoothingCrossEntropyFlat(BaseLoss):
 @patch
 def activation(self:LabelSmoothingCrossEntropyFlat, out:Tensor) -> Tensor:
     "Logits to probabilities."
-    return F.softmax(out, dim=-1)
+    return F.softmax(out, dim=self.axis)
 
 @patch
 def decodes(self:LabelSmoothingCrossEntropyFlat, out:Tensor) -> Tensor:
     "Logits or probabilities to class numbers."
-    return out.argmax(dim=-1)
+    return out.argmax(dim=self.axis)
 
 # %% ../../nbs/09_losses.ipynb #cell-065
 class FocalLoss(nn.Module):

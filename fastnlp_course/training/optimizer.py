@@ -180,7 +180,7 @@ def sgd_step(p, lr, **kwargs):
 
 # %% ../../nbs/11_optimizer.ipynb #cell-049
 def momentum_step(p, lr, grad_avg, **kwargs):
-    "Go down the averaged gradient."
+    "Go down the running sum or average of the gradients."
     p.data.sub_(grad_avg, alpha=lr)
 
 # %% ../../nbs/11_optimizer.ipynb #cell-051

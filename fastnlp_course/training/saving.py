@@ -155,7 +155,7 @@ def load_into(
     weights:dict,        # tensors by name
     source='the file',   # where they come from, for the error
     strict:bool=True,    # every name must be in both
-    allow_nan:bool=False, # take weights that are no numbers, to look at them
+    allow_nan:bool=False, # take weights that are not numbers, to look at them
 ):
     "Put weights into a model, or say in one sentence why they do not fit."
     own = get_model(model).state_dict()
@@ -202,7 +202,7 @@ def load_model(
     with_opt:bool=True,   # load the state of the optimizer too
     device=None,          # where tensors are read to; the processor if None
     strict:bool=True,     # every name must be in the file and in the model
-    allow_nan:bool=False, # take weights that are no numbers, to look at them
+    allow_nan:bool=False, # take weights that are not numbers, to look at them
     **kwargs,             # taken for code written for fastai
 ):
     "Load the weights of a model, and the state of the optimizer."

@@ -240,7 +240,7 @@ def fine_tune(self:Learner,
     epochs, # passes over the training data with all layers
     base_lr=2e-3, # top rate of the new last group while the rest is frozen; half of it afterwards
     freeze_epochs=1, # passes with only the last group training
-    lr_mult=100, # the first group trains with this many times less than the last
+    lr_mult=100, # the first group's rate is this many times smaller than the last one's
     pct_start=0.3, # share of the second stage in which the rate rises
     div=5.0, # the second stage begins with its top rate over `div`
     **kwargs, # anything else `fit_one_cycle` takes

@@ -106,7 +106,7 @@ def _mixed(here, trained, apart, n=8000):
     likely = np.exp(-(seen[:, None] - np.arange(len(here)))**2/(2*apart**2))*np.asarray(trained)
     return likely/likely.sum(1, keepdims=True), np.bincount(classes, minlength=len(here))/n
 
-@exercise('26a', 'Write `my_mixture(probabilities, trained)`: the share of each class among rows of which only the model\'s calibrated probabilities (N, classes) are known, and the shares `trained` of the classes where it was calibrated.',
+@exercise('26a', 'Write `my_mixture(probabilities, trained)`: from the model\'s calibrated probabilities (N, classes) of some rows, and the shares `trained` of the classes where it was calibrated, find the share of each class among these rows.',
           '写函数 `my_mixture(probabilities, trained)`：只知道模型校准过的概率 (N, 类别数)，以及校准时各类的占比 `trained`，估计这些行中各类的占比。')
 def shares_unlabelled(answer):
     off = 0

@@ -129,7 +129,7 @@ def _batches_done(cb, clock, n):
         return i + 1, type(error).__name__
     return n, None
 
-@exercise('12', 'Write `my_time_out(seconds, clock)`: it gives a dictionary of functions for `Callback(**...)` that end the fit after the first batch at whose end more than `seconds` have gone by since the fit began.', '写函数 `my_time_out(seconds, clock)`：返回可用于 `Callback(**...)` 的函数字典；某个批次结束时，若距训练开始已超过 `seconds` 秒，就结束整个训练。')
+@exercise('12', 'Write `my_time_out(seconds, clock)`: it gives a dictionary of functions for `Callback(**...)` that end the fit as soon as a batch ends more than `seconds` after the fit began.', '写函数 `my_time_out(seconds, clock)`：返回可用于 `Callback(**...)` 的函数字典；某个批次结束时，若距训练开始已超过 `seconds` 秒，就结束整个训练。')
 def stops_in_time(answer):
     for seconds, start in ((2.5, 0), (3, 100), (.5, 7), (50, 0)):
         clock = SimpleNamespace(now=start)

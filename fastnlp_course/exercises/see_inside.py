@@ -142,7 +142,7 @@ def _last_state(text):
     model.reset()
     return int(ids[-1]), state
 
-@exercise('19', 'Write down `my_sentences`: three texts that end with the same word, after the first two of which the language model in the box is in nearly the same state, and after the third in another.',
+@exercise('19', 'Write down `my_sentences`: three texts that end with the same word. After the first two the language model in the box is in nearly the same state, after the third in another.',
           '写出 `my_sentences`：三条文本以同一个词结尾；读完前两条后，随包附带的语言模型处于几乎相同的状态，读完第三条则处于另一种状态。', wants='texts')
 def one_word_three_states(answer):
     words = [text.split() for text in answer]

@@ -36,7 +36,7 @@ def _head(task, class_weights):
     logistic = LogisticRegression(C=10, max_iter=1000, class_weight='balanced' if class_weights else None)
     return OneVsRestClassifier(logistic) if task == 'several labels' else logistic
 
-# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-009
+# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-010
 def _numbers_of(terms, bits):
     "A number below 2**bits for each term; two terms may share one."
     return np.fromiter(map(hash, terms), dtype=np.int64, count=len(terms)) & ((1 << bits) - 1)
@@ -59,7 +59,7 @@ def count_terms(vectorizer, texts, bits=25):
     try: return vectorizer.fit_transform(texts)
     finally: del vectorizer.build_analyzer
 
-# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-011
+# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-012
 model_tasks = ('classes', 'several labels', 'number')
 
 def fit_tfidf(
@@ -81,7 +81,7 @@ def fit_tfidf(
         if 'empty vocabulary' not in str(error): raise
         raise ValueError(f"the {len(texts)} training texts hold no {unit}. Check which column holds the text.") from None
 
-# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-014
+# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-015
 def answers_of(logits, task, n_labels):
     "What a linear head says: probabilities of classes, one per label, or the number itself."
     if task == 'number':
@@ -92,7 +92,7 @@ def answers_of(logits, task, n_labels):
     yes = 0.5*(1 + np.tanh(logits/2))                       # a sigmoid that does not overflow
     return yes if task == 'several labels' else np.concatenate([1 - yes, yes], axis=1)
 
-# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-015
+# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-016
 class TfidfModel:
     "A model of weighted words: `probabilities(texts)` gives a row per text."
     kind = 'tfidf'
@@ -125,7 +125,7 @@ def probabilities(self:TfidfModel,
     "What the model thinks of each text."
     return answers_of(self.logits(texts), self.task, len(self.labels))
 
-# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-017
+# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-018
 @patch
 def unknown_share(self:TfidfModel,
     texts,          # list of str
@@ -138,7 +138,7 @@ def unknown_share(self:TfidfModel,
         return sum(term not in known for term in single)/len(single) if single else 1.
     return np.array([share(text) for text in texts])
 
-# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-018
+# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-019
 def tfidf_model(
     pipeline,       # of `fit_tfidf`
     labels=None,    # names of the columns; the pipeline's classes without it
@@ -159,7 +159,7 @@ def tfidf_model(
         raise ValueError(f"the model has {len(coefficients)} rows of coefficients, and {len(labels)} labels were given: {labels[:10]}. Pass those that it was trained with, in its order.")
     return TfidfModel([str(label) for label in labels], terms, vectorizer.idf_, coefficients, intercept, task, unit)
 
-# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-023
+# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-024
 _format = 'fastnlp_course tfidf'
 
 def save_tfidf(
@@ -179,7 +179,7 @@ def save_tfidf(
             raise ValueError(f"the model written to {folder} answers differently from the one in memory. This is a fault of the package: please report it.")
     return folder
 
-# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-024
+# %% ../../nbs/reference/applications_tfidf_model.ipynb #cell-025
 _shape = dict(format=one_of(_format), version=one_of(1), kind=one_of('tfidf'), task=one_of(*model_tasks), unit=one_of(*_kinds), labels=several(words(10_000), 100_000, 1))
 
 def head_rows(config, folder):

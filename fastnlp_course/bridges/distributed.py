@@ -7,22 +7,19 @@ __all__ = ['Accelerate']
 
 # %% ../../nbs/30_accelerate.ipynb #cell-004
 import torch
-from fastcore.basics import noop, patch
+from fastcore.basics import patch
 
-from ..sources import default_device
-from ..data.lm_dataloader import LMDataLoader
 from ..training.learner import Callback
-from ..training.recorder import CSVLogger, ProgressCallback
 from ..training.predictions import GatherPredsCallback
-from ..training.checkpoint import CheckpointCallback
-from .sharing import from_everywhere, gather_metric, rank_and_world, shard_loader, ShardedRows
+from .sharing import average_losses, be_quiet, gather_metric, new_accelerator, rank_and_world, share_of, speak_again, wrap_model
 
-# %% ../../nbs/30_accelerate.ipynb #cell-036
+# %% ../../nbs/30_accelerate.ipynb #cell-039
 class Accelerate(Callback):
     "Trains on all processes of a run started with `accelerate launch`: each has a part of every batch, gradients are averaged, metrics are merged."
     order = -20
     accelerator = None
     wrapped = None
+    kept = None
 
     def __init__(self,
         cpu:bool=False,       # CPU processes even where there are GPUs
@@ -34,72 +31,32 @@ class Accelerate(Callback):
         self.kwargs = kwargs
         self.shards = {}
 
-# %% ../../nbs/30_accelerate.ipynb #cell-037
+# %% ../../nbs/30_accelerate.ipynb #cell-042
 @patch
 def before_fit(self:Accelerate):
     "Find out who and where we are, and give the model to accelerate."
     if self.accelerator is None:
-        self.accelerator = self._new_accelerator()
+        self.accelerator = new_accelerator(self.cpu, **self.kwargs)
     self.accelerator.wait_for_everyone()     # process 0 may still write what others are about to read
     self.rank, self.world = rank_and_world()
     device = self.accelerator.device
     self.learn.dls.device = 'cpu' if device.type == 'cpu' else device     # not 'cpu:0', which file formats do not know
     self.plain, self.is_started = self.learn.model, False
     if self.world > 1 and self.average and not self.only_validating:
-        self.wrapped = self.accelerator.prepare_model(self.plain)
-        if self.wrapped is self.plain:
-            raise RuntimeError(f'accelerate did not wrap the model for {self.world} processes ({self.accelerator.distributed_type}), so each would train alone. Make no Accelerator of your own before, or pass it the same device.')
-        if hasattr(self.plain, 'reset'):
-            self.wrapped.reset = self.plain.reset
+        self.wrapped = wrap_model(self.accelerator, self.plain)
     if self.rank > 0:
-        self._be_quiet()
+        self.kept = be_quiet(self.learn)
 
-# %% ../../nbs/30_accelerate.ipynb #cell-038
-@patch
-def _new_accelerator(self:Accelerate):
-    try:
-        from accelerate import Accelerator
-    except ImportError:
-        raise ImportError('Accelerate() needs the package accelerate: pip install accelerate.') from None
-    on_cpu = self.cpu or default_device().type == 'cpu'   # without being told, accelerate starts CPU processes that do not talk to each other
-    return Accelerator(cpu=on_cpu, mixed_precision='no', **self.kwargs)    # 16 bits are the business of `learn.to_fp16()`
-
-@patch
-def _be_quiet(self:Accelerate):
-    "Only process 0 prints and writes."
-    self.kept = self.learn.logger
-    self.learn.logger = noop
-    vars(self.learn)['save'] = lambda file, **kwargs: self.learn._file_to_save(file)
-    for cb in self.learn.cbs:
-        if isinstance(cb, (ProgressCallback, CSVLogger)):
-            cb.run = False
-        if isinstance(cb, CheckpointCallback):    # it reads in each process, and writes in one
-            vars(cb)['writes'] = False
-
-@patch
-def before_epoch(self:Accelerate):
-    "Other random numbers in each process, behind the place where a checkpoint has set them."
-    if not self.is_started and self.rank > 0 and not self.only_validating:
-        torch.manual_seed((torch.initial_seed() + 1_000_003*self.rank) % 2**63)
-    self.is_started = True
-
-# %% ../../nbs/30_accelerate.ipynb #cell-039
-@patch
-def _shard(self:Accelerate, even):
-    if self.world > 1:
-        if not isinstance(self.learn.dl, LMDataLoader):
-            self.learn.dl = shard_loader(self.learn.dl, self.rank, self.world, even)
-        else:                                     # it remembers how far it has come
-            self.learn.dl = self.shards.setdefault(id(self.learn.dl), (self.learn.dl, ShardedRows(self.learn.dl, self.rank, self.world)))[1]
-
+# %% ../../nbs/30_accelerate.ipynb #cell-045
 @patch
 def before_train(self:Accelerate):
     "The part of this process, through the wrapped model."
-    self._shard(even=True)
+    self.learn.dl = share_of(self.learn.dl, self.rank, self.world, even=True, kept=self.shards)
     self.n_noted = len(self.recorder.losses)
     if self.wrapped is not None:
         self.learn.model = self.wrapped
 
+# %% ../../nbs/30_accelerate.ipynb #cell-048
 @patch
 def after_train(self:Accelerate):
     "The plain model again; losses are means over the processes."
@@ -107,22 +64,15 @@ def after_train(self:Accelerate):
     if self.world > 1:
         for metric in self.recorder._train_mets:
             gather_metric(metric)
-        self._average_losses()
+        average_losses(self.recorder.losses, self.n_noted)
 
-# %% ../../nbs/30_accelerate.ipynb #cell-040
-@patch
-def _average_losses(self:Accelerate):
-    "Each process has noted the losses of its own rows."
-    losses = self.recorder.losses
-    new = torch.tensor([float(loss) for loss in losses[self.n_noted:]])
-    losses[self.n_noted:] = list(torch.stack(from_everywhere(new)).mean(0))
-
+# %% ../../nbs/30_accelerate.ipynb #cell-051
 @patch
 def before_validate(self:Accelerate):
     "The part of this process; predictions that are collected, each process makes in full."
     self.is_shared = not any(isinstance(cb, GatherPredsCallback) for cb in self.learn.cbs)
     if self.is_shared:
-        self._shard(even=False)
+        self.learn.dl = share_of(self.learn.dl, self.rank, self.world, even=False, kept=self.shards)
 
 @patch
 def after_validate(self:Accelerate):
@@ -131,19 +81,27 @@ def after_validate(self:Accelerate):
         for metric in self.recorder._valid_mets:
             gather_metric(metric)
 
+# %% ../../nbs/30_accelerate.ipynb #cell-054
+@patch
+def before_epoch(self:Accelerate):
+    "Other random numbers in each process, behind the place where a checkpoint has set them."
+    if not self.is_started and self.rank > 0 and not self.only_validating:
+        torch.manual_seed((torch.initial_seed() + 1_000_003*self.rank) % 2**63)
+    self.is_started = True
+
+# %% ../../nbs/30_accelerate.ipynb #cell-057
 @patch
 def after_fit(self:Accelerate):
     "What process 0 has written is there for all."
     self.accelerator.wait_for_everyone()
     self.close()
 
-# %% ../../nbs/30_accelerate.ipynb #cell-041
 @patch
 def close(self:Accelerate):
     "A learner as it was before."
     if self.wrapped is not None:
         self.learn.model, self.wrapped = self.plain, None
         self.accelerator.free_memory()
-    if 'save' in vars(self.learn):
-        del vars(self.learn)['save']
-        self.learn.logger = self.kept
+    if self.kept is not None:
+        speak_again(self.learn, self.kept)
+        self.kept = None

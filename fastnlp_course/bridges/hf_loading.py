@@ -16,7 +16,7 @@ from ..files import read_json
 from ..folders import check_listed
 from ..data.targets import get_c
 from .hf_batches import HFTokenize
-from .hf_saving import hf_steps, labels_of
+from .hf_saving import hf_steps, labels_of, tokenizer_of
 
 # %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-007
 _known_attention = (None, 'eager', 'sdpa', 'flash_attention_2', 'flash_attention_3', 'flex_attention')
@@ -36,6 +36,9 @@ def _check_settings(place):
     for name, value in _settings(found):
         inner = value.values() if isinstance(value, dict) else [value]
         kernel = name.endswith(('attn_implementation', 'experts_implementation')) and not all(isinstance(one, (str, type(None))) and one in _known_attention for one in inner)
+        longest = max((len(one) for one in inner if isinstance(one, list)), default=0)
+        if longest > 100_000:
+            raise ValueError(f"{place} has a list of {longest:,} values for {name}, and no setting is so long. It is damaged, or do not trust this folder.")
         if has_too_many(name, value):
             raise ValueError(f"{place} asks for {name} = {value:,}, and no model has so many. It is damaged, or do not trust this folder.")
         if kernel or name in _never and value:
@@ -141,7 +144,18 @@ def load_checkpoint(cls, source, allow_nan=False, whole=False, **config):
         check_finite(model, source)
     return model
 
-# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-012
+# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-011
+def open_checkpoint(source, auto, **config):
+    "A checkpoint for the class of transformers called `auto`; none of its code is run, and where nothing can be loaded a sentence says so."
+    import transformers
+    if config.pop('trust_remote_code', False):
+        raise ValueError(f'trust_remote_code would run code that lies beside the weights of {str(source)!r}, and we never do that. Read that code, make the model with transformers, and pass it.')
+    try:
+        return load_checkpoint(getattr(transformers, auto), str(source), trust_remote_code=False, **config)
+    except OSError as error:
+        raise OSError(f'The model {str(source)!r} is neither a folder with config.json and weights nor to be had from the hub now ({str(error).splitlines()[0][:150]}). Pass a folder, go online once, or make a model from a config.') from None
+
+# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-013
 def name_labels(config, names):
     "Call the outputs by the names of the data; the names they had, if these meant something else."
     id2label = getattr(config, 'id2label', None) or {}
@@ -158,7 +172,7 @@ def name_labels(config, names):
     print(f'The head was trained to tell {", ".join(known[:5])}; the data have {", ".join(names[:5])}. Its weights are kept as a beginning, and its outputs are called by the names of the data.')
     return known
 
-# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-014
+# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-015
 def check_outputs(dls, model):
     "One sentence if the model has another number of outputs than the data have labels, or numbers to predict."
     n_labels, c = getattr(getattr(model, 'config', None), 'num_labels', None), get_c(dls)
@@ -169,7 +183,7 @@ def check_outputs(dls, model):
     if n_labels != c and labels_of(dls) is None and 'SequenceClassification' in type(model).__name__:
         raise ValueError(f'The data have {c} number{"s" if c > 1 else ""} to predict for each text, and {type(model).__name__} was made with num_labels={n_labels}. Make the model with num_labels={c}.')
 
-# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-015
+# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-016
 def cut_at_positions(dls, positions, name):
     "Texts are cut at the last position of the model: where nobody said how long a text may be, and where no text for training is as long as somebody said."
     lengths = getattr(dls.train, 'res', None) or []
@@ -184,3 +198,23 @@ def cut_at_positions(dls, positions, name):
         if n_long:
             print(f'{n_long} of {len(lengths)} texts for training are longer than the {positions} positions of {name} and are cut there. Another length: HFTextBlock(tokenizer, max_length=...).')
         step.warns_of_cut = not n_long
+
+# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-017
+def check_fit(dls, model, n_rows, positions, is_lm):
+    "Refuse what cannot work before the first batch: ids without a row, rows longer than the positions, labels without an output."
+    tokenizer, name = tokenizer_of(dls), type(model).__name__
+    if tokenizer is not None and n_rows is not None and len(tokenizer) > n_rows:
+        raise ValueError(f'The tokenizer makes {len(tokenizer)} ids, and {name} has rows for {n_rows}. Use the tokenizer of the model, or call model.resize_token_embeddings({len(tokenizer)}).')
+    cut_at_positions(dls, positions, name)
+    limit = min((step.max_length for step in hf_steps(dls) if hasattr(step, 'max_length')), default=10**9)
+    longest = dls.train.seq_len if is_lm else min(limit, max(getattr(dls.train, 'res', None) or [0]))
+    if positions is not None and longest > positions:
+        raise ValueError(f'The longest row has {longest} ids, and {name} has {positions} positions. Pass {"seq_len" if is_lm else "max_length"}={positions} to {"the loader" if is_lm else "HFTextBlock"}.')
+    if not is_lm:
+        check_outputs(dls, model)
+
+# %% ../../nbs/reference/bridges_hf_loading.ipynb #cell-019
+def beside_layers(model, stack):
+    "How names begin of what stands beside the layers in the same part of the model: an empty tuple, with which no name begins, if the layers stand alone."
+    container = stack.rpartition('.')[0]
+    return () if container in ('', getattr(model, 'base_model_prefix', '')) else container + '.'

@@ -12,12 +12,16 @@ import random
 from functools import partial
 
 import torch
+from fastcore.basics import noop
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader as TorchLoader, IterableDataset
 
+from ..sources import default_device
 from ..data.dataloaders import DataLoader
 from ..data.lm_dataloader import LMDataLoader
 from ..training.metrics import AvgSmoothLoss, to_detach
+from ..training.recorder import CSVLogger, ProgressCallback
+from ..training.checkpoint import CheckpointCallback
 
 # %% ../../nbs/reference/bridges_sharing.ipynb #cell-007
 def rank_and_world() -> tuple:   # (number of this process, number of processes)
@@ -166,6 +170,13 @@ def shard_loader(
     return EveryNthBatch(dl, rank, world, even)
 
 # %% ../../nbs/reference/bridges_sharing.ipynb #cell-025
+def share_of(dl, rank, world, even, kept):
+    "What `shard_loader` gives; rows of a language model are taken from `kept`, where they are."
+    if world == 1 or not isinstance(dl, LMDataLoader):
+        return shard_loader(dl, rank, world, even)
+    return kept.setdefault(id(dl), (dl, ShardedRows(dl, rank, world)))[1]
+
+# %% ../../nbs/reference/bridges_sharing.ipynb #cell-028
 def collected_names(
     metric,        # a metric
 ) -> list[str]:    # names of attributes
@@ -215,3 +226,45 @@ def gather_metric(
         else:
             value = merge_collected(name, values)
         setattr(metric, name, value)
+
+# %% ../../nbs/reference/bridges_sharing.ipynb #cell-035
+def average_losses(losses, start):
+    "Each process has noted the losses of its own rows: put the means over the processes in their place, from `start` on."
+    new = torch.tensor([float(loss) for loss in losses[start:]])
+    losses[start:] = list(torch.stack(from_everywhere(new)).mean(0))
+
+# %% ../../nbs/reference/bridges_sharing.ipynb #cell-038
+def new_accelerator(cpu, **kwargs):
+    "The library's object that knows devices and processes."
+    try:
+        from accelerate import Accelerator
+    except ImportError:
+        raise ImportError('Accelerate() needs the package accelerate: pip install accelerate.') from None
+    on_cpu = cpu or default_device().type == 'cpu'   # without being told, accelerate starts CPU processes that do not talk to each other
+    return Accelerator(cpu=on_cpu, mixed_precision='no', **kwargs)    # 16 bits are the business of `learn.to_fp16()`
+
+def wrap_model(accelerator, model):
+    "The model in a wrapper that averages gradients over the processes."
+    wrapped = accelerator.prepare_model(model)
+    if wrapped is model:
+        raise RuntimeError(f'accelerate did not wrap the model for {rank_and_world()[1]} processes ({accelerator.distributed_type}), so each would train alone. Make no Accelerator of your own before, or pass it the same device.')
+    if hasattr(model, 'reset'):
+        wrapped.reset = model.reset
+    return wrapped
+
+# %% ../../nbs/reference/bridges_sharing.ipynb #cell-041
+def be_quiet(learn):
+    "Only process 0 prints and writes; gives the logger, for `speak_again`."
+    logger, learn.logger = learn.logger, noop
+    vars(learn)['save'] = lambda file, **kwargs: learn._file_to_save(file)
+    for cb in learn.cbs:
+        if isinstance(cb, (ProgressCallback, CSVLogger)):
+            cb.run = False
+        if isinstance(cb, CheckpointCallback):    # it reads in each process, and writes in one
+            vars(cb)['writes'] = False
+    return logger
+
+def speak_again(learn, logger):
+    "Undo `be_quiet`."
+    del vars(learn)['save']
+    learn.logger = logger

@@ -22,8 +22,8 @@ from ..training.outputs import get_model, open_output
 from ..training.learner import Callback, Learner
 from ..training.export import register_factory
 from .hf_tokenizers import model_of_description
-from .hf_saving import describe_hf, hf_steps, labels_of, settings_for_pipeline, tokenizer_of, tokenizer_to_save, write_for_transformers
-from .hf_loading import check_outputs, cut_at_positions, load_checkpoint, name_labels
+from .hf_saving import describe_hf, labels_of, settings_for_pipeline, tokenizer_of, tokenizer_to_save, write_for_transformers
+from .hf_loading import beside_layers, check_fit, name_labels, open_checkpoint
 
 # %% ../../nbs/22_hf_bridge.ipynb #cell-030
 def n_positions(
@@ -108,7 +108,7 @@ def _has_token_head(self:HFCallback):
     "Does the model predict tokens, not labels?"
     return getattr(get_model(self.model), 'get_output_embeddings', lambda: None)() is not None
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-056
+# %% ../../nbs/22_hf_bridge.ipynb #cell-058
 def _layers_of(model):
     "Name of the stack of layers in a model: the list of modules that holds most of the parameters."
     found = [(sum(p.numel() for p in layer.parameters()), -number, name) for number, (name, layer) in enumerate(model.named_modules())
@@ -117,48 +117,46 @@ def _layers_of(model):
         raise ValueError(f'{type(model).__name__} has no list of layers, so it cannot be split by layer. Pass splitter=... to the Learner.')
     return max(found)[2]
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-057
+# %% ../../nbs/22_hf_bridge.ipynb #cell-063
 def hf_splitter(
     model:nn.Module,    # a model of transformers
 ) -> list:              # parameter groups: embeddings, each layer, everything behind the layers
     "A transformer split by depth, for learning rates by layer and for gradual unfreezing."
     stack = _layers_of(model)
-    n_layers = len(model.get_submodule(stack))
-    body = getattr(model, 'base_model_prefix', '')
-    container = stack.rpartition('.')[0]
-    beside = container + '.' if container not in ('', body) else None   # DeBERTa keeps its relative positions beside the layers
-    groups = [[] for _ in range(n_layers + 2)]
+    beside = beside_layers(model, stack)
+    groups = [[] for _ in range(len(model.get_submodule(stack)) + 2)]
     at = 0
     for name, parameter in model.named_parameters():    # a tied weight is named once, where it is first used
         if name.startswith(stack + '.'):
             number = int(name[len(stack) + 1:].split('.')[0])
             groups[number + 1].append(parameter)
             at = -1
-        elif beside and name.startswith(beside):
-            groups[0].append(parameter)
         else:
-            groups[at].append(parameter)
+            groups[0 if name.startswith(beside) else at].append(parameter)
     return [group for group in groups if group]
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-060
+# %% ../../nbs/22_hf_bridge.ipynb #cell-068
+def _suit(dls, model, is_lm):
+    "Make the model agree with the data, or say why it cannot; the names of labels that it had."
+    config, tokenizer = getattr(model, 'config', None), tokenizer_of(dls)
+    if config is not None and tokenizer is not None and getattr(config, 'pad_token_id', None) is None:
+        config.pad_token_id = tokenizer.pad_token_id
+    check_fit(dls, model, _n_rows(model), n_positions(model), is_lm)
+    return None if is_lm else name_labels(config, labels_of(dls))
+
+# %% ../../nbs/22_hf_bridge.ipynb #cell-071
 def load_hf_model(
     source,             # a folder, a name on the hub, or {'architecture': ..., 'config': ...}
     auto:str,           # the class that loads it, such as 'AutoModelForSequenceClassification'
     **config,           # changes to the configuration, such as `num_labels`
 ) -> nn.Module:
     "A model of transformers from a folder, the hub, or a description."
-    import transformers
     if isinstance(source, Mapping):
         model = model_of_description(**source)
         return model.to(model.config.dtype or torch.float32)
-    if config.pop('trust_remote_code', False):
-        raise ValueError(f'trust_remote_code would run code that lies beside the weights of {str(source)!r}, and we never do that. Read that code, make the model with transformers, and pass it.')
-    try:
-        return load_checkpoint(getattr(transformers, auto), str(source), trust_remote_code=False, **config)
-    except OSError as error:
-        raise OSError(f'The model {str(source)!r} is neither a folder with config.json and weights nor to be had from the hub now ({str(error).splitlines()[0][:150]}). Pass a folder, go online once, or make a model from a config.') from None
+    return open_checkpoint(source, auto, **config)
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-061
+# %% ../../nbs/22_hf_bridge.ipynb #cell-074
 def hf_learner(
     dls,                        # loaders made with `HFTextBlock`, or with `TransformersTokenizer` for a language model
     model,                      # a model of transformers, a folder with one, or a name on the hub
@@ -174,37 +172,18 @@ def hf_learner(
     if not isinstance(model, nn.Module):
         described = {} if is_lm else {'num_labels': get_c(dls), 'problem_type': None}
         model = load_hf_model(model, auto or ('AutoModelForCausalLM' if is_lm else 'AutoModelForSequenceClassification'), **described)
-    if is_lm:
-        loss_func = CrossEntropyLossFlat() if loss_func is None else loss_func
-    tokenizer = tokenizer_of(dls)
-    config = getattr(model, 'config', None)
-    if config is not None and tokenizer is not None and getattr(config, 'pad_token_id', None) is None:
-        config.pad_token_id = tokenizer.pad_token_id    # GPT-2's classifier looks for the last id that is not padding
-    _check_fit(dls, model, tokenizer, is_lm)
-    renamed = None if is_lm else name_labels(config, labels_of(dls))
+    if is_lm and loss_func is None:
+        loss_func = CrossEntropyLossFlat()
+    renamed = _suit(dls, model, is_lm)
     learn = Learner(dls, model, loss_func=loss_func, splitter=splitter, lr=lr, cbs=L(cbs) + [HFCallback()], **kwargs)
     learn.labels_before = renamed
-    if hasattr(config, 'to_dict'):
+    if hasattr(getattr(model, 'config', None), 'to_dict'):
         learn.factory = 'hf_learner', describe_hf
     return learn
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-062
-register_factory('hf_learner', hf_learner)
+# %% ../../nbs/22_hf_bridge.ipynb #cell-086
+register_factory('hf_learner', hf_learner)    # the name that `export` writes
 
-def _check_fit(dls, model, tokenizer, is_lm):
-    "Refuse what cannot work before the first batch."
-    n_rows, positions = _n_rows(model), n_positions(model)
-    if tokenizer is not None and n_rows is not None and len(tokenizer) > n_rows:
-        raise ValueError(f'The tokenizer makes {len(tokenizer)} ids, and {type(model).__name__} has rows for {n_rows}. Use the tokenizer of the model, or call model.resize_token_embeddings({len(tokenizer)}).')
-    cut_at_positions(dls, positions, type(model).__name__)
-    limit = min((step.max_length for step in hf_steps(dls) if hasattr(step, 'max_length')), default=10**9)
-    longest = dls.train.seq_len if is_lm else min(limit, max(getattr(dls.train, 'res', None) or [0]))
-    if positions is not None and longest > positions:
-        raise ValueError(f'The longest row has {longest} ids, and {type(model).__name__} has {positions} positions. Pass {"seq_len" if is_lm else "max_length"}={positions} to {"the loader" if is_lm else "HFTextBlock"}.')
-    if not is_lm:
-        check_outputs(dls, model)
-
-# %% ../../nbs/22_hf_bridge.ipynb #cell-074
 def hf_save(
     learn:Learner,      # a learner with a model of transformers
     folder,             # where to write
@@ -215,7 +194,7 @@ def hf_save(
         raise TypeError(f'{type(model).__name__} is not a model of transformers. Use learn.export or learn.save.')
     return write_for_transformers(model, tokenizer_to_save(learn.dls, n_positions(model)), settings_for_pipeline(learn, model), folder)
 
-# %% ../../nbs/22_hf_bridge.ipynb #cell-082
+# %% ../../nbs/22_hf_bridge.ipynb #cell-094
 def fields_of(output):
     "Name and value of what a model returned."
     if isinstance(output, Mapping):

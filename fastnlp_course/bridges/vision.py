@@ -15,12 +15,14 @@ from pathlib import Path
 import torch
 from fastcore.basics import patch
 from fastcore.foundation import L
+from PIL import Image
 from torch import nn, Tensor
 from torch.nn import functional as F
 
 from ..files import configurable, from_config as part_from_config, to_config as part_to_config
 from ..sources import get_image_files
 from ..data.dataloaders import DataLoaders
+from ..data.data_config import shown_types
 from ..data.transforms import ToTensor
 from ..data.splitters import ColSplitter, GrandparentSplitter, RandomSplitter
 from ..data.getters import ColReader, parent_label, RegexLabeller
@@ -31,17 +33,24 @@ from ..training.optimizer import params
 from ..training.learner import Learner
 from ..training.saving import load_into, load_weights
 from ..training.export import register_factory
-from .images import imagenet_stats, IntToFloatTensor, Normalize, OpenImage, PILImage, resnet18, resnet34
+from .images import imagenet_stats, IntToFloatTensor, Normalize, OpenImage, PILBase, PILImage, PILImageBW, resnet18, resnet34
 from .image_grid import ImageDL
 
 # %% ../../nbs/reference/bridges_vision.ipynb #cell-007
+@patch
+def __repr__(self:PILBase):
+    return f'{type(self).__name__} mode={self.mode} size={self.size[0]}x{self.size[1]}'
+
+shown_types.update({'PILImage': PILImage, 'PILImageBW': PILImageBW, 'Image': Image.Image})
+
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-010
 def ImageBlock(
     cls=PILImage,        # class of the pictures: `PILImage` or `PILImageBW`
 ) -> TransformBlock:
     "Pictures: opened, made bytes, and on the device floats."
     return TransformBlock(type_tfms=OpenImage(cls), item_tfms=ToTensor, batch_tfms=IntToFloatTensor, dl_type=ImageDL)
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-009
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-012
 @configurable
 class FileLabeller:
     "Calls a function on a path or its name; what goes wrong names the file."
@@ -78,7 +87,7 @@ class FileLabeller:
         "Made again from `to_config`."
         return cls(part_from_config(config['label_func']), config['by_name'])
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-012
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-015
 def _some_files(fnames, where):
     "The files as a list, or a sentence if there are none."
     fnames = L(fnames)
@@ -109,7 +118,7 @@ class ImageDataLoaders(DataLoaders):
                            get_y=parent_label, item_tfms=item_tfms, batch_tfms=batch_tfms)
         return cls.from_dblock(dblock, path, path=path, **kwargs)
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-014
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-017
 @patch(cls_method=True)
 def from_path_func(cls:ImageDataLoaders,
     path,                        # where a learner writes its files
@@ -128,7 +137,7 @@ def from_path_func(cls:ImageDataLoaders,
     dblock = DataBlock(blocks=(ImageBlock(img_cls), CategoryBlock), splitter=splitter, get_y=labeller, item_tfms=item_tfms, batch_tfms=batch_tfms)
     return cls.from_dblock(dblock, _some_files(fnames, f"fnames is empty. Pass get_image_files(path), and check that {path} holds image files"), path=path, **kwargs)
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-015
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-018
 @patch(cls_method=True)
 def from_name_func(cls:ImageDataLoaders,
     path,                        # where a learner writes its files
@@ -159,7 +168,7 @@ def from_name_re(cls:ImageDataLoaders,
     "From a list of files and a pattern of their names."
     return cls.from_name_func(path, fnames, RegexLabeller(pat), **kwargs)
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-017
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-020
 @patch(cls_method=True)
 def from_df(cls:ImageDataLoaders,
     df,                          # a table with a row per picture
@@ -184,7 +193,29 @@ def from_df(cls:ImageDataLoaders,
                        get_x=ColReader(fn_col, pref=where, suff=suff), get_y=ColReader(label_col, label_delim=label_delim))
     return cls.from_dblock(dblock, df, path=path, **kwargs)
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-024
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-026
+def _from_stats(cls,
+    mean,              # of each channel
+    std,               # of each channel
+    *args, **kwargs,   # unused, for fast.ai's callers: dim, ndim, cuda
+):
+    "As `Normalize(*imagenet_stats)`."
+    return cls(mean, std)
+
+Normalize.from_stats = classmethod(_from_stats)
+
+@patch
+def setups(self:Normalize,
+    dl,      # the training loader
+):
+    "Measure the first pictures of the training set."
+    if self.mean is not None:
+        return
+    x = torch.stack([dl.do_item(i)[0] for i in range(min(dl.n, max(dl.bs, 64)))])   # (n, c, h, w)
+    x = x.float()/255 if x.dtype == torch.uint8 else x
+    self.mean, self.std = x.mean((0, 2, 3)).view(-1, 1, 1), x.std((0, 2, 3)).view(-1, 1, 1) + 1e-7
+
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-030
 _renamed = [(r'^(resnet\.)?embedder\.embedder\.convolution', 'conv1'), (r'^(resnet\.)?embedder\.embedder\.normalization', 'bn1'),
             (r'^(resnet\.)?encoder\.stages\.(\d)\.layers\.(\d+)\.', lambda found: f'layer{int(found[2]) + 1}.{found[3]}.'),
             (r'shortcut\.convolution', 'downsample.0'), (r'shortcut\.normalization', 'downsample.1'),
@@ -201,7 +232,7 @@ def resnet_names(
         return name
     return {renamed(name): tensor for name, tensor in weights.items()}
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-025
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-031
 def _known_weights(weights):
     "A state dict from a mapping, a file, or a model of the Hugging Face hub."
     if isinstance(weights, Mapping):
@@ -242,7 +273,7 @@ def load_body(
     load_into(body, found, weights if isinstance(weights, (str, Path)) else 'the given weights')
     return body
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-028
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-034
 class AdaptiveConcatPool2d(nn.Module):
     "The largest value and the mean of each channel, side by side."
     def forward(self, x):      # (bs, channels, h, w)
@@ -273,7 +304,7 @@ def vision_splitter(
     "The first half of the body, the second half, the head."
     return [params(model[0][:6]), params(model[0][6:]), params(model[1])]
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-031
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-037
 def _body_of(arch, n_in):
     "A network up to where it pools."
     model = arch(n_in=n_in)
@@ -299,7 +330,7 @@ def _arch(arch):
         raise ValueError(f"architecture {arch!r} is not known: pass {' or '.join(known)}, or a function n_in -> nn.Sequential")
     return known[arch]
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-032
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-038
 def vision_learner(
     dls,                       # `DataLoaders` of pictures
     arch,                      # `resnet18`, or another function that makes a network from `n_in`
@@ -344,7 +375,7 @@ def _normalize_once(dls):
     if not any(isinstance(step, Normalize) for step in dls.train.after_batch.fs):
         dls.add_tfms([Normalize.from_stats(*imagenet_stats)], 'after_batch')
 
-# %% ../../nbs/reference/bridges_vision.ipynb #cell-033
+# %% ../../nbs/reference/bridges_vision.ipynb #cell-039
 def cnn_learner(
     dls,                       # `DataLoaders` of pictures
     arch,                      # `resnet18`, or another function that makes a network

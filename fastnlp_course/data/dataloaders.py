@@ -10,7 +10,6 @@ import random
 from pathlib import Path
 
 from fastcore.basics import patch
-from fastcore.foundation import L
 
 from .collate import fa_collate, SkipItemException, to_device
 from .loader_hooks import LoaderHooks
@@ -181,48 +180,29 @@ def _ask_dataset(self, name):
 
 DataLoader.__getattr__ = _ask_dataset   # no @patch: a module that has a `__getattr__` would be asked for its own names, too
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-065
-hook_names = ('after_item', 'before_batch', 'after_batch')
-
-# %% ../../nbs/04_dataloaders.ipynb #cell-066
+# %% ../../nbs/04_dataloaders.ipynb #cell-067
 class TfmdDL(DataLoader):
     "A `DataLoader` with three chains of steps: `after_item`, `before_batch` and `after_batch`."
-    _each = True   # as fast.ai's transforms: a plain function is called on each element of a tuple
+    _places = ('after_item', 'before_batch', 'after_batch')
 
     def __init__(self,
-        dataset,                 # anything with `[i]` and `len`, or an iterable
+        dataset,                 # anything with `[i]` and `len`
         bs:int=64,               # items per batch
         shuffle:bool=False,      # another order in each epoch
-        num_workers:int=None,    # processes that make batches; none if left out
-        verbose:bool=False,      # say which steps are set up
-        do_setup:bool=True,      # let the steps look at this loader first
         **kwargs,                # passed to `DataLoader`
     ):
-        for name in hook_names:
-            kwargs[name] = self._chain(kwargs.get(name))
-        super().__init__(dataset, bs=bs, shuffle=shuffle, num_workers=num_workers, **kwargs)
-        for name in hook_names if do_setup else ():
-            self._set_up_chain(name, verbose)
+        chains = {place: LoaderHooks(kwargs.get(place), each=True) for place in self._places}
+        super().__init__(dataset, bs=bs, shuffle=shuffle, **{**kwargs, **chains})
+        for chain in chains.values(): chain.setup(self)
 
-    def _chain(self, steps):
-        return LoaderHooks(steps, each=True)
-
-    def _set_up_chain(self, name, verbose):
-        if verbose: print(f"Setting up {name}: {getattr(self, name).fs}")
-        getattr(self, name).setup(self)
-
-# %% ../../nbs/04_dataloaders.ipynb #cell-070
+# %% ../../nbs/04_dataloaders.ipynb #cell-075
 class DataLoaders:
     "A training loader and its validation loaders, ours or torch's own."
-    _device = None
-
     def __init__(self,
         *loaders,        # the training loader first
         path='.',        # where a learner writes its files
-        device=None,     # device of the batches
     ):
         self.loaders, self.path = list(loaders), Path(path)
-        if device is not None and self.loaders: self.to(device)
 
     def __getitem__(self, i):
         return self.loaders[i]
@@ -230,7 +210,7 @@ class DataLoaders:
     def __len__(self):
         return len(self.loaders)
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-072
+# %% ../../nbs/04_dataloaders.ipynb #cell-078
 @patch(as_prop=True)
 def train(self:DataLoaders):
     "The training loader."
@@ -251,36 +231,21 @@ def valid_ds(self:DataLoaders):
     "The validation set."
     return self.valid.dataset
 
-# %% ../../nbs/04_dataloaders.ipynb #cell-073
 @patch
 def one_batch(self:DataLoaders):
     "The first training batch."
     return self.train.one_batch()
 
-@patch
-def to(self:DataLoaders,
-    device,   # where batches go from now on
-) -> 'DataLoaders':
-    "Move the batches of all loaders to `device`."
-    for loader in self.loaders:
-        loader.device = device
-    return self
-
-# %% ../../nbs/04_dataloaders.ipynb #cell-075
+# %% ../../nbs/04_dataloaders.ipynb #cell-081
 def _from_dsets(cls,
     *ds,               # datasets, the training set first
     path='.',          # where a learner writes its files
     bs:int=64,         # items per batch
-    device=None,       # device of the batches
     dl_type=TfmdDL,    # class of the loaders
-    **kwargs,          # passed to the loaders; a tuple or list holds one value per dataset
+    **kwargs,          # passed to the loaders
 ) -> 'DataLoaders':
     "One loader per dataset: the training set shuffled, the others in order and complete."
-    only_first = (True, *[False] * (len(ds) - 1))
-    settings = {'shuffle': only_first, 'drop_last': only_first, **kwargs}
-    def of(name, i):
-        value = settings[name]
-        return value[i] if isinstance(value, (tuple, list, L)) and name not in hook_names else value
-    return cls(*[dl_type(dataset, bs=bs, **{name: of(name, i) for name in settings}) for i, dataset in enumerate(ds)], path=path, device=device)
+    loaders = [dl_type(dataset, bs=bs, **{'shuffle': i == 0, 'drop_last': i == 0, **kwargs}) for i, dataset in enumerate(ds)]
+    return cls(*loaders, path=path)
 
 DataLoaders.from_dsets = classmethod(_from_dsets)

@@ -11,6 +11,7 @@ import pickle
 import random
 import sys
 import warnings
+from pathlib import Path
 from types import MethodType
 
 import numpy as np
@@ -24,7 +25,7 @@ from ..files import in_notebook, set_seed
 from ..sources import default_device
 from .collate import fa_collate, fa_convert, map_tensors, to_device, why_not_collated
 from .loader_hooks import LoaderHooks
-from .dataloaders import DataLoader, DataLoaders, hook_names, TfmdDL
+from .dataloaders import DataLoader, DataLoaders, TfmdDL
 
 # %% ../../nbs/reference/data_loader_details.ipynb #cell-007
 def _wants_loader(hook):
@@ -39,10 +40,11 @@ def _set_hooks(self:DataLoader, hooks):
             continue
         if _wants_loader(hook):
             hook = MethodType(hook.__func__, self)
-        elif name in hook_names and (isinstance(hook, (list, tuple, L, LoaderHooks)) or hasattr(hook, 'fs')):
+        elif name in TfmdDL._places and (isinstance(hook, (list, tuple, L, LoaderHooks)) or hasattr(hook, 'fs')):
             hook = LoaderHooks(hook, each=self._each, split_idx=getattr(self.dataset, 'split_idx', None))
         setattr(self, name, hook)
 
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-009
 @patch
 def _chain(self:TfmdDL, steps):
     return steps if _wants_loader(steps) else LoaderHooks(steps, each=True)
@@ -56,7 +58,23 @@ def _set_up_chain(self:TfmdDL, name, verbose):
         print(f"Setting up {name}: {hook.fs}")
     hook.setup(self)
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-009
+@patch
+def __init__(self:TfmdDL,
+    dataset,                 # anything with `[i]` and `len`, or an iterable
+    bs:int=64,               # items per batch
+    shuffle:bool=False,      # another order in each epoch
+    num_workers:int=None,    # processes that make batches; none if left out
+    verbose:bool=False,      # say which steps are set up
+    do_setup:bool=True,      # let the steps look at this loader first
+    **kwargs,                # passed to `DataLoader`
+):
+    for name in self._places:
+        kwargs[name] = self._chain(kwargs.get(name))
+    super(TfmdDL, self).__init__(dataset, bs=bs, shuffle=shuffle, num_workers=num_workers, **kwargs)
+    for name in self._places if do_setup else ():
+        self._set_up_chain(name, verbose)
+
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-011
 @patch
 def _check_settings(self:DataLoader, bs, drop_last, hooks):
     "Raise if a loader cannot be made so."
@@ -68,8 +86,9 @@ def _check_settings(self:DataLoader, bs, drop_last, hooks):
     if bs is None and drop_last:
         raise ValueError("drop_last=True leaves out an incomplete batch, but without bs each item is a batch. Pass bs=, or drop_last=False.")
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-010
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-012
 DataLoader._each = False  # plain functions as hooks see the whole item or batch
+TfmdDL._each = True       # as fast.ai's transforms: a plain function is called on each element of a tuple
 
 @patch
 def __init__(self:DataLoader,
@@ -102,7 +121,7 @@ def __init__(self:DataLoader,
     self._set_hooks(hooks)
     self.device = device
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-012
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-014
 @patch
 def _possible_workers(self:DataLoader, num_workers):
     "A new process of Windows and macOS must import your functions, and cannot import those of a notebook."
@@ -115,7 +134,7 @@ def _possible_workers(self:DataLoader, num_workers):
 def __repr__(self:DataLoader):
     return f"{type(self).__name__}: {'?' if self.n is None else self.n} items, bs={self.bs}, shuffle={self.shuffle}, device={self.device}"
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-013
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-015
 def _as_device(device):
     "None, a `torch.device`, the number of a GPU or a name, as torch knows it."
     if device is None or isinstance(device, torch.device):
@@ -142,7 +161,7 @@ def to(self:DataLoader,
     self.device = device
     return self
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-016
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-018
 @patch(as_prop=True)
 def prebatched(self:DataLoader):
     "Is each item a batch already?"
@@ -175,7 +194,7 @@ def create_item(self:DataLoader,
         raise IndexError(f"item {s} was asked for, but {type(self.dataset).__name__} can only be read from start to end.")
     return next(self.it)
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-017
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-019
 @patch
 def create_batch(self:DataLoader,
     b,   # list of items, or one item if it is a batch already
@@ -211,7 +230,7 @@ def create_batches(self:DataLoader,
     items = (item for item in map(self.do_item, samps) if item is not None)
     yield from map(self.do_batch, self.chunkify(items))
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-019
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-021
 class _Batches(IterableDataset):
     "What torch's worker processes read: the batches of a loader."
     def __init__(self, loader):
@@ -242,7 +261,7 @@ def _in_workers(self:DataLoader):
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise RuntimeError(f"the loader cannot be sent to worker processes ({error}). Use functions defined in a module instead of lambdas, or num_workers=0.") from error
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-020
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-022
 @patch
 def wif(self:DataLoader):
     "Called in each worker process when it starts."
@@ -269,7 +288,7 @@ def _batches(self:DataLoader):
     torch.empty((), dtype=torch.int64).random_()   # torch draws a seed for workers here: later random numbers stay those of any other loader
     return self.create_batches(self.sample())
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-021
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-023
 @patch
 def __iter__(self:DataLoader):
     self.randomize()
@@ -301,7 +320,7 @@ def one_batch(self:DataLoader):
         self.num_workers = workers
         self.__dict__.pop('it', None)
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-024
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-026
 @patch
 def new(self:DataLoader,
     dataset=None,   # the same one if left out
@@ -328,7 +347,7 @@ def new(self:TfmdDL,
         res._n_inp = self._n_inp
     return res
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-027
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-029
 def _names_of_torch(loader, name):
     "fast.ai's names on a plain torch loader, then those of its dataset."
     if name == 'bs':
@@ -358,7 +377,7 @@ def one_batch(self:DataLoaders):
         return to_device(next(iter(self.train)), self.device)
     return self.train.one_batch()
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-028
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-030
 def _loader(self, i):
     if i < len(self.loaders):
         return self.loaders[i]
@@ -380,7 +399,7 @@ def _set_valid(self, loader):
 
 DataLoaders.train, DataLoaders.valid = property(_train, _set_train), property(_valid, _set_valid)
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-030
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-032
 def _device_of_all(self):
     "Where batches go."
     if self._device is not None or not self.loaders:
@@ -414,7 +433,39 @@ def cpu(self:DataLoaders):
     "Batches to main memory."
     return self.to('cpu')
 
-# %% ../../nbs/reference/data_loader_details.ipynb #cell-031
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-033
+DataLoaders._device = None
+
+@patch
+def __init__(self:DataLoaders,
+    *loaders,        # the training loader first
+    path='.',        # where a learner writes its files
+    device=None,     # device of the batches
+):
+    self.loaders, self.path = list(loaders), Path(path)
+    if device is not None and self.loaders:
+        self.to(device)
+
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-035
+def _from_dsets(cls,
+    *ds,               # datasets, the training set first
+    path='.',          # where a learner writes its files
+    bs:int=64,         # items per batch
+    device=None,       # device of the batches
+    dl_type=TfmdDL,    # class of the loaders
+    **kwargs,          # passed to the loaders; a tuple or list holds one value per dataset
+) -> 'DataLoaders':
+    "One loader per dataset: the training set shuffled, the others in order and complete."
+    only_first = (True, *[False] * (len(ds) - 1))
+    settings = {'shuffle': only_first, 'drop_last': only_first, **kwargs}
+    def of(name, i):
+        value = settings[name]
+        return value[i] if isinstance(value, (tuple, list, L)) and name not in TfmdDL._places else value
+    return cls(*[dl_type(dataset, bs=bs, **{name: of(name, i) for name in settings}) for i, dataset in enumerate(ds)], path=path, device=device)
+
+DataLoaders.from_dsets = classmethod(_from_dsets)
+
+# %% ../../nbs/reference/data_loader_details.ipynb #cell-037
 @patch
 def new_empty(self:DataLoaders) -> 'DataLoaders':
     "The same loaders without items."

@@ -11,6 +11,8 @@ import typing
 from collections.abc import Callable
 from functools import lru_cache, partial
 
+from .shown import TitledStr
+
 # %% ../../nbs/reference/data_overloads.ipynb #cell-007
 @lru_cache(maxsize=None)
 def _first_annotation(function, is_method):
@@ -146,3 +148,29 @@ def choose_method(method, x):
     if isinstance(method, _BoundOverloads):
         return method.pick(x)
     return method if accepts(method, x) else None
+
+# %% ../../nbs/reference/data_overloads.ipynb #cell-022
+def same_tuple(values, like):
+    "`values` as a tuple of the type of `like`."
+    if type(like) is tuple:
+        return tuple(values)
+    if hasattr(like, '_fields'):
+        return type(like)(*values)
+    try:
+        return type(like)(values)
+    except Exception:
+        return tuple(values)
+
+# %% ../../nbs/reference/data_overloads.ipynb #cell-025
+def call_object(step, x, split_idx, decode=False):
+    "Run a step that is no `Transform` forwards or backwards."
+    wanted = getattr(step, 'split_idx', None)
+    if wanted is not None and wanted != split_idx:
+        return x
+    if not decode:
+        return step(x)
+    if isinstance(x, tuple):
+        return same_tuple([call_object(step, element, split_idx, decode=True) for element in x], x)
+    back = getattr(step, 'decode', None) or getattr(step, 'decodes', None)
+    x = x if back is None else back(x)
+    return TitledStr(x) if type(x) is str else x     # a text that came back can show itself

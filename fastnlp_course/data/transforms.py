@@ -15,7 +15,7 @@ from fastcore.foundation import L
 
 from ..text.numericalization import Numericalize
 from .shown import TitledStr
-from .overloads import choose_method, TransformType
+from .overloads import call_object, choose_method, same_tuple, TransformType
 
 # %% ../../nbs/07_transforms.ipynb #cell-024
 class Transform(metaclass=TransformType):
@@ -44,21 +44,10 @@ class Transform(metaclass=TransformType):
             self.order = order
 
 # %% ../../nbs/07_transforms.ipynb #cell-026
-def _same_tuple(values, like):
-    "`values` as a tuple of the type of `like`."
-    if type(like) is tuple:
-        return tuple(values)
-    if hasattr(like, '_fields'):
-        return type(like)(*values)
-    try:
-        return type(like)(values)
-    except Exception:
-        return tuple(values)
-
 @patch
 def _apply(self:Transform, which, x, args, kwargs):
     if isinstance(x, tuple):
-        return _same_tuple([self._apply(which, element, args, kwargs) for element in x], x)
+        return same_tuple([self._apply(which, element, args, kwargs) for element in x], x)
     method = choose_method(getattr(self, which), x)
     return x if method is None else method(x, *args, **kwargs)
 
@@ -127,7 +116,7 @@ class ItemTransform(Transform):
             return method(x, *args, **kwargs)
         result = method(x, *args, **kwargs)
         if self._retain and isinstance(result, (list, L)):
-            result = _same_tuple(result, x)
+            result = same_tuple(result, x)
         return result
 
 # %% ../../nbs/07_transforms.ipynb #cell-055
@@ -147,7 +136,7 @@ class ToTensor(Transform):
     "Placeholder of fast.ai's item transforms: text is a tensor as soon as it has numbers, so nothing is left to do."
     order = 5
 
-# %% ../../nbs/07_transforms.ipynb #cell-062
+# %% ../../nbs/07_transforms.ipynb #cell-067
 class FunctionTransform(Transform):
     "A transform around any object with `encodes`, and `decodes` and `setups` if it likes."
     def __init__(self, step):
@@ -165,7 +154,7 @@ class FunctionTransform(Transform):
             raise AttributeError(name)
         return getattr(self.step, name)
 
-# %% ../../nbs/07_transforms.ipynb #cell-063
+# %% ../../nbs/07_transforms.ipynb #cell-070
 def mk_transform(
     step,                # a class, a function, a transform, or an object with `encodes`
 ):                       # an object with `__call__`
@@ -181,7 +170,7 @@ def mk_transform(
     keeps_itself = any(hasattr(step, name) for name in ('decode', 'setup', 'setups', 'read_at'))
     return step if keeps_itself else Transform(step)
 
-# %% ../../nbs/07_transforms.ipynb #cell-064
+# %% ../../nbs/07_transforms.ipynb #cell-073
 def flatten_steps(steps):
     "The steps of nested lists, one after the other."
     if steps is None:
@@ -190,23 +179,14 @@ def flatten_steps(steps):
         return [inner for step in steps for inner in flatten_steps(step)]
     return list(steps.fs) if hasattr(steps, 'fs') else [steps]
 
-# %% ../../nbs/07_transforms.ipynb #cell-067
+# %% ../../nbs/07_transforms.ipynb #cell-078
 def call_step(step, x, split_idx, decode=False):
     "Run one step forwards or backwards."
-    if isinstance(step, Transform):
-        return step.decode(x, split_idx=split_idx) if decode else step(x, split_idx=split_idx)
-    wanted = getattr(step, 'split_idx', None)
-    if wanted is not None and wanted != split_idx:
-        return x
-    if not decode:
-        return step(x)
-    if isinstance(x, tuple):
-        return _same_tuple([call_step(step, element, split_idx, decode=True) for element in x], x)
-    back = getattr(step, 'decode', None) or getattr(step, 'decodes', None)
-    x = x if back is None else back(x)
-    return TitledStr(x) if type(x) is str else x     # a text that came back can show itself
+    if not isinstance(step, Transform):
+        return call_object(step, x, split_idx, decode)
+    return step.decode(x, split_idx=split_idx) if decode else step(x, split_idx=split_idx)
 
-# %% ../../nbs/07_transforms.ipynb #cell-068
+# %% ../../nbs/07_transforms.ipynb #cell-081
 def compose_tfms(
     x,                       # a value
     tfms,                    # steps, run one after the other
@@ -219,7 +199,7 @@ def compose_tfms(
         x = call_step(step, x, split_idx, decode=not is_enc)
     return x
 
-# %% ../../nbs/07_transforms.ipynb #cell-071
+# %% ../../nbs/07_transforms.ipynb #cell-084
 class Pipeline:
     "Steps run one after the other, sorted by their `order`, and undone in reverse."
     def __init__(self,
@@ -242,7 +222,7 @@ class Pipeline:
         "Run all steps."
         return compose_tfms(x, self.fs, split_idx=self.split_idx)
 
-# %% ../../nbs/07_transforms.ipynb #cell-074
+# %% ../../nbs/07_transforms.ipynb #cell-087
 @patch
 def decode(self:Pipeline,
     x,                       # what the last step returned
@@ -255,7 +235,7 @@ def decode(self:Pipeline,
         x = call_step(step, x, self.split_idx, decode=True)
     return x
 
-# %% ../../nbs/07_transforms.ipynb #cell-078
+# %% ../../nbs/07_transforms.ipynb #cell-091
 def gather_attr(
     objects:Iterable,    # where to look
     name:str,            # the attribute
@@ -269,7 +249,7 @@ def gather_attr(
         raise AttributeError(name)
     return values[0] if len(values) == 1 else L(values)
 
-# %% ../../nbs/07_transforms.ipynb #cell-079
+# %% ../../nbs/07_transforms.ipynb #cell-092
 def _snake_case(name):
     "`ColReader` -> `col_reader`"
     return re.sub('(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()
@@ -285,7 +265,7 @@ def _answer_for_steps(self, name):
 
 Pipeline.__getattr__ = _answer_for_steps
 
-# %% ../../nbs/07_transforms.ipynb #cell-080
+# %% ../../nbs/07_transforms.ipynb #cell-093
 def step_name(step):
     "The name of a step, or of its class."
     return getattr(step, 'name', None) or type(step).__name__
@@ -302,7 +282,7 @@ def __len__(self:Pipeline):
 def __repr__(self:Pipeline):
     return f"Pipeline: {' -> '.join(step_name(step) for step in self.fs)}"
 
-# %% ../../nbs/07_transforms.ipynb #cell-082
+# %% ../../nbs/07_transforms.ipynb #cell-095
 def _setup_step(step, items, train_setup):
     "Let one step learn from `items`."
     if isinstance(step, Numericalize) and train_setup and hasattr(items, 'subset'):
@@ -312,7 +292,7 @@ def _setup_step(step, items, train_setup):
     if hasattr(step, 'setups'):
         return step.setups(items.train if train_setup and hasattr(items, 'subset') else items)
 
-# %% ../../nbs/07_transforms.ipynb #cell-083
+# %% ../../nbs/07_transforms.ipynb #cell-096
 @patch
 def setup(self:Pipeline,
     items=None,              # what the steps learn from
@@ -336,7 +316,7 @@ def add(self:Pipeline,
         _setup_step(step, items, train_setup)
         self.fs.append(step)
 
-# %% ../../nbs/07_transforms.ipynb #cell-094
+# %% ../../nbs/07_transforms.ipynb #cell-105
 @patch
 def show(self:Pipeline,
     x,                       # what the last step returned

@@ -57,6 +57,7 @@ def forward(self:WeightDropout, *args, **kwargs):
     return output
 
 # %% ../../nbs/reference/models_weight_dropout.ipynb #cell-013
+_least_packed = 1 << 16            # numbers in the weights of an LSTM; to look whether a smaller one has changed takes longer than it gains
 _orders = WeakKeyDictionary()     # what marks the weights of a wrapper, and their packed copy: beside the module, which is copied and pickled without it
 
 def _can_be_packed(wrapper, args, kwargs):
@@ -68,7 +69,7 @@ def _can_be_packed(wrapper, args, kwargs):
     if type(x) is not torch.Tensor or x.ndim != 3 or not x.numel() or not isinstance(state, tuple) or torch.is_autocast_enabled('cpu'):
         return False
     weights = lstm.weight_ih_l0, wrapper.weight_hh_l0_raw
-    return (all(part.dtype == torch.float32 and part.device.type == 'cpu' for part in (x, *state, *weights)) and not any(weight.is_inference() for weight in weights)
+    return (weights[1].numel() >= _least_packed and all(part.dtype == torch.float32 and part.device.type == 'cpu' for part in (x, *state, *weights)) and not any(weight.is_inference() for weight in weights)
             and lstm.num_layers == 1 and lstm.bias and lstm.batch_first and not lstm.bidirectional and not lstm.proj_size
             and not (lstm._forward_hooks or lstm._forward_pre_hooks) and not torch.jit.is_tracing() and not torch.compiler.is_compiling() and _onednn_packs)
 

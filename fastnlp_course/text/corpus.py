@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 from fastcore.foundation import L
 
-from ..files import fault_point, file_hash, read_json, write_json
+from ..files import atomic_write, fault_point, file_hash, read_json, write_json
 from ..locks import work_lock
 from ..sources import get_files
 from .fast_tokenization import TextToIds
 from .numericalization import make_vocab
 from .token_store import ids_dtype, TokenStore, vocab_hash, write_array, write_manifest, write_shard
-from .counting import count_types, final_ids, n_segments, Renumber, write_types
+from .counting import count_types, in_segments, n_segments, Renumber
 from .read_texts import document_batches, documents_of, read_texts
 from .ray_blocks import check_engine, ray_map
 
@@ -103,7 +103,32 @@ class _Blocks:
             if self.chars >= most: break
         return self
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-010
+# %% ../../nbs/reference/text_corpus.ipynb #cell-011
+def _write_types(path, tokens, counts):
+    "The tokens of a block with count and number, sorted into segments; each segment can be read alone."
+    places = [0]
+    with atomic_write(path) as handle:
+        for segment in in_segments(tokens, counts.tolist()):
+            handle.write(json.dumps(segment).encode('ascii') + b'\n')
+            places.append(handle.tell())
+    return {'file': path.name, 'bytes': places[-1], 'sha256': file_hash(path), 'places': places, 'types': len(tokens)}
+
+def _read_segment(folder, block, segment):
+    "Tokens, counts and numbers of one segment of a block's types."
+    start, end = block['types']['places'][segment:segment + 2]
+    with open(folder/block['types']['file'], 'rb') as handle:
+        handle.seek(start)
+        return json.loads(handle.read(end - start))
+
+def _final_ids(folder, block, positions, dtype):
+    "Id in the vocab of each type of a block."
+    table = np.zeros(block['types']['types'], dtype)
+    for segment in range(n_segments):
+        for token, _, place in zip(*_read_segment(folder, block, segment)):
+            table[place] = positions.get(token, 0)
+    return table
+
+# %% ../../nbs/reference/text_corpus.ipynb #cell-013
 class _Block:
     "The documents of one block while they are encoded."
     def __init__(self, vocab):
@@ -129,11 +154,11 @@ class _Block:
         offsets = np.concatenate([[0], *self.lengths]).cumsum(dtype=np.int64)
         part = write_shard(work, name, self.dtype, self.pieces, offsets)
         if self.types is not None:
-            part['types'] = write_types(work/f'{name}.types', *self.types)
+            part['types'] = _write_types(work/f'{name}.types', *self.types)
         fault_point(f'store:block:{number}')
         write_json(work/f'{name}.json', {**part, **described})
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-012
+# %% ../../nbs/reference/text_corpus.ipynb #cell-015
 def _differences(mine, theirs):
     "The names under which two plans differ."
     return ', '.join(name for name in mine if mine[name] != theirs.get(name))
@@ -189,7 +214,7 @@ def _write_blocks(blocks, work, plan, vocab, encoder, files):
             first, number, block = first + count, number + 1, None
     write_json(work/'done.json', {'documents': first, 'digests': blocks.digests, 'files': files})
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-014
+# %% ../../nbs/reference/text_corpus.ipynb #cell-017
 def _missing_blocks(blocks, work):
     "(number, first document, digest, lists of texts) of each block that is not there yet; the others are compared."
     first, number, kept = 0, 0, None
@@ -229,7 +254,7 @@ def _write_blocks_on_ray(blocks, work, plan, vocab, encoder, files):
             block.write(work, number, {'first': first, 'digest': digest, 'plan': vocab_hash([plan])})
     write_json(work/'done.json', {'documents': blocks.documents, 'digests': blocks.digests, 'files': files})
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-016
+# %% ../../nbs/reference/text_corpus.ipynb #cell-019
 def _rank_folder(path, rank, world):
     "Where the blocks of a rank are written, beside the store."
     return path.parent/f'{path.name}.rank-{rank}-of-{world}'
@@ -278,7 +303,7 @@ def _in_vocab(ids, table, size=1 << 18):
     for start in range(0, len(ids), size):
         yield table[ids[start:start + size]]
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-017
+# %% ../../nbs/reference/text_corpus.ipynb #cell-020
 def _groups(blocks, shard_tokens):
     "Blocks that become one shard: as many as it takes to reach `shard_tokens`."
     group, tokens = [], 0
@@ -307,7 +332,7 @@ def _join_group(path, number, group, vocab, positions):
             ids, offsets = _read_block(folder, block)
             lengths.append(np.diff(offsets))
             if positions is None: yield ids
-            else: yield from _in_vocab(ids, final_ids(folder, block, positions, dtype))
+            else: yield from _in_vocab(ids, _final_ids(folder, block, positions, dtype))
     tokens = sum(block['tokens'] for _, block in group)
     ids = write_array(path/f'{number:05d}.ids.npy', dtype, tokens, pieces())
     offsets = np.concatenate([[0], *lengths]).cumsum(dtype=np.int64)
@@ -316,7 +341,7 @@ def _join_group(path, number, group, vocab, positions):
     write_json(note, {**part, 'made_of': made_of})
     return part
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-018
+# %% ../../nbs/reference/text_corpus.ipynb #cell-021
 def join_stores(
     path,         # folder of the store to write
     parts=None,   # folders that `build_store` returned, one for each rank; those beside `path` if left out
@@ -336,7 +361,7 @@ def _join(path, parts):
         whole.digests = end['digests']
         return _open_same(path, plan, whole, end['files'])
     if plan['vocab_hash'] is None:
-        counts, types = count_types(blocks, plan['max_vocab'], plan['min_freq'])
+        counts, types = count_types(lambda segment: (_read_segment(folder, block, segment) for folder, block in blocks), plan['max_vocab'], plan['min_freq'])
         vocab = make_vocab(counts, plan['min_freq'], plan['max_vocab'], plan['special_toks'])
         positions = {token: i for i, token in enumerate(vocab) if token != 'xxfake'}
     else:
@@ -355,7 +380,7 @@ def _clean(path, work=None):
     if work is not None:
         shutil.rmtree(work, ignore_errors=True)
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-020
+# %% ../../nbs/reference/text_corpus.ipynb #cell-023
 def _open_same(path, plan, blocks, files):
     "Open a finished store if it was made by this plan from these texts, of which `blocks` has read the beginning or all."
     manifest = read_json(path/'manifest.json')
@@ -377,7 +402,7 @@ def _names_and_sizes(source):
     files = chain.from_iterable(sorted(get_files(file, ['.txt', '.csv', '.tsv', '.parquet'])) if file.is_dir() else [file] for file in files)
     return vocab_hash((file.name, file.stat().st_size if file.exists() else None) for file in files)
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-021
+# %% ../../nbs/reference/text_corpus.ipynb #cell-024
 def build_store(
     source,                 # folder, file, table, dataset, or iterable of texts, of Path or of dictionaries: see `read_texts`
     path,                   # folder of the store to write
@@ -429,7 +454,7 @@ def _start_over(path, work):
     warnings.warn("a rule has no name (a lambda or an inner function), so an interrupted call cannot go on where it stopped. Define it in a module.", stacklevel=3)
     shutil.rmtree(work, ignore_errors=True)
 
-# %% ../../nbs/reference/text_corpus.ipynb #cell-022
+# %% ../../nbs/reference/text_corpus.ipynb #cell-025
 def _build(blocks, path, work, plan, vocab, encoder, files, write):
     "Blocks, then the store, if this process is the only one."
     try:

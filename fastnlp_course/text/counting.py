@@ -6,13 +6,11 @@
 __all__ = ['renumber_plain', 'Renumber']
 
 # %% ../../nbs/29_scaling.ipynb #cell-004
-import json
 import zlib
 from array import array
 from collections import Counter
 
 import numpy as np
-from ..files import atomic_write, file_hash
 
 # %% ../../nbs/29_scaling.ipynb #cell-026
 def renumber_plain(
@@ -52,57 +50,42 @@ class Renumber:
         self.counts[:size] += np.bincount(piece, minlength=size)
         return self.new[piece]
 
-# %% ../../nbs/29_scaling.ipynb #cell-033
+# %% ../../nbs/29_scaling.ipynb #cell-038
 n_segments = 256  # of a table of types: one segment of all tables is counted at a time
 
 def _segment(token):
     return zlib.crc32(token.encode('utf-8', 'surrogatepass')) % n_segments
 
-# %% ../../nbs/29_scaling.ipynb #cell-035
-def write_types(path, tokens, counts):
-    "The tokens of a block with count and number, sorted into segments; each segment can be read alone."
+# %% ../../nbs/29_scaling.ipynb #cell-044
+def in_segments(tokens, counts):
+    "The tokens of a block, their counts and their numbers, for each segment."
     table = [([], [], []) for _ in range(n_segments)]
-    for number, (token, count) in enumerate(zip(tokens, counts.tolist())):
+    for number, (token, count) in enumerate(zip(tokens, counts)):
         for column, value in zip(table[_segment(token)], (token, count, number)):
             column.append(value)
-    places = [0]
-    with atomic_write(path) as handle:
-        for segment in table:
-            handle.write(json.dumps(segment).encode('ascii') + b'\n')
-            places.append(handle.tell())
-    return {'file': path.name, 'bytes': places[-1], 'sha256': file_hash(path), 'places': places, 'types': len(tokens)}
+    return table
 
-# %% ../../nbs/29_scaling.ipynb #cell-036
-def _read_segment(folder, block, segment):
-    "Tokens, counts and numbers of one segment of a block's types."
-    start, end = block['types']['places'][segment:segment + 2]
-    with open(folder/block['types']['file'], 'rb') as handle:
-        handle.seek(start)
-        return json.loads(handle.read(end - start))
+# %% ../../nbs/29_scaling.ipynb #cell-047
+def _count_segment(parts):
+    "How often each token of a segment occurs in all blocks, and where it was seen first."
+    counts, first = {}, {}
+    for block, part in enumerate(parts):
+        for token, count, number in zip(*part):
+            if token in counts:
+                counts[token] += count
+            else:
+                counts[token], first[token] = count, block << 32 | number   # one number needs less room than two
+    return counts, first
 
-# %% ../../nbs/29_scaling.ipynb #cell-037
-def count_types(blocks, keep, floor):
-    "The `keep` most frequent tokens that occur `floor` times, in the order of first sight, and how many different ones there are."
+# %% ../../nbs/29_scaling.ipynb #cell-050
+def count_types(read, keep, floor):
+    "The `keep` most frequent tokens that occur `floor` times, in the order of first sight, and how many different ones there are; `read` gives a segment of all blocks."
     best, types = [], 0
     for segment in range(n_segments):
-        counts, first = {}, {}
-        for number, (folder, block) in enumerate(blocks):
-            for token, count, place in zip(*_read_segment(folder, block, segment)):
-                if token in counts:
-                    counts[token] += count
-                else:
-                    counts[token], first[token] = count, number << 32 | place   # one number needs less room than two
+        counts, first = _count_segment(read(segment))
+        types += len(counts)
         best += [(-count, first[token], token) for token, count in counts.items() if count >= floor]
         best = sorted(best)[:keep]
-        floor = max(floor, -best[-1][0]) if len(best) == keep > 0 else floor
-        types += len(counts)
+        if len(best) == keep > 0:
+            floor = -best[-1][0]
     return Counter({token: -count for count, _, token in sorted(best, key=lambda entry: entry[1])}), types
-
-# %% ../../nbs/29_scaling.ipynb #cell-038
-def final_ids(folder, block, positions, dtype):
-    "Id in the vocab of each type of a block."
-    table = np.zeros(block['types']['types'], dtype)
-    for segment in range(n_segments):
-        for token, _, place in zip(*_read_segment(folder, block, segment)):
-            table[place] = positions.get(token, 0)
-    return table

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['norm_types', 'param_groups_of', 'values_per_group', 'Optimizer', 'average_grad', 'average_sqr_grad', 'step_stat',
-           'sgd_step', 'momentum_step', 'debias', 'adam_step', 'weight_decay', 'l2_reg', 'TorchOptimizer', 'SGD',
-           'Adam', 'params', 'trainable_params', 'norm_bias_params']
+           'sgd_step', 'momentum_step', 'debias', 'adam_step', 'weight_decay', 'l2_reg', 'TorchOptimizer', 'Adam',
+           'SGD', 'params', 'trainable_params', 'norm_bias_params']
 
 # %% ../../nbs/11_optimizer.ipynb #cell-004
 import warnings
@@ -210,7 +210,12 @@ def l2_reg(p, lr, wd, do_wd=True, **kwargs):
 
 l2_reg.defaults = dict(wd=0.)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-067
+# %% ../../nbs/11_optimizer.ipynb #cell-073
+def _adam_options(hyper):
+    "The names `torch.optim.Adam` has for our hyperparameters."
+    return dict(lr=float(hyper['lr']), betas=(float(hyper['mom']), float(hyper['sqr_mom'])), eps=float(hyper['eps']))
+
+# %% ../../nbs/11_optimizer.ipynb #cell-076
 class TorchOptimizer(Optimizer):
     "Our groups, hyperparameters and weight decay around an optimizer of `torch.optim`, which does the math."
     def __init__(
@@ -226,89 +231,31 @@ class TorchOptimizer(Optimizer):
         self.options = options
         self.state_names = state_names
         self.decouple_wd = decouple_wd
-        self.opt = opt_cls(self._torch_groups(), **self._kernel(opt_cls))
-        self.n_linked = 0
+        self.opt = self._torch_opt(opt_cls)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-069
-@patch
-def _torch_groups(self:TorchOptimizer) -> list[dict]:
-    "The groups as `torch.optim` wants them."
-    return [{'params': list(group), **self.options(hyper)} for group, hyper in zip(self.param_lists, self.hypers)]
-
-# %% ../../nbs/11_optimizer.ipynb #cell-070
-@patch
-def _kernel(self:TorchOptimizer, opt_cls) -> dict:
-    "Arguments that choose how `opt_cls` computes."
-    return {}
-
-# %% ../../nbs/11_optimizer.ipynb #cell-071
-def _adam_options(hyper):
-    "The names `torch.optim.Adam` has for our hyperparameters."
-    return dict(lr=float(hyper['lr']), betas=(float(hyper['mom']), float(hyper['sqr_mom'])), eps=float(hyper['eps']))
-
-# %% ../../nbs/11_optimizer.ipynb #cell-072
-def _sgd_options(hyper):
-    "The names `torch.optim.SGD` has, without momentum."
-    return dict(lr=float(hyper['lr']))
-
-# %% ../../nbs/11_optimizer.ipynb #cell-073
-def _momentum_options(hyper):
-    "The names `torch.optim.SGD` has; at exactly 0 torch would stop to update its buffer."
-    return dict(lr=float(hyper['lr']), momentum=float(hyper['mom']) or 1e-30)
-
-# %% ../../nbs/11_optimizer.ipynb #cell-075
-@patch
-@torch.no_grad()
-def step(
-    self:TorchOptimizer,
-    closure=None,  # not supported
-):
-    "Change every parameter that has a gradient."
-    if closure is not None:
-        raise NotImplementedError('This optimizer takes no closure. Compute the loss and its gradients first, then call step().')
-    for group, hyper in zip(self.opt.param_groups, self.hypers):
-        group.update(self.options(hyper))
-        if hyper['wd']:
-            self._decay(group['params'], float(hyper['lr']), float(hyper['wd']))
-    self.opt.step()
-    if len(self.opt.state) != self.n_linked:
-        self._link_state()
-
-# %% ../../nbs/11_optimizer.ipynb #cell-076
-@patch
-def _decay(self:TorchOptimizer, params, lr, wd):
-    "Weight decay for those of `params` that have a gradient and are not excepted."
-    params = [p for p in params if p.grad is not None and self.state[p].get('do_wd', True)]
-    if not params:
-        return
-    if self.decouple_wd:
-        torch._foreach_mul_(params, 1 - lr*wd)
-    else:
-        torch._foreach_add_([p.grad for p in params], params, alpha=wd)
-
-# %% ../../nbs/11_optimizer.ipynb #cell-078
-@patch
-def _link_state(self:TorchOptimizer):
-    "Show the averages that torch keeps in our state too: the same tensors, under our names."
-    for p, torch_state in self.opt.state.items():
-        for torch_name, name in self.state_names.items():
-            if torch_name in torch_state:
-                self.state[p][name] = torch_state[torch_name]
-    self.n_linked = len(self.opt.state)
+    def _torch_opt(self, opt_cls):
+        "An optimizer of `torch.optim` with our groups."
+        return opt_cls([{'params': list(group), **self.options(hyper)} for group, hyper in zip(self.param_lists, self.hypers)])
 
 # %% ../../nbs/11_optimizer.ipynb #cell-079
-def SGD(
-    params:Tensor|Iterable,  # parameters, or a list of parameter lists
-    lr:float|slice,          # learning rate
-    mom:float=0.,            # share of the running sum of gradients that is kept at each step
-    wd:float=0.,             # weight decay
-    decouple_wd:bool=True,   # shrink the weights themselves (True), or add to the gradient (False)
-) -> Optimizer:              # the optimizer
-    "Stochastic gradient descent, with momentum if `mom` is not 0."
-    options = _momentum_options if mom != 0 else _sgd_options
-    return TorchOptimizer(params, torch.optim.SGD, options, {'momentum_buffer': 'grad_avg'}, decouple_wd, lr=lr, mom=mom, wd=wd)
+@patch
+def _decay(self:TorchOptimizer):
+    "Weight decay by the functions of the chain."
+    decay = weight_decay if self.decouple_wd else l2_reg
+    for p, _, state, hyper in self.all_params(with_grad=True):
+        decay(p, **{**state, **hyper})
 
-# %% ../../nbs/11_optimizer.ipynb #cell-080
+# %% ../../nbs/11_optimizer.ipynb #cell-081
+@patch
+@torch.no_grad()
+def step(self:TorchOptimizer):
+    "Change every parameter that has a gradient."
+    for group, hyper in zip(self.opt.param_groups, self.hypers):
+        group.update(self.options(hyper))
+    self._decay()
+    self.opt.step()
+
+# %% ../../nbs/11_optimizer.ipynb #cell-084
 def Adam(
     params:Tensor|Iterable,  # parameters, or a list of parameter lists
     lr:float|slice,          # learning rate
@@ -322,7 +269,28 @@ def Adam(
     names = {'exp_avg': 'grad_avg', 'exp_avg_sq': 'sqr_avg', 'step': 'step'}
     return TorchOptimizer(params, torch.optim.Adam, _adam_options, names, decouple_wd, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-084
+# %% ../../nbs/11_optimizer.ipynb #cell-087
+def _sgd_options(hyper):
+    "The names `torch.optim.SGD` has, without momentum."
+    return dict(lr=float(hyper['lr']))
+
+def _momentum_options(hyper):
+    "The names `torch.optim.SGD` has; at exactly 0 torch would stop to update its buffer."
+    return dict(lr=float(hyper['lr']), momentum=float(hyper['mom']) or 1e-30)
+
+# %% ../../nbs/11_optimizer.ipynb #cell-088
+def SGD(
+    params:Tensor|Iterable,  # parameters, or a list of parameter lists
+    lr:float|slice,          # learning rate
+    mom:float=0.,            # share of the running sum of gradients that is kept at each step
+    wd:float=0.,             # weight decay
+    decouple_wd:bool=True,   # shrink the weights themselves (True), or add to the gradient (False)
+) -> Optimizer:              # the optimizer
+    "Stochastic gradient descent, with momentum if `mom` is not 0."
+    options = _momentum_options if mom != 0 else _sgd_options
+    return TorchOptimizer(params, torch.optim.SGD, options, {'momentum_buffer': 'grad_avg'}, decouple_wd, lr=lr, mom=mom, wd=wd)
+
+# %% ../../nbs/11_optimizer.ipynb #cell-091
 @patch
 def no_decay(
     self:BaseOptimizer,
@@ -332,21 +300,21 @@ def no_decay(
     for p in params:
         self.state[p]['do_wd'] = False
 
-# %% ../../nbs/11_optimizer.ipynb #cell-087
+# %% ../../nbs/11_optimizer.ipynb #cell-094
 def params(
     m:nn.Module,  # a model
 ) -> list:        # its parameters
     "All parameters of `m`."
     return list(m.parameters())
 
-# %% ../../nbs/11_optimizer.ipynb #cell-088
+# %% ../../nbs/11_optimizer.ipynb #cell-095
 def trainable_params(
     m:nn.Module,  # a model
 ) -> list:        # those parameters that get a gradient
     "All parameters of `m` that are trained."
     return [p for p in m.parameters() if p.requires_grad]
 
-# %% ../../nbs/11_optimizer.ipynb #cell-089
+# %% ../../nbs/11_optimizer.ipynb #cell-096
 norm_types = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.LayerNorm)
 
 def norm_bias_params(
@@ -361,7 +329,7 @@ def norm_bias_params(
         found.append(m.bias)
     return found
 
-# %% ../../nbs/11_optimizer.ipynb #cell-096
+# %% ../../nbs/11_optimizer.ipynb #cell-103
 @patch
 def freeze_to(
     self:BaseOptimizer,
@@ -379,7 +347,7 @@ def freeze_to(
         if not p.requires_grad:
             p.grad = None  # an old gradient would let the next step move a frozen weight
 
-# %% ../../nbs/11_optimizer.ipynb #cell-097
+# %% ../../nbs/11_optimizer.ipynb #cell-104
 @patch
 def freeze(self:BaseOptimizer):
     "Train only the last group."
@@ -387,13 +355,13 @@ def freeze(self:BaseOptimizer):
         raise ValueError('freeze() trains only the last group, and this optimizer has one group. Give the Learner a splitter that makes several.')
     self.freeze_to(-1)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-098
+# %% ../../nbs/11_optimizer.ipynb #cell-105
 @patch
 def unfreeze(self:BaseOptimizer):
     "Train all groups."
     self.freeze_to(0)
 
-# %% ../../nbs/11_optimizer.ipynb #cell-099
+# %% ../../nbs/11_optimizer.ipynb #cell-106
 @patch
 def force_train(
     self:BaseOptimizer,

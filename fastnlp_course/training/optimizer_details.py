@@ -24,6 +24,49 @@ def param_groups(self:BaseOptimizer) -> list[dict]:
 
 # %% ../../nbs/reference/training_optimizer_details.ipynb #cell-010
 @patch
+def _decay(self:TorchOptimizer):
+    "Weight decay for those parameters that have a gradient and are not excepted, a group in one call."
+    for group, hyper in zip(self.opt.param_groups, self.hypers):
+        if not hyper['wd']:
+            continue
+        params = [p for p in group['params'] if p.grad is not None and self.state[p].get('do_wd', True)]
+        if not params:
+            continue
+        lr, wd = float(hyper['lr']), float(hyper['wd'])
+        if self.decouple_wd:
+            torch._foreach_mul_(params, 1 - lr*wd)
+        else:
+            torch._foreach_add_([p.grad for p in params], params, alpha=wd)
+
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-011
+@patch
+def _link_state(self:TorchOptimizer):
+    "Show the averages that torch keeps in our state too: the same tensors, under our names."
+    for p, torch_state in self.opt.state.items():
+        for torch_name, name in self.state_names.items():
+            if torch_name in torch_state:
+                self.state[p][name] = torch_state[torch_name]
+    self.n_linked = len(self.opt.state)
+
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-012
+@patch
+@torch.no_grad()
+def step(
+    self:TorchOptimizer,
+    closure=None,  # not supported
+):
+    "Change every parameter that has a gradient."
+    if closure is not None:
+        raise NotImplementedError('This optimizer takes no closure. Compute the loss and its gradients first, then call step().')
+    for group, hyper in zip(self.opt.param_groups, self.hypers):
+        group.update(self.options(hyper))
+    self._decay()
+    self.opt.step()
+    if len(self.opt.state) != self.n_linked:
+        self._link_state()
+
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-015
+@patch
 def clear_state(self:Optimizer):
     "Forget averages and step counts; keep which parameters are not decayed or always trained."
     for p, _, state, _ in self.all_params():
@@ -34,7 +77,7 @@ def state_dict(self:Optimizer) -> dict:
     "State of each parameter in order, and hyperparameters of each group."
     return {'state': [dict(state) for _, _, state, _ in self.all_params()], 'hypers': [dict(hyper) for hyper in self.hypers]}
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-011
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-016
 @patch
 def load_state_dict(
     self:Optimizer,
@@ -54,7 +97,7 @@ def load_state_dict(
                 raise ValueError(f"'{name}' of parameter {i} has shape {tuple(value.shape)} in the saved optimizer state and {tuple(p.shape)} in this model. Load it into a Learner with the same model, or load the model with with_opt=False.")
         self.state[p] = {name: value.to(p.device) if isinstance(value, Tensor) else value for name, value in saved.items()}
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-013
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-018
 @patch
 def clear_state(self:TorchOptimizer):
     "Forget averages and step counts; keep which parameters are not decayed or always trained."
@@ -71,7 +114,7 @@ def state_dict(self:TorchOptimizer) -> dict:
             state['step'] = int(state['step'])
     return saved
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-014
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-019
 @patch
 def load_state_dict(
     self:TorchOptimizer,
@@ -94,7 +137,7 @@ def load_state_dict(
             self.opt.state[p] = torch_state
     self._link_state()
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-019
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-024
 @patch
 def _torch_groups(self:TorchOptimizer) -> list[dict]:
     "The groups as `torch.optim` wants them: a weight shared by two groups is moved once, with the first."
@@ -102,7 +145,7 @@ def _torch_groups(self:TorchOptimizer) -> list[dict]:
     groups = [[p for p in group if not (id(p) in seen or seen.add(id(p)))] for group in self.param_lists]
     return [{'params': group, **self.options(hyper)} for group, hyper in zip(groups, self.hypers)]
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-022
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-027
 @patch
 def _can_fuse(self:TorchOptimizer):
     "Can one kernel update each tensor?"
@@ -114,7 +157,14 @@ def _kernel(self:TorchOptimizer, opt_cls) -> dict:
     "Adam updates each tensor by one kernel where it can."
     return {'fused': True} if opt_cls is torch.optim.Adam and self._can_fuse() else {}
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-046
+
+@patch
+def _torch_opt(self:TorchOptimizer, opt_cls):
+    "An optimizer of `torch.optim` with our groups, by the fast kernel."
+    self.n_linked = 0
+    return opt_cls(self._torch_groups(), **self._kernel(opt_cls))
+
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-051
 class discriminative:
     "Rates that differ by one factor from group to group, the last one highest, however many groups there are (Howard and Ruder, 2018)."
     def __init__(self,
@@ -130,7 +180,7 @@ class discriminative:
         return [self.top/self.factor**below for below in reversed(range(n_groups))]
     def __repr__(self): return f'discriminative({self.top}, {self.factor})'
 
-# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-049
+# %% ../../nbs/reference/training_optimizer_details.ipynb #cell-054
 def three_moms(
     moms,                # momentum at the start, the top and the end
 ):

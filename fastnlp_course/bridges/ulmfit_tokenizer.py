@@ -31,15 +31,15 @@ def _tokens_of(vocab_file):
     return tokens
 
 def _tokenizer_of(steps):
-    "The described `Tokenizer`; where the description is refused, the usual one and a warning: nothing of the file is run either way."
+    "The described `Tokenizer`, and whether its description was refused: then it is the usual one, with a warning. Nothing of the file is run either way."
     try:
         found = from_config(steps, part('step'))
-        if isinstance(found, Tokenizer): return found
+        if isinstance(found, Tokenizer): return found, False
         reason = f"the steps of the tokenizer describe a {type(found).__name__}, but a Tokenizer was expected. Do not trust this file."
     except ValueError as error:
         reason = error
     warnings.warn(f"{reason} The usual rules and words stand in for those of the file: the model may have been trained on other tokens.")
-    return Tokenizer(WordTokenizer())
+    return Tokenizer(WordTokenizer()), True
 
 # %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-008
 class AWDLSTMTokenizer(PreTrainedTokenizer):
@@ -61,7 +61,7 @@ class AWDLSTMTokenizer(PreTrainedTokenizer):
         self.numbers = {}
         for i, token in enumerate(self.tokens):
             self.numbers.setdefault(token, i)
-        self.tokenizer = Tokenizer(WordTokenizer()) if steps is None else _tokenizer_of(steps)
+        self.tokenizer, self.steps_refused = (Tokenizer(WordTokenizer()), False) if steps is None else _tokenizer_of(steps)
         self.backwards = backwards
         super().__init__(unk_token=unk_token, pad_token=pad_token, bos_token=bos_token, eos_token=eos_token, steps=to_config(self.tokenizer), backwards=backwards, **kwargs)
 
@@ -100,15 +100,25 @@ class AWDLSTMTokenizer(PreTrainedTokenizer):
 # %% ../../nbs/reference/bridges_ulmfit_tokenizer.ipynb #cell-010
 _plain_from_pretrained = PreTrainedTokenizer._from_pretrained.__func__
 
+def _changed_settings(files):
+    "Compare files with the manifest: of the settings, the error that says they were changed; of any other file it is raised."
+    for file in map(Path, files):
+        try: check_listed(file.parent, only=(file.name,))
+        except ValueError as error:
+            if file.name != 'tokenizer_config.json': raise
+            return error
+
 def _from_pretrained(cls, resolved_vocab_files, *args, **kwargs):
     "As transformers does it, with the vocab of the folder and no other, after a look at the checksums."
     kwargs.setdefault('vocab_file', resolved_vocab_files.get('vocab_file'))
-    for file in filter(None, resolved_vocab_files.values()): check_listed(Path(file).parent, only=(Path(file).name,))
+    changed = _changed_settings(sorted(filter(None, resolved_vocab_files.values()), key=lambda file: Path(file).name == 'tokenizer_config.json'))
     place = resolved_vocab_files.get('tokenizer_config_file') or resolved_vocab_files.get('vocab_file') or 'tokenizer_config.json'     # transformers takes it out
     try: found = _plain_from_pretrained(cls, resolved_vocab_files, *args, **kwargs)
     except (TypeError, KeyError, AttributeError, IndexError, ValueError) as error:
+        if changed is not None: raise changed from error
         if isinstance(error, ValueError) and not is_of_a_library(error): raise          # ours
         raise ValueError(f"{place} does not describe a tokenizer ({type(error).__name__}: {str(error):.200}). It is damaged; copy the folder again.") from error
+    if changed is not None and not found.steps_refused: raise changed            # where its steps were refused, none of them is used, and a warning has said so
     for token in (found.unk_token, found.pad_token):
         if token is not None and token not in found.numbers: raise ValueError(f"{place} names {str(token)!r:.80} as a token for unknown words or padding, and vocab.json does not have it. One of them is damaged; copy the folder again.")
     return found
